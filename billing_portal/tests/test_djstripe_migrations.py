@@ -46,4 +46,6 @@ def test_every_migration_of_dj_stripe_has_a_namesake_here() -> None:
 def test_the_database_has_a_table_for_every_model() -> None:
     tables = set(connection.introspection.table_names())
 
-    assert {model._meta.db_table for model in apps.get_app_config("djstripe").get_models()} <= tables
+    wanted = {model._meta.db_table for model in apps.get_app_config("djstripe").get_models()}
+
+    assert wanted <= tables
