@@ -1,0 +1,291 @@
+"""Who pays, how we reach them, and their cards."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Lower
+from timezone_field import TimeZoneField
+
+from accounts.roles import Role
+
+
+class UserManager(BaseUserManager["User"]):
+    """Users are known by their e-mail address, whatever its case."""
+
+    use_in_migrations = True
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """Return the user with this e-mail address."""
+        return self.get(email__iexact=username)
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Create a user; without a password they must reset it before they can sign in."""
+        user = self.model(email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Create a member of staff who may do everything."""
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractUser):
+    """A person who signs in: a member of one or more accounts, or staff."""
+
+    username = None  # type: ignore[assignment]
+    email = models.EmailField("e-mail address", unique=True)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(Lower("email"), name="one_user_per_email_whatever_its_case")
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class PauseReason(models.TextChoices):
+    """Why an account's services are paused."""
+
+    NEGATIVE_BALANCE = "negative_balance", "The balance is below zero"
+    SUBSCRIPTION_UNPAID = "subscription_unpaid", "The subscription is unpaid"
+    LOCKED = "locked", "Locked by support"
+
+
+class Account(models.Model):
+    """A customer organisation: the tenant.
+
+    Its services are paused exactly while `pause_reasons` is not empty (invariant I13): the state
+    is derived, so the two cannot disagree.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    external_id = models.CharField(
+        max_length=200, blank=True, help_text="The platform's own id of this customer."
+    )
+    name = models.CharField(max_length=200)
+    owner_email = models.EmailField()
+    timezone = TimeZoneField(default="UTC")
+    pause_reasons = ArrayField(
+        models.CharField(max_length=32, choices=PauseReason.choices), default=list, blank=True
+    )
+    lock_note = models.TextField(blank=True)
+    stripe_customer_id = models.CharField(max_length=255, blank=True)
+    billing_name = models.CharField(max_length=200, blank=True)
+    address_line1 = models.CharField(max_length=200, blank=True)
+    address_line2 = models.CharField(max_length=200, blank=True)
+    city = models.CharField(max_length=100, blank=True)
+    country = models.CharField(max_length=100, blank=True)
+    tax_number = models.CharField(max_length=50, blank=True)
+    receipt_email = models.EmailField(blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["external_id"], condition=~Q(external_id=""), name="one_account_per_external_id"
+            ),
+            models.UniqueConstraint(
+                fields=["stripe_customer_id"],
+                condition=~Q(stripe_customer_id=""),
+                name="one_account_per_stripe_customer",
+            ),
+            models.CheckConstraint(
+                condition=Q(pause_reasons__contained_by=PauseReason.values),
+                name="pause_reasons_are_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def services(self) -> str:
+        """`paused` while any reason holds, else `active`."""
+        return "paused" if self.pause_reasons else "active"
+
+    @property
+    def contact_email(self) -> str:
+        """Where receipts and notices go."""
+        return self.receipt_email or self.owner_email
+
+
+class Membership(models.Model):
+    """A user's role in an account."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role.choices)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "user"], name="one_role_per_member")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.user_id}"
+
+
+class CardStatus(models.TextChoices):
+    """The life of a card: verifying → verified or rejected; verified → removed."""
+
+    VERIFYING = "verifying", "Verifying"
+    VERIFIED = "verified", "Verified"
+    REJECTED = "rejected", "Rejected"
+    REMOVED = "removed", "Removed"
+
+
+class Card(models.Model):
+    """A saved payment method, and the $1 hold that verified it.
+
+    The hold is never a charge: it is placed under the key `card-<id>-hold` and always voided, in
+    the same request or by the sweeper (invariant I12).
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="cards")
+    stripe_payment_method_id = models.CharField(max_length=255, unique=True)
+    stripe_setup_intent_id = models.CharField(max_length=255, unique=True)
+    brand = models.CharField(max_length=32)
+    last4 = models.CharField(max_length=4)
+    exp_month = models.PositiveSmallIntegerField()
+    exp_year = models.PositiveSmallIntegerField()
+    fingerprint = models.CharField(max_length=64, blank=True)
+    holder_name = models.CharField(max_length=200, blank=True)
+    status = models.CharField(max_length=16, choices=CardStatus, default=CardStatus.VERIFYING)
+    is_default = models.BooleanField(default=False)
+    rejection_message = models.CharField(max_length=500, blank=True)
+    stripe_hold_id = models.CharField(
+        max_length=255, blank=True, help_text="The PaymentIntent of the $1 hold."
+    )
+    hold_voided_at = models.DateTimeField(null=True, blank=True)
+    created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-is_default", "-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account"], condition=Q(is_default=True), name="one_default_card_per_account"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_default=False) | Q(status=CardStatus.VERIFIED),
+                name="the_default_card_is_verified",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=CardStatus.VERIFIED) | Q(hold_voided_at__isnull=False),
+                name="a_verified_card_has_its_hold_voided",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_brand_display_name()} •••• {self.last4}"
+
+    def get_brand_display_name(self) -> str:
+        """The brand as the customer knows it: `Visa`, `American Express`."""
+        return CARD_BRANDS.get(self.brand, self.brand.replace("_", " ").title())
+
+
+CARD_BRANDS = {
+    "visa": "Visa",
+    "mastercard": "Mastercard",
+    "amex": "American Express",
+    "discover": "Discover",
+    "diners": "Diners Club",
+    "jcb": "JCB",
+    "unionpay": "UnionPay",
+}
+
+
+class ApiKey(models.Model):
+    """A key of the REST API. Only a hash is kept; the secret is shown once.
+
+    The key consists of 160 random bits, so a plain SHA-256 is as good as a slow hash: there is
+    nothing to guess.
+    """
+
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=16, unique=True)
+    secret_hash = models.CharField(max_length=64, unique=True)
+    created_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+
+class AuditEvent(models.Model):
+    """Who did what to an account, when and why. Append-only (invariant I2)."""
+
+    account = models.ForeignKey(
+        Account, null=True, blank=True, on_delete=models.PROTECT, related_name="audit_events"
+    )
+    actor = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT)
+    action = models.CharField(max_length=64)
+    reason = models.TextField(blank=True)
+    details = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [models.Index(fields=["account", "-created_at"], name="audit_events_of_account")]
+
+    def __str__(self) -> str:
+        return self.action
+
+
+class MessageChannel(models.TextChoices):
+    """How a message leaves the portal."""
+
+    EMAIL = "email", "E-mail"
+    PLATFORM = "platform", "Platform webhook"
+
+
+class Message(models.Model):
+    """The outbox: recorded with the change that causes it, sent by the worker afterwards.
+
+    `key` says what the message is about, so that it is recorded once however often the change
+    is attempted.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="messages")
+    channel = models.CharField(max_length=16, choices=MessageChannel)
+    event = models.CharField(max_length=64)
+    key = models.CharField(max_length=200)
+    recipient = models.CharField(max_length=254, blank=True)
+    payload = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+    next_attempt_at = models.DateTimeField()
+    attempts = models.PositiveSmallIntegerField(default=0)
+    last_error = models.TextField(blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "key"], name="one_message_per_cause")
+        ]
+        indexes = [
+            models.Index(
+                F("next_attempt_at"), condition=Q(sent_at__isnull=True), name="messages_to_send"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} to {self.recipient}"

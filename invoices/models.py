@@ -1,0 +1,184 @@
+"""Real money: every line of Billing History."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from djmoney.models.fields import MoneyField
+
+from accounts.models import Account, Card
+
+
+class Purpose(models.TextChoices):
+    """What a transaction pays for. Each is registered in purposes.py by the app that sells it."""
+
+    TOP_UP = "top_up", "Top-up"
+    AUTO_REFILL = "auto_refill", "Auto-refill"
+    RENEWAL = "renewal", "Renewal"
+    PLAN_CHANGE = "plan_change", "Plan"
+    RENTAL = "rental", "Rental"
+
+
+class Status(models.TextChoices):
+    """The states of DESIGN.md section 6; `paid` is final."""
+
+    CHECKOUT = "checkout", "Checkout"
+    PROCESSING = "processing", "Processing"
+    PAID = "paid", "Paid"
+    FAILED = "failed", "Failed"
+
+
+#: States in which the bank may still take the money.
+OPEN_STATUSES = (Status.CHECKOUT, Status.PROCESSING)
+
+
+class Transaction(models.Model):
+    """One attempt to move real money for one purpose.
+
+    The row is committed before Stripe is asked for anything, and its id is the idempotency key
+    of what is asked (invariant I4). Rate, USD and OMR are fixed when it is opened.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="transactions")
+    number = models.CharField(max_length=32, unique=True)
+    purpose = models.CharField(max_length=16, choices=Purpose)
+    status = models.CharField(max_length=16, choices=Status)
+    subject_id = models.BigIntegerField(
+        null=True, blank=True, help_text="The row of the purpose's own app that this pays for."
+    )
+    obligation = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="What is owed. While one attempt at it is open, no second one is opened.",
+    )
+    amount = MoneyField(max_digits=12, decimal_places=2, default_currency="USD")
+    charged_amount = MoneyField(max_digits=12, decimal_places=3, default_currency="OMR")
+    exchange_rate = models.DecimalField(max_digits=12, decimal_places=6)
+    refunded_amount = MoneyField(
+        max_digits=12, decimal_places=2, default_currency="USD", default=0
+    )
+    card = models.ForeignKey(
+        Card, null=True, blank=True, on_delete=models.PROTECT, related_name="transactions"
+    )
+    card_brand = models.CharField(max_length=32, blank=True)
+    card_last4 = models.CharField(max_length=4, blank=True)
+    stripe_payment_intent_id = models.CharField(max_length=255, blank=True)
+    stripe_checkout_session_id = models.CharField(max_length=255, blank=True)
+    checkout_url = models.URLField(max_length=2000, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    expired_at = models.DateTimeField(null=True, blank=True)
+    failure_code = models.CharField(max_length=64, blank=True)
+    failure_message = models.CharField(max_length=500, blank=True)
+    receipt_number = models.CharField(max_length=32, blank=True)
+    opened_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT
+    )
+    created_at = models.DateTimeField()
+    asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When Stripe was last asked about it."
+    )
+    paid_at = models.DateTimeField(null=True, blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "obligation"],
+                condition=Q(status__in=OPEN_STATUSES) & ~Q(obligation=""),
+                name="one_open_attempt_per_obligation",
+            ),
+            models.UniqueConstraint(
+                fields=["account"],
+                condition=Q(purpose=Purpose.AUTO_REFILL, status=Status.PROCESSING),
+                name="one_open_refill_per_account",
+            ),
+            models.UniqueConstraint(
+                fields=["stripe_payment_intent_id"],
+                condition=~Q(stripe_payment_intent_id=""),
+                name="one_transaction_per_payment_intent",
+            ),
+            models.UniqueConstraint(
+                fields=["stripe_checkout_session_id"],
+                condition=~Q(stripe_checkout_session_id=""),
+                name="one_transaction_per_checkout_session",
+            ),
+            models.UniqueConstraint(
+                fields=["receipt_number"],
+                condition=~Q(receipt_number=""),
+                name="one_transaction_per_receipt_number",
+            ),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="transaction_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(charged_amount__gt=0), name="transaction_charged_amount_positive"
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded_amount__gte=0) & Q(refunded_amount__lte=F("amount")),
+                name="refunds_never_exceed_the_payment",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    status=Status.PAID, paid_at__isnull=False
+                )
+                & ~Q(stripe_payment_intent_id="")
+                & ~Q(receipt_number="")
+                | ~Q(status=Status.PAID) & Q(paid_at__isnull=True, receipt_number=""),
+                name="paid_means_one_captured_payment_and_a_receipt",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=Status.FAILED) | Q(failed_at__isnull=False),
+                name="a_failed_transaction_says_when",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["account", "-created_at", "-id"], name="billing_history"),
+            models.Index(
+                fields=["created_at"],
+                condition=Q(status__in=OPEN_STATUSES),
+                name="open_transactions",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the bank may still take the money by itself."""
+        return self.status in OPEN_STATUSES
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether this is a payment page that can't be paid any more."""
+        return self.expired_at is not None
+
+
+class Line(models.Model):
+    """What a transaction is made of; the lines sum to its amount."""
+
+    transaction = models.ForeignKey(Transaction, on_delete=models.CASCADE, related_name="lines")
+    position = models.PositiveSmallIntegerField()
+    description = models.CharField(max_length=300)
+    quantity = models.DecimalField(max_digits=18, decimal_places=6, default=1)
+    unit_price = MoneyField(max_digits=18, decimal_places=8, default_currency="USD")
+    amount = MoneyField(max_digits=12, decimal_places=2, default_currency="USD")
+    period_start = models.DateTimeField(null=True, blank=True)
+    period_end = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["transaction", "position"], name="lines_are_ordered")
+        ]
+
+    def __str__(self) -> str:
+        return self.description
+
+
+class ReceiptSequence(models.Model):
+    """The last receipt number given out by a seller: locked to hand out the next, without gaps."""
+
+    prefix = models.CharField(max_length=16, unique=True)
+    last_number = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.prefix}-{self.last_number}"

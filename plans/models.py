@@ -1,0 +1,41 @@
+"""What is sold: the catalogue. Subscriptions and usage are in the modules beside it.
+
+Django wants all models importable from here; each concern has its own file.
+"""
+
+from plans.catalogue_models import (
+    Feature,
+    FeatureKind,
+    FeaturePrice,
+    Plan,
+    PlanType,
+    PlanVersion,
+    PriceTier,
+    Pricing,
+)
+from plans.subscription_models import (
+    Renewal,
+    RenewalStatus,
+    Rental,
+    Subscription,
+    SubscriptionStatus,
+)
+from plans.usage_models import Allowance, UsageRecord
+
+__all__ = [
+    "Allowance",
+    "Feature",
+    "FeatureKind",
+    "FeaturePrice",
+    "Plan",
+    "PlanType",
+    "PlanVersion",
+    "PriceTier",
+    "Pricing",
+    "Renewal",
+    "RenewalStatus",
+    "Rental",
+    "Subscription",
+    "SubscriptionStatus",
+    "UsageRecord",
+]

@@ -1,0 +1,145 @@
+"""Credit: the ledger and auto-refill. All amounts are USD."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.expressions import RawSQL
+from djmoney.models.fields import MoneyField
+
+from accounts.models import Account
+from invoices.models import Transaction
+
+
+class Wallet(models.Model):
+    """Prepaid credit of one account.
+
+    `balance` and `last_sequence` are kept by the trigger on the entries: nothing else can change
+    them, so a balance always equals the sum of its entries (invariant I1).
+    """
+
+    account = models.OneToOneField(Account, on_delete=models.PROTECT, related_name="wallet")
+    balance = models.DecimalField(max_digits=18, decimal_places=6, default=0, editable=False)
+    last_sequence = models.BigIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"Wallet of {self.account_id}"
+
+
+class EntryKind(models.TextChoices):
+    """Why the balance moved."""
+
+    TOP_UP = "top_up", "Top-up"
+    AUTO_REFILL = "auto_refill", "Auto-refill"
+    USAGE = "usage", "Usage"
+    ADJUSTMENT = "adjustment", "Adjustment"
+    REFUND = "refund", "Refund"
+    DISPUTE = "dispute", "Dispute"
+    DISPUTE_REVERSAL = "dispute_reversal", "Dispute reversal"
+
+
+class Adjustment(models.Model):
+    """Credit added or taken by staff, with a reason."""
+
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="adjustments")
+    amount = models.DecimalField(max_digits=18, decimal_places=6)
+    reason = models.TextField()
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(reason=""), name="an_adjustment_has_a_reason"),
+            models.CheckConstraint(condition=~Q(amount=0), name="an_adjustment_moves_the_balance"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.reason}"
+
+
+class Entry(models.Model):
+    """One signed line of the ledger with the balance after it. Append-only (invariant I2)."""
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="entries")
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="entries")
+    sequence = models.BigIntegerField()
+    kind = models.CharField(max_length=20, choices=EntryKind)
+    amount = models.DecimalField(max_digits=18, decimal_places=6)
+    balance_after = models.DecimalField(max_digits=18, decimal_places=6)
+    description = models.CharField(max_length=300)
+    transaction = models.ForeignKey(
+        Transaction, null=True, blank=True, on_delete=models.PROTECT, related_name="entries"
+    )
+    adjustment = models.OneToOneField(
+        Adjustment, null=True, blank=True, on_delete=models.PROTECT, related_name="entry"
+    )
+    usage_id = models.CharField(
+        max_length=200, blank=True, help_text="The platform's id of the usage record."
+    )
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-sequence"]
+        verbose_name_plural = "entries"
+        constraints = [
+            models.UniqueConstraint(fields=["wallet", "sequence"], name="entries_are_numbered"),
+            models.UniqueConstraint(
+                fields=["transaction"],
+                condition=Q(kind__in=["top_up", "auto_refill"]),
+                name="a_paid_transaction_is_credited_once",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind__in=["top_up", "auto_refill"])
+                | Q(transaction__isnull=False, amount__gt=0),
+                name="credit_is_bought_with_a_transaction",
+            ),
+            models.UniqueConstraint(
+                fields=["account", "usage_id"],
+                condition=~Q(usage_id=""),
+                name="one_entry_per_usage_record",
+            ),
+            models.CheckConstraint(
+                condition=~Q(amount=0)
+                & ~Q(amount=RawSQL("'NaN'::numeric", ()))
+                & ~Q(balance_after=RawSQL("'NaN'::numeric", ())),
+                name="an_entry_moves_the_balance",
+            ),
+        ]
+        indexes = [models.Index(fields=["account", "-created_at"], name="entries_of_account")]
+
+    def __str__(self) -> str:
+        return f"{self.sequence}: {self.amount}"
+
+
+class AutoRefill(models.Model):
+    """A top-up the portal makes by itself when the balance falls below the threshold."""
+
+    wallet = models.OneToOneField(Wallet, on_delete=models.PROTECT, related_name="auto_refill")
+    enabled = models.BooleanField(default=False)
+    threshold = MoneyField(max_digits=12, decimal_places=2, default_currency="USD", default=10)
+    amount = MoneyField(
+        "top up amount", max_digits=12, decimal_places=2, default_currency="USD", default=25
+    )
+    enabled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
+    )
+    enabled_at = models.DateTimeField(null=True, blank=True)
+    consecutive_failures = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(
+        null=True, blank=True, help_text="After a decline: not before this moment."
+    )
+    suspended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(threshold__gte=0), name="threshold_not_negative"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="top_up_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(enabled=False) | Q(enabled_at__isnull=False),
+                name="an_enabled_refill_says_since_when",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Auto-refill of wallet {self.wallet_id}"
