@@ -1,0 +1,90 @@
+// The card field. Stripe.js draws it in its own frame, so that a card number never reaches this site.
+import { setBusy } from "./app.js";
+
+const form = document.querySelector("#add-card");
+const problem = form.querySelector("#card-error");
+const button = form.querySelector("button[type=submit]");
+const holder = form.querySelector("[name=holder_name]");
+const field = form.querySelector("#card-element");
+
+const show = (message) => {
+  problem.textContent = message;
+  problem.hidden = !message;
+  holder.removeAttribute("aria-invalid");
+};
+
+if (typeof window.Stripe !== "function") {
+  show("The secure card field could not be loaded. Check your connection or an ad blocker, then reload this page.");
+  button.disabled = true;
+} else {
+  start(window.Stripe(form.dataset.publishableKey));
+}
+
+function start(stripe) {
+  const colours = getComputedStyle(document.documentElement);
+  const colour = (name) => colours.getPropertyValue(name).trim();
+  const card = stripe.elements().create("card", {
+    hidePostalCode: true,
+    style: {
+      base: {
+        color: colour("--text"),
+        iconColor: colour("--text-3"),
+        fontFamily: "Inter, system-ui, sans-serif",
+        fontSize: "16px",
+        "::placeholder": { color: colour("--text-3") },
+      },
+      invalid: { color: colour("--bad"), iconColor: colour("--bad") },
+    },
+  });
+  card.mount(field);
+  card.on("change", (event) => show(event.error ? event.error.message : ""));
+  document.querySelector("#card-label").addEventListener("click", () => card.focus());
+
+  // The same setup intent serves a second try after a typing mistake.
+  let secret = null;
+  let busy = false;
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (busy) return;
+    show("");
+    if (!holder.value.trim()) {
+      show("Enter the name on the card.");
+      holder.setAttribute("aria-invalid", "true");
+      holder.focus();
+      return;
+    }
+    busy = true;
+    setBusy(button, true);
+    try {
+      secret ??= await openSetupIntent();
+      const result = await stripe.confirmCardSetup(secret, {
+        payment_method: { card, billing_details: { name: holder.value.trim() } },
+      });
+      if (result.error) {
+        // Some errors leave the intent unusable; the next try begins with a new one.
+        if (result.error.type !== "validation_error") secret = null;
+        throw new Error(result.error.message);
+      }
+      form.querySelector("[name=setup_intent]").value = result.setupIntent.id;
+      form.submit();
+      return;
+    } catch (error) {
+      show(error.message || "The card could not be saved. Nothing was charged. Please try again.");
+      problem.focus();
+    }
+    busy = false;
+    setBusy(button, false);
+  });
+}
+
+async function openSetupIntent() {
+  const answer = await fetch(form.dataset.setupIntentUrl, {
+    method: "POST",
+    headers: { "X-CSRFToken": form.querySelector("[name=csrfmiddlewaretoken]").value, Accept: "application/json" },
+  }).catch(() => null);
+  if (!answer) throw new Error("You seem to be offline. Nothing was charged. Please try again.");
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(body.detail || "The card could not be saved now. Nothing was charged. Please try again.");
+  return body.client_secret;
+}
