@@ -1,0 +1,120 @@
+"""The e-mails a customer gets: each event, and the context its templates are written with.
+
+Templates are `templates/email/<event>.subject.txt`, `.txt` and `.html`. A context is JSON: amounts
+are already formatted (`$99.00`, `OMR 38.120`), times are ISO 8601 strings in keys that end in
+`_at` (shown in the account's timezone), `path` is where the button leads, without the host.
+"""
+
+from typing import Any, NotRequired, TypedDict
+
+
+class TransactionPaid(TypedDict):
+    """A payment went through: the customer's receipt."""
+
+    number: str
+    receipt_number: str
+    description: str  # "Top-up", "Growth plan, 23 Nov – 23 Dec 2026"
+    amount: str
+    charged: str  # "OMR 38.120"
+    rate: str  # "0.385"
+    card: str  # "Visa •••• 4242", or empty when not known
+    paid_at: str
+    path: str  # the transaction's page
+
+
+class TransactionFailed(TypedDict):
+    """A payment was declined."""
+
+    number: str
+    description: str
+    amount: str
+    card: str
+    reason: str  # in the customer's words: "Your card has insufficient funds."
+    path: str
+
+
+class AutoRefillFailed(TypedDict):
+    """An automatic top-up was declined."""
+
+    amount: str
+    card: str
+    reason: str
+    next_attempt_at: NotRequired[str | None]
+    path: str
+
+
+class AutoRefillSuspended(TypedDict):
+    """Auto-refill gave up after several declines in a row."""
+
+    reason: str
+    path: str
+
+
+class ServicesPaused(TypedDict):
+    """Services were paused."""
+
+    reasons: list[str]  # values of PauseReason
+    balance: NotRequired[str]
+    path: str
+
+
+class ServicesResumed(TypedDict):
+    """Services work again."""
+
+    balance: NotRequired[str]
+    path: str
+
+
+class SubscriptionPastDue(TypedDict):
+    """A renewal could not be paid."""
+
+    plan: str
+    amount: str
+    reason: str
+    next_attempt_at: NotRequired[str | None]
+    pause_at: NotRequired[str | None]  # when services pause if it stays unpaid
+    path: str
+
+
+class SubscriptionRenewed(TypedDict):
+    """A new period began."""
+
+    plan: str
+    amount: str
+    period_start_at: str
+    period_end_at: str
+    path: str
+
+
+class LowBalance(TypedDict):
+    """The balance fell below what the customer wants to be told about."""
+
+    balance: str
+    threshold: NotRequired[str]
+    auto_refill: NotRequired[bool]  # whether it is on and will top up by itself
+    path: str
+
+
+#: Every event that may be recorded, with the shape of its context.
+NOTICES: dict[str, Any] = {
+    "transaction_paid": TransactionPaid,
+    "transaction_failed": TransactionFailed,
+    "auto_refill_failed": AutoRefillFailed,
+    "auto_refill_suspended": AutoRefillSuspended,
+    "services_paused": ServicesPaused,
+    "services_resumed": ServicesResumed,
+    "subscription_past_due": SubscriptionPastDue,
+    "subscription_renewed": SubscriptionRenewed,
+    "low_balance": LowBalance,
+}
+
+
+def missing_from(event: str, context: object) -> set[str]:
+    """Return the keys the templates of `event` need and `context` lacks.
+
+    Raises ValueError for an event nobody wrote templates for.
+    """
+    if event not in NOTICES:
+        raise ValueError(f"There is no notice called {event!r}; see accounts/notices.py.")
+    assert isinstance(context, dict)
+    return set(NOTICES[event].__required_keys__) - context.keys()
