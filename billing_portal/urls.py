@@ -4,7 +4,12 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from billing_portal import health
+
 urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
     path("", RedirectView.as_view(pattern_name="billing-overview")),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),

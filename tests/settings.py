@@ -5,6 +5,8 @@ import tempfile
 from pathlib import Path
 
 os.environ["DEBUG"] = "1"
+# Not the demo's: a demo that is stopped must not take the tests' database with it.
+os.environ.setdefault("DATA_DIR", str(Path(__file__).resolve().parent.parent / ".data" / "tests"))
 
 from billing_portal.settings import *  # noqa: E402, F403
 
@@ -12,3 +14,5 @@ _work_dir = Path(tempfile.mkdtemp(prefix="billing-portal-tests-"))
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CELERY_BROKER_URL = "memory://"
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
+# pytest-django runs with DEBUG off, and nobody has collected the static files.
+WHITENOISE_AUTOREFRESH = True

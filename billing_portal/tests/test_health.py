@@ -1,0 +1,189 @@
+"""What the health addresses say, to whom, and with which status."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+from django.utils import timezone
+
+from billing_portal import health
+from billing_portal.models import Heartbeat
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def just_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_process_started", health.time.monotonic())
+
+
+@pytest.fixture
+def long_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "_process_started", health.time.monotonic() - 3600)
+
+
+@pytest.fixture
+def no_database() -> Iterator[None]:
+    with mock.patch.object(health.connection, "cursor", side_effect=OperationalError("secret")):
+        yield
+
+
+def ready(client: Client) -> tuple[int, dict[str, Any]]:
+    response = client.get("/readyz")
+    return response.status_code, response.json()
+
+
+def test_healthz_needs_nothing_but_the_process(client: Client) -> None:
+    response = client.get("/healthz")
+
+    assert response.status_code == 200
+    assert response.json() == {"status": "ok"}
+    assert "no-store" in response["Cache-Control"]
+    assert client.post("/healthz").status_code == 405
+
+
+@pytest.mark.django_db
+def test_ready_with_a_fresh_heartbeat(client: Client, long_running: None) -> None:
+    Heartbeat.objects.create(name=health.TICK, at=timezone.now() - timedelta(minutes=1))
+
+    assert ready(client) == (
+        200,
+        {"status": "ok", "parts": {"database": "ok", "broker": "ok", "beat": "ok"}},
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("age", "uptime", "expected"),
+    [
+        (timedelta(0), 3600, "ok"),
+        (timedelta(minutes=4), 3600, "ok"),
+        (timedelta(minutes=4, seconds=1), 3600, "failed"),
+        (timedelta(days=3), 3600, "failed"),
+        (timedelta(days=3), 10, "starting"),
+        (None, 10, "starting"),
+        (None, 3600, "failed"),
+    ],
+)
+def test_the_heartbeat_has_a_grace_only_after_a_start(
+    age: timedelta | None, uptime: float, expected: str
+) -> None:
+    if age is not None:
+        Heartbeat.objects.create(name=health.TICK, at=NOW - age)
+
+    assert health._beat(now=NOW, uptime=uptime) == expected
+
+
+@pytest.mark.django_db
+def test_a_portal_that_has_just_started_is_usable(client: Client, just_started: None) -> None:
+    status, body = ready(client)
+
+    assert (status, body["status"], body["parts"]["beat"]) == (200, "starting", "starting")
+
+
+@pytest.mark.django_db
+def test_not_ready_without_ticks(client: Client, long_running: None) -> None:
+    status, body = ready(client)
+
+    assert (status, body["status"], body["parts"]["beat"]) == (503, "failed", "failed")
+
+
+def test_not_ready_without_a_database_and_tells_no_secret(
+    client: Client, no_database: None
+) -> None:
+    response = client.get("/readyz")
+
+    assert response.status_code == 503
+    assert response.json()["parts"] == {"database": "failed", "broker": "ok", "beat": "failed"}
+    assert b"secret" not in response.content
+
+
+@pytest.mark.django_db
+def test_not_ready_without_a_broker(client: Client, just_started: None) -> None:
+    unreachable = health.app.connection_for_write("redis://127.0.0.1:1/0")
+    with mock.patch.object(health.app, "connection_for_write", return_value=unreachable):
+        status, body = ready(client)
+
+    assert (status, body["parts"]["broker"]) == (503, "failed")
+
+
+def test_the_folder_broker_must_be_writable(settings: Any, tmp_path: Path) -> None:
+    settings.CELERY_BROKER_URL = "filesystem://"
+    settings.CELERY_BROKER_TRANSPORT_OPTIONS = {"data_folder_out": str(tmp_path)}
+    assert health._broker() == "ok"
+
+    settings.CELERY_BROKER_TRANSPORT_OPTIONS = {"data_folder_out": str(tmp_path / "gone")}
+    assert health._broker() == "failed"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("token", "debug", "headers", "address", "status"),
+    [
+        ("t0ken", False, {"Authorization": "Bearer t0ken"}, "10.0.0.9", 200),
+        ("t0ken", False, {"Authorization": "bearer  t0ken "}, "10.0.0.9", 200),
+        ("t0ken", False, {"Authorization": "Bearer wrong"}, "10.0.0.9", 401),
+        ("t0ken", False, {"Authorization": "Bearer tökén"}, "10.0.0.9", 401),
+        ("t0ken", False, {"Authorization": "Basic t0ken"}, "10.0.0.9", 401),
+        ("t0ken", False, {}, "127.0.0.1", 401),
+        ("", False, {"Authorization": "Bearer "}, "127.0.0.1", 401),
+        ("", True, {}, "127.0.0.1", 200),
+        ("", True, {}, "::1", 200),
+        ("", True, {}, "10.0.0.9", 401),
+        ("", True, {"X-Forwarded-For": "10.0.0.9"}, "127.0.0.1", 401),
+    ],
+)
+def test_metrics_are_not_public(
+    client: Client,
+    settings: Any,
+    token: str,
+    debug: bool,
+    headers: dict[str, str],
+    address: str,
+    status: int,
+) -> None:
+    settings.METRICS_TOKEN, settings.DEBUG = token, debug
+
+    response = client.get("/metrics", headers=headers, REMOTE_ADDR=address)
+
+    assert response.status_code == status
+
+
+@pytest.mark.django_db
+def test_metrics_are_in_the_format_of_prometheus(client: Client, settings: Any) -> None:
+    settings.METRICS_TOKEN = "t0ken"
+    Heartbeat.objects.create(name=health.TICK, at=timezone.now())
+
+    response = client.get("/metrics", headers={"Authorization": "Bearer t0ken"})
+    text = response.content.decode()
+
+    assert response["Content-Type"].startswith("text/plain; version=0.0.4")
+    assert (
+        "# TYPE billing_portal_wallets_negative gauge\nbilling_portal_wallets_negative 0.0" in text
+    )
+    assert 'billing_portal_heartbeat_age_seconds{name="tick"}' in text
+    assert "billing_portal_metrics_failed 0.0" in text
+
+
+@pytest.mark.django_db
+def test_a_metric_that_takes_too_long_leaves_a_gap(client: Client, settings: Any) -> None:
+    settings.METRICS_TOKEN = "t0ken"
+
+    def slow(self: object) -> Iterator[Any]:
+        with health.connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(5)")
+        yield
+
+    with (
+        mock.patch.object(health, "METRIC_TIMEOUT_MILLISECONDS", 50),
+        mock.patch.object(health.PortalCollector, "_wallets", slow),
+    ):
+        text = client.get("/metrics", headers={"Authorization": "Bearer t0ken"}).content.decode()
+
+    assert "wallets_negative" not in text
+    assert "billing_portal_metrics_failed 1.0" in text
