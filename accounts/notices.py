@@ -13,7 +13,7 @@ class TransactionPaid(TypedDict):
 
     number: str
     receipt_number: str
-    description: str  # "Top-up", "Growth plan, 23 Nov – 23 Dec 2026"
+    description: str  # "Top-up", "Growth plan, renewal"
     amount: str
     charged: str  # "OMR 38.120"
     rate: str  # "0.385"

@@ -1,0 +1,121 @@
+"""Whether an account's services run: the one place that pauses and resumes them.
+
+Services are paused exactly while `Account.pause_reasons` is not empty (invariant I13). Each change
+of state is recorded and told to the customer and the platform once.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from accounts import outbox
+from accounts.models import Account, AuditEvent, PauseReason, User
+
+_ADD = """
+UPDATE accounts_account SET pause_reasons = array_append(pause_reasons, %(reason)s)
+WHERE id IN (
+    SELECT id FROM accounts_account
+    WHERE id = ANY(%(ids)s) AND NOT (%(reason)s = ANY(pause_reasons))
+    ORDER BY id FOR NO KEY UPDATE)
+RETURNING id, cardinality(pause_reasons) = 1
+"""
+_REMOVE = """
+UPDATE accounts_account SET pause_reasons = array_remove(pause_reasons, %(reason)s)
+WHERE id IN (
+    SELECT id FROM accounts_account
+    WHERE id = ANY(%(ids)s) AND %(reason)s = ANY(pause_reasons)
+    ORDER BY id FOR NO KEY UPDATE)
+RETURNING id, cardinality(pause_reasons) = 0
+"""
+
+
+@transaction.atomic
+def pause(
+    *,
+    account_ids: Iterable[UUID],
+    reason: PauseReason,
+    now: datetime,
+    by: User | None = None,
+    note: str = "",
+) -> list[UUID]:
+    """Add `reason` to each account that does not have it; return those whose services stopped.
+
+    Set-based: two statements when nothing changes, whatever the number of accounts.
+    """
+    changed = _update(_ADD, account_ids, reason)
+    return _record(changed, "services_paused", reason, now=now, by=by, note=note)
+
+
+@transaction.atomic
+def lift(
+    *,
+    account_ids: Iterable[UUID],
+    reason: PauseReason,
+    now: datetime,
+    by: User | None = None,
+    note: str = "",
+) -> list[UUID]:
+    """Remove `reason` from each account that has it; return those whose services resumed."""
+    changed = _update(_REMOVE, account_ids, reason)
+    return _record(changed, "services_resumed", reason, now=now, by=by, note=note)
+
+
+def _update(
+    statement: str, account_ids: Iterable[UUID], reason: PauseReason
+) -> list[tuple[UUID, bool]]:
+    ids = list(account_ids)
+    if not ids:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {"ids": ids, "reason": reason.value})
+        return cursor.fetchall()
+
+
+def _record(
+    changed: list[tuple[UUID, bool]],
+    action: str,
+    reason: PauseReason,
+    *,
+    now: datetime,
+    by: User | None,
+    note: str,
+) -> list[UUID]:
+    """Write the history of every change, and tell of those that stopped or resumed services."""
+    if not changed:
+        return []
+    flipped = {account_id for account_id, state_changed in changed if state_changed}
+    events = AuditEvent.objects.bulk_create(
+        AuditEvent(
+            account_id=account_id,
+            actor=by,
+            action=action if account_id in flipped else f"{action}_reason",
+            reason=note or reason.label,
+            details={"reason": reason.value},
+            created_at=now,
+        )
+        for account_id, _ in changed
+    )
+    accounts = Account.objects.in_bulk(flipped)
+    for event in events:
+        account = accounts.get(event.account_id) if event.account_id else None
+        if account is None:
+            continue
+        key = f"{action}:{event.pk}"
+        reasons = [PauseReason(value).label for value in account.pause_reasons]
+        outbox.record_email(
+            account=account,
+            event=action,
+            key=key,
+            context={"reasons": reasons, "reason_codes": account.pause_reasons, "path": "/billing/"},
+            now=now,
+        )
+        outbox.record_platform_event(
+            account=account,
+            event=action.replace("_", "."),
+            key=key,
+            data={"reasons": account.pause_reasons},
+            now=now,
+        )
+    return sorted(flipped)

@@ -1,0 +1,93 @@
+"""Pure arithmetic: what usage, a part of a month and a period cost. All amounts are USD."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from accounts.money import to_cents, to_millionths
+
+_HUNDRED = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Billed units beyond `above_quantity` in a period cost `discount_percent` less."""
+
+    above_quantity: Decimal
+    discount_percent: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """A record rated: included + billed = quantity, and `amount` USD to a millionth."""
+
+    included_quantity: Decimal
+    billed_quantity: Decimal
+    amount: Decimal
+
+
+def rate(
+    *,
+    quantity: Decimal,
+    included_remaining: Decimal,
+    billed_before: Decimal,
+    unit_price: Decimal,
+    tiers: Sequence[Tier] = (),
+) -> Rated:
+    """Draw from the allowance first and bill the rest at the unit price.
+
+    `billed_before` is what was billed of the feature earlier in the period: it decides the tier.
+    Source: DESIGN.md section 7.
+    """
+    included = min(quantity, included_remaining)
+    billed = quantity - included
+    return Rated(
+        included, billed, price_units(billed, billed_before=billed_before, unit_price=unit_price, tiers=tiers)
+    )
+
+
+def price_units(
+    billed: Decimal,
+    *,
+    billed_before: Decimal,
+    unit_price: Decimal,
+    tiers: Sequence[Tier] = (),
+) -> Decimal:
+    """Return what `billed` units cost, rounded once, half up, to a millionth of a dollar.
+
+    With tiers, units on both sides of a boundary are priced each at their own price.
+    """
+    if not tiers:
+        return to_millionths(billed * unit_price)
+    return to_millionths(
+        unit_price
+        * (_full_price_units(billed_before + billed, tiers) - _full_price_units(billed_before, tiers))
+    )
+
+
+def _full_price_units(quantity: Decimal, tiers: Sequence[Tier]) -> Decimal:
+    """Return how many units at full price cost as much as the period's first `quantity` units."""
+    total = quantity
+    discount = Decimal(0)
+    for tier in sorted(tiers, key=lambda tier: tier.above_quantity):
+        if quantity <= tier.above_quantity:
+            break
+        total -= (quantity - tier.above_quantity) * (tier.discount_percent - discount) / _HUNDRED
+        discount = tier.discount_percent
+    return total
+
+
+def rental_quantity_billed(*, held: int, included: Decimal) -> int:
+    """Return how many of the rentals held are paid for: those beyond the included ones."""
+    return max(0, held - int(included))
+
+
+def prorate(amount: Decimal, *, start: datetime, end: datetime, now: datetime) -> Decimal:
+    """Return the part of `amount` for the rest of the period, by whole seconds, half up to a cent.
+
+    Source: DESIGN.md section 7, a rental added within a period.
+    """
+    second = timedelta(seconds=1)
+    left = max(0, min((end - now) // second, (end - start) // second))
+    return to_cents(amount * left / Decimal((end - start) // second))

@@ -1,0 +1,56 @@
+"""Credit added or taken by staff: always with a reason, always on record."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from accounts.models import Account, AuditEvent, User
+from accounts.money import format_usd, to_cents
+from wallet import ledger
+from wallet.models import Adjustment, Entry, EntryKind, Wallet
+
+#: A single adjustment beyond this is a slip of the keyboard (USD).
+MAXIMUM_ADJUSTMENT = Decimal("100000.00")
+
+
+@transaction.atomic
+def adjust(
+    *, account: Account, amount: Decimal, reason: str, author: User, now: datetime
+) -> Entry:
+    """Add (positive) or take (negative) `amount` USD of credit. The balance may become negative.
+
+    Raises ValidationError when the amount is zero, has fractions of a cent or is too large, or
+    when no reason is given.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise ValidationError({"reason": "Say why, for whoever reads this next."})
+    if not amount.is_finite() or amount == 0 or abs(amount) > MAXIMUM_ADJUSTMENT:
+        raise ValidationError(
+            {"amount": f"Enter an amount other than zero, at most {format_usd(MAXIMUM_ADJUSTMENT)}."}
+        )
+    if amount != to_cents(amount):
+        raise ValidationError({"amount": "Enter whole cents."})
+    wallet = Wallet.objects.get(account=account)
+    adjustment = Adjustment.objects.create(
+        wallet=wallet, amount=amount, reason=reason, author=author, created_at=now
+    )
+    entry = ledger.post(
+        account_id=account.pk,
+        kind=EntryKind.ADJUSTMENT,
+        amount=amount,
+        description=f"Adjustment: {reason}"[:300],
+        now=now,
+        adjustment=adjustment,
+    )
+    AuditEvent.objects.create(
+        account=account,
+        actor=author,
+        action="credit_adjusted",
+        reason=reason,
+        details={"amount": str(amount), "balance_after": str(entry.balance_after)},
+        created_at=now,
+    )
+    return entry

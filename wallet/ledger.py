@@ -1,0 +1,146 @@
+"""The ledger: the only module that writes entries, and so the only one that moves a balance.
+
+The database moves the balance when entries are inserted and refuses entries that do not continue
+the ledger (migration 0002_integrity). What is done here is computed under the wallet's lock.
+All amounts are USD.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import connection
+from django.db import transaction as database
+
+from accounts import service_state
+from accounts.models import Account, PauseReason
+from invoices.models import Transaction
+from wallet.models import Adjustment, Entry, EntryKind, Wallet
+
+
+@dataclass(frozen=True, slots=True)
+class UsageCharge:
+    """One usage record's charge, in the order in which it is to be posted. `amount` > 0, USD."""
+
+    account_id: UUID
+    usage_id: str
+    amount: Decimal
+    description: str
+
+
+def open_wallet(*, account: Account, now: datetime) -> Wallet:
+    """Return the account's wallet, opened empty when it has none."""
+    wallet, _ = Wallet.objects.get_or_create(account=account, defaults={"created_at": now})
+    return wallet
+
+
+def lock(*, account_ids: Iterable[UUID]) -> dict[UUID, Wallet]:
+    """Lock the accounts' wallets in one statement, in id order, and return them by account.
+
+    Call it inside a transaction. The one order is what keeps concurrent batches from deadlocking;
+    what depends on a balance is read in the statements after this one.
+    """
+    wallets = Wallet.objects.select_for_update(no_key=True).filter(account_id__in=list(account_ids))
+    return {wallet.account_id: wallet for wallet in wallets.order_by("pk")}
+
+
+@database.atomic
+def post(
+    *,
+    account_id: UUID,
+    kind: EntryKind,
+    amount: Decimal,
+    description: str,
+    now: datetime,
+    transaction: Transaction | None = None,
+    adjustment: Adjustment | None = None,
+) -> Entry:
+    """Append one entry of `amount` USD (signed) and let services follow the balance.
+
+    Raises Wallet.DoesNotExist when the account has no wallet.
+    """
+    wallet = Wallet.objects.select_for_update(no_key=True).get(account_id=account_id)
+    entry = Entry.objects.create(
+        account_id=account_id,
+        wallet=wallet,
+        sequence=wallet.last_sequence + 1,
+        kind=kind,
+        amount=amount,
+        balance_after=wallet.balance + amount,
+        description=description,
+        transaction=transaction,
+        adjustment=adjustment,
+        created_at=now,
+    )
+    let_services_follow(balances={account_id: entry.balance_after}, now=now)
+    return entry
+
+
+_INSERT_USAGE = """
+INSERT INTO wallet_entry (account_id, wallet_id, sequence, kind, amount, balance_after,
+                          description, usage_id, created_at)
+SELECT account_id, wallet_id, sequence, 'usage', amount, balance_after, description, usage_id,
+       %(now)s
+FROM unnest(%(account_ids)s::uuid[], %(wallet_ids)s::bigint[], %(sequences)s::bigint[],
+            %(amounts)s::numeric[], %(balances)s::numeric[], %(descriptions)s::text[],
+            %(usage_ids)s::text[])
+     AS charge (account_id, wallet_id, sequence, amount, balance_after, description, usage_id)
+"""
+
+
+def post_usage(
+    *, wallets: Mapping[UUID, Wallet], charges: Iterable[UsageCharge], now: datetime
+) -> None:
+    """Append one entry for each charge, in one statement, and let services follow the balances.
+
+    `wallets` are the locked wallets of this transaction (see lock); they are left with the new
+    balance and sequence.
+    """
+    columns: dict[str, list[object]] = {
+        "account_ids": [],
+        "wallet_ids": [],
+        "sequences": [],
+        "amounts": [],
+        "balances": [],
+        "descriptions": [],
+        "usage_ids": [],
+    }
+    touched: dict[UUID, Wallet] = {}
+    for charge in charges:
+        wallet = wallets[charge.account_id]
+        wallet.last_sequence += 1
+        wallet.balance -= charge.amount
+        touched[charge.account_id] = wallet
+        columns["account_ids"].append(charge.account_id)
+        columns["wallet_ids"].append(wallet.pk)
+        columns["sequences"].append(wallet.last_sequence)
+        columns["amounts"].append(-charge.amount)
+        columns["balances"].append(wallet.balance)
+        columns["descriptions"].append(charge.description)
+        columns["usage_ids"].append(charge.usage_id)
+    if not touched:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT_USAGE, {**columns, "now": now})
+    let_services_follow(
+        balances={account_id: wallet.balance for account_id, wallet in touched.items()}, now=now
+    )
+
+
+def let_services_follow(*, balances: Mapping[UUID, Decimal], now: datetime) -> None:
+    """Pause services below zero, lift that reason above zero, leave it as it was at exactly zero.
+
+    Source: DESIGN.md section 6, `negative_balance`.
+    """
+    service_state.pause(
+        account_ids=[account_id for account_id, balance in balances.items() if balance < 0],
+        reason=PauseReason.NEGATIVE_BALANCE,
+        now=now,
+    )
+    service_state.lift(
+        account_ids=[account_id for account_id, balance in balances.items() if balance > 0],
+        reason=PauseReason.NEGATIVE_BALANCE,
+        now=now,
+    )
