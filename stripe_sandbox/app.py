@@ -1,0 +1,54 @@
+"""The web application: the API, the pages a customer sees, the control calls."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+from flask import Flask, Response
+
+from . import REFUSAL, api, control, debug_is_off, pages
+from .delivery import Courier
+from .errors import StripeError
+from .resources import checkout
+from .store import Store
+
+_SWEEP_SECONDS = 1
+
+
+def _sweep(store: Store) -> None:
+    """Expire payment pages on time, even when no one looks at them."""
+    while True:
+        time.sleep(_SWEEP_SECONDS)
+        with store.transaction(path="sweep") as tx:
+            checkout.expire_due(tx)
+
+
+def create_app(data_dir: str | None = None, public_url: str = "") -> Flask:
+    """Open the state, start the couriers, and serve."""
+    if debug_is_off():
+        raise RuntimeError(REFUSAL)
+    folder = Path(data_dir or os.environ.get("STRIPE_SANDBOX_DATA_DIR", ".data/stripe_sandbox"))
+    app = Flask(__name__)
+    app.config["PUBLIC_URL"] = (
+        public_url or os.environ.get("STRIPE_SANDBOX_PUBLIC_URL", "")
+    ).rstrip("/")
+    app.config["MAX_CONTENT_LENGTH"] = 1024 * 1024
+    store = Store(folder)
+    courier = Courier(store)
+    store.on_commit = courier.nudge
+    app.extensions["store"] = store
+    for part in (api.blueprint, pages.blueprint, control.blueprint):
+        app.register_blueprint(part)
+    app.register_error_handler(StripeError, _refused)
+    courier.start()
+    threading.Thread(target=_sweep, args=(store,), name="sweep", daemon=True).start()
+    return app
+
+
+def _refused(error: StripeError) -> Response:
+    """Pages and control calls answer in the same shape as the API."""
+    return Response(json.dumps(error.body()), error.status, mimetype="application/json")

@@ -1,0 +1,61 @@
+"""`expand[]`: ids replaced by the objects they name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .errors import InvalidParameters, Json
+from .store import Tx
+
+MAXIMUM_DEPTH = 4
+# Present only when asked for.
+_EXTRA = {
+    ("checkout.session", "line_items"),
+    ("customer", "sources"),
+    ("customer", "subscriptions"),
+    ("customer", "tax_ids"),
+}
+
+
+def expand(tx: Tx, body: Json, paths: list[str]) -> Json:
+    """Follow each path, as far as Stripe lets one."""
+    for path in paths:
+        steps = path.split(".")
+        if len(steps) > MAXIMUM_DEPTH + (steps[0] == "data"):
+            raise InvalidParameters(f"You cannot expand more than 4 levels of {path}")
+        _walk(tx, body, steps, path)
+    return body
+
+
+def _walk(tx: Tx, node: Json, steps: list[str], path: str) -> None:
+    name, rest = steps[0], steps[1:]
+    if name not in node and (node.get("object"), name) in _EXTRA:
+        node[name] = _extra(tx, node, name)
+    if name not in node:
+        raise InvalidParameters(
+            f"This property cannot be expanded ({path}).", param="expand"
+        )
+    value: Any = node[name]
+    if isinstance(value, str):
+        found = tx.get(value)
+        if found is None:
+            if name in ("status", "id", "object", "currency"):
+                raise InvalidParameters(
+                    f"This property cannot be expanded ({path}).", param="expand"
+                )
+            return
+        node[name] = value = found
+    if not rest:
+        return
+    for child in value if isinstance(value, list) else [value]:
+        if isinstance(child, dict):
+            _walk(tx, child, rest, path)
+
+
+def _extra(tx: Tx, node: Json, name: str) -> Json:
+    if name == "line_items":
+        items = tx.private(node["id"]).get("line_items", [])
+        url = f"/v1/checkout/sessions/{node['id']}/line_items"
+    else:
+        items, url = [], f"/v1/customers/{node['id']}/{name}"
+    return {"object": "list", "data": items, "has_more": False, "url": url}

@@ -1,0 +1,97 @@
+"""List and search answers: newest first, with cursors."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .errors import InvalidParameters, Json, missing
+from .store import Tx
+
+_OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "="}
+
+
+def page(
+    tx: Tx, kind: str, url: str, params: Json, fields: Json | None = None, **columns: Any
+) -> Json:
+    """One page of a kind, narrowed by columns, other fields, `created` and a cursor."""
+    where: list[str] = ["kind = ?"]
+    values: list[Any] = [kind]
+    for name, value in (fields or {}).items():
+        where.append("json_extract(body, ?) IS ?")
+        values.extend((f"$.{name}", value))
+    for name, value in columns.items():
+        if value is not None:
+            where.append(f"{name} = ?")
+            values.append(value)
+    for operator, moment in (params.get("created") or {}).items():
+        where.append(f"created {_OPERATORS[operator]} ?")
+        values.append(moment)
+    limit = params.get("limit", 10)
+    if not 1 <= limit <= 100:
+        raise InvalidParameters(
+            f"Invalid integer: limit must be between 1 and 100, got {limit}", param="limit"
+        )
+    backwards = "ending_before" in params
+    cursor = params.get("ending_before") or params.get("starting_after")
+    if cursor:
+        position = tx.position(cursor)
+        if position is None:
+            param = "ending_before" if backwards else "starting_after"
+            raise missing(kind, cursor, param)
+        where.append(f"(created, seq) {'>' if backwards else '<'} (?, ?)")
+        values.extend(position)
+    order = "created, seq" if backwards else "created DESC, seq DESC"
+    found = tx.select(" AND ".join(where), tuple(values), f"ORDER BY {order} LIMIT {limit + 1}")
+    more = len(found) > limit
+    found = found[:limit]
+    if backwards:
+        found.reverse()
+    return {"object": "list", "data": found, "has_more": more, "url": url}
+
+
+_CLAUSE = re.compile(
+    r"""^(?:metadata\[(?P<mq>['"])(?P<key>.+?)(?P=mq)\]|(?P<field>[a-z_]+))\s*"""
+    r"""(?P<operator>:|>=|<=|>|<)\s*(?:(?P<q>['"])(?P<text>.*?)(?P=q)|(?P<number>\d+|null))$"""
+)
+
+
+def search(tx: Tx, kind: str, url: str, params: Json) -> Json:
+    """Stripe's search: clauses on metadata, created and a few fields, joined by AND."""
+    where: list[str] = ["kind = ?"]
+    values: list[Any] = [kind]
+    for clause in re.split(r"\s+AND\s+", params["query"].strip(), flags=re.IGNORECASE):
+        match = _CLAUSE.match(clause)
+        if match is None:
+            raise InvalidParameters(f"We were unable to parse your search query: {clause}")
+        operator = match["operator"]
+        if match["key"] is not None:
+            where.append("json_extract(body, ?) = ?")
+            name = match["key"].replace('"', '\\"')
+            values.extend((f'$.metadata."{name}"', match["text"] or ""))
+        elif match["field"] == "created":
+            where.append(f"created {'=' if operator == ':' else operator} ?")
+            values.append(int(match["text"] or match["number"]))
+        elif match["field"] in ("customer", "status", "currency", "amount", "payment_intent"):
+            where.append(f"json_extract(body, ?) {'=' if operator == ':' else operator} ?")
+            wanted = match["text"] if match["number"] is None else int(match["number"])
+            values.extend((f"$.{match['field']}", wanted))
+        else:
+            raise InvalidParameters(f"Field `{match['field']}` is an unsupported search field")
+    limit = params.get("limit", 10)
+    if not 1 <= limit <= 100:
+        raise InvalidParameters("Invalid integer: limit", param="limit")
+    start = int(params["page"]) if (params.get("page") or "").isdigit() else 0
+    found = tx.select(
+        " AND ".join(where),
+        tuple(values),
+        f"ORDER BY created DESC, seq DESC LIMIT {limit + 1} OFFSET {start}",
+    )
+    more = len(found) > limit
+    return {
+        "object": "search_result",
+        "data": found[:limit],
+        "has_more": more,
+        "next_page": str(start + limit) if more else None,
+        "url": url,
+    }

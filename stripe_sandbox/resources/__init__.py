@@ -1,0 +1,1 @@
+"""One module per resource; each has its routes in a list named ROUTES."""
