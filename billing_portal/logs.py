@@ -14,7 +14,9 @@ def configure_logging(*, debug: bool) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=False) if debug else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(colors=False)
+        if debug
+        else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[

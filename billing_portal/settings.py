@@ -6,7 +6,7 @@ fit for production (see checks.py and docs/deployment.md).
 """
 
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import environ
@@ -43,8 +43,22 @@ def required(name: str, *, on_a_laptop: str) -> str:
     )
 
 
+def decimal(name: str, default: str) -> Decimal:
+    """Return the variable as an exact number, or raise ImproperlyConfigured, naming it."""
+    value = env.str(name, default)
+    try:
+        return Decimal(value)
+    except InvalidOperation as error:
+        raise ImproperlyConfigured(
+            f"{name} is {value!r}. Set it to a number like {default}."
+        ) from error
+
+
 SECRET_KEY = required("SECRET_KEY", on_a_laptop="a-laptop-has-nothing-to-hide-" + "0" * 32)
-ALLOWED_HOSTS = required("ALLOWED_HOSTS", on_a_laptop="localhost,127.0.0.1,[::1]").split(",")
+ALLOWED_HOSTS = [
+    host.strip()
+    for host in required("ALLOWED_HOSTS", on_a_laptop="localhost,127.0.0.1,[::1]").split(",")
+]
 PORTAL_URL = required("PORTAL_URL", on_a_laptop=f"http://127.0.0.1:{env.str('PORT', '8000')}")
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PORTAL_URL])
 
@@ -125,7 +139,9 @@ COTTON_DIR = "components"
 # Data -----------------------------------------------------------------------------------------
 if not env.str("DATABASE_URL", "") and not DEBUG:
     raise ImproperlyConfigured("DATABASE_URL is not set. With DEBUG off it is required.")
-DATABASES = {"default": env.db_url_config(env.str("DATABASE_URL", "") or embedded_postgres.start(DATA_DIR))}
+DATABASES = {
+    "default": env.db_url_config(env.str("DATABASE_URL", "") or embedded_postgres.start(DATA_DIR))
+}
 DATABASES["default"].update(
     {
         "ENGINE": "django.db.backends.postgresql",
@@ -193,10 +209,10 @@ CURRENCIES = ("USD", "OMR")
 DEFAULT_CURRENCY = "USD"
 CHARGE_CURRENCY = "OMR"
 #: Rials for a dollar, for transactions opened from now on (DESIGN.md section 4).
-USD_TO_OMR = Decimal(env.str("USD_TO_OMR", "0.385"))
+USD_TO_OMR = decimal("USD_TO_OMR", "0.385")
 #: The smallest step of a charge: Stripe wants OMR amounts that end in 0 baisa.
 CHARGE_STEP = Decimal("0.010")
-MAXIMUM_TOP_UP = Decimal(env.str("MAXIMUM_TOP_UP", "5000.00"))
+MAXIMUM_TOP_UP = decimal("MAXIMUM_TOP_UP", "5000.00")
 CARD_HOLD_AMOUNT = Decimal("1.00")
 
 SELLER = {
@@ -222,6 +238,8 @@ STRIPE_API_BASE = STRIPE_SANDBOX_URL or "https://api.stripe.com"
 STRIPE_JS_URL = f"{STRIPE_SANDBOX_URL}/v3/" if STRIPE_SANDBOX_URL else "https://js.stripe.com/v3/"
 STRIPE_TIMEOUT_SECONDS = env.int("STRIPE_TIMEOUT_SECONDS", 20)
 STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
+#: For a staging server: production settings with Stripe's test keys.
+ALLOW_STRIPE_TEST_MODE = env.bool("ALLOW_STRIPE_TEST_MODE", False)
 STRIPE_API_VERSION = "2026-08-26.dahlia"
 if STRIPE_LIVE_MODE:
     STRIPE_LIVE_SECRET_KEY = STRIPE_SECRET_KEY
@@ -307,10 +325,17 @@ CONTENT_SECURITY_POLICY = {
         "style-src": [SELF],
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
-        "connect-src": [SELF, *_stripe_sources, *([] if STRIPE_SANDBOX_URL else ["https://api.stripe.com"])],
+        "connect-src": [
+            SELF,
+            *_stripe_sources,
+            *([] if STRIPE_SANDBOX_URL else ["https://api.stripe.com"]),
+        ],
         "frame-src": [SELF, *_stripe_sources],
         "frame-ancestors": [NONE],
-        "form-action": [SELF, *([STRIPE_SANDBOX_URL] if STRIPE_SANDBOX_URL else ["https://checkout.stripe.com"])],
+        "form-action": [
+            SELF,
+            *([STRIPE_SANDBOX_URL] if STRIPE_SANDBOX_URL else ["https://checkout.stripe.com"]),
+        ],
         "base-uri": [SELF],
         "object-src": [NONE],
     }

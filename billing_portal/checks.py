@@ -1,0 +1,175 @@
+"""What production may not start with. Each message names the variable and what to set it to.
+
+A variable that is missing is refused where it is read, in the settings. These look at the values,
+as Django's system checks and when the apps are loaded: so no web server, worker, beat or command
+starts on wrong ones.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
+from django.core.exceptions import ImproperlyConfigured
+
+_SECRET_KEY_LENGTH = 50
+_TOKEN_LENGTH = 16
+_BROKERS = {"redis", "rediss", "sentinel", "amqp", "amqps"}
+_DATABASES = {"postgres", "postgresql", "psql", "pgsql", "postgis"}
+_MAIL_THAT_GOES_NOWHERE = {"console", "dummy", "filebased", "locmem"}
+
+
+def _error(number: int, message: str, hint: str) -> Error:
+    return Error(message, hint=hint, id=f"billing_portal.E{number:03}")
+
+
+def money_problems() -> Iterator[CheckMessage]:
+    """Yield what is wrong with rates and limits, on a laptop too."""
+    if not (settings.USD_TO_OMR.is_finite() and settings.USD_TO_OMR > 0):
+        yield _error(
+            1,
+            f"USD_TO_OMR is {settings.USD_TO_OMR}.",
+            "Set it to rials for a dollar, like 0.385, or leave it out.",
+        )
+    if not (settings.MAXIMUM_TOP_UP.is_finite() and settings.MAXIMUM_TOP_UP > 0):
+        yield _error(
+            2,
+            f"MAXIMUM_TOP_UP is {settings.MAXIMUM_TOP_UP}.",
+            "Set it to dollars, like 5000.00, or leave it out.",
+        )
+
+
+def laptop_problems() -> Iterator[CheckMessage]:
+    """Yield what must not be seen with DEBUG on."""
+    if settings.STRIPE_LIVE_MODE:
+        yield _error(
+            3,
+            "STRIPE_SECRET_KEY is a live key, and DEBUG is on.",
+            "Real cards would be charged. Set DEBUG=0 in production, or use a test key.",
+        )
+
+
+def host_problems() -> Iterator[CheckMessage]:
+    """Yield what is wrong with SECRET_KEY and the addresses the portal answers to."""
+    key = settings.SECRET_KEY
+    if len(key) < _SECRET_KEY_LENGTH or key.startswith(("django-insecure-", "a-laptop-")):
+        yield _error(
+            10,
+            "SECRET_KEY is too easy to guess.",
+            f"Set it to at least {_SECRET_KEY_LENGTH} random characters, for example from "
+            "`python -c 'import secrets; print(secrets.token_urlsafe(50))'`.",
+        )
+    if any(not host.strip(" .") or host.strip() == "*" for host in settings.ALLOWED_HOSTS):
+        yield _error(
+            11,
+            f"ALLOWED_HOSTS is {','.join(settings.ALLOWED_HOSTS)!r}.",
+            "Set it to the portal's own host names, separated by commas, like billing.example.com.",
+        )
+    address = urlsplit(settings.PORTAL_URL)
+    if address.scheme != "https" or not address.hostname or address.path not in {"", "/"}:
+        yield _error(
+            12,
+            f"PORTAL_URL is {settings.PORTAL_URL!r}.",
+            "Set it to the address customers use, like https://billing.example.com.",
+        )
+    if settings.METRICS_TOKEN and len(settings.METRICS_TOKEN) < _TOKEN_LENGTH:
+        yield _error(
+            13,
+            "METRICS_TOKEN is too easy to guess.",
+            f"Set it to at least {_TOKEN_LENGTH} random characters, or leave it out: "
+            "then nobody may read /metrics.",
+        )
+
+
+def stripe_problems() -> Iterator[CheckMessage]:
+    """Yield what is wrong with the Stripe keys. Values are secrets and are not repeated."""
+    modes = []
+    for number, name, prefixes in (
+        (20, "STRIPE_SECRET_KEY", ("sk", "rk")),
+        (21, "STRIPE_PUBLISHABLE_KEY", ("pk",)),
+    ):
+        prefix, _, rest = getattr(settings, name).partition("_")
+        mode, _, secret = rest.partition("_")
+        modes.append(mode)
+        if prefix not in prefixes or mode not in {"live", "test"} or not secret:
+            yield _error(
+                number,
+                f"{name} is not a key of Stripe's.",
+                f"Set it to the one that begins with {prefixes[0]}_live_ in Stripe's dashboard, "
+                "under Developers, API keys.",
+            )
+        elif mode == "test" and not settings.ALLOW_STRIPE_TEST_MODE:
+            yield _error(
+                number,
+                f"{name} is a test key: no real card can be charged with it.",
+                f"Set it to the one that begins with {prefixes[0]}_live_. On a staging server, "
+                "set ALLOW_STRIPE_TEST_MODE=1.",
+            )
+    if set(modes) == {"live", "test"}:
+        yield _error(
+            22,
+            "STRIPE_SECRET_KEY and STRIPE_PUBLISHABLE_KEY are of different modes.",
+            "Set both to live keys, or both to test keys on a staging server.",
+        )
+
+
+def service_problems() -> Iterator[CheckMessage]:
+    """Yield what is wrong with the database, the broker, the cache and e-mail."""
+    if _scheme(os.environ.get("DATABASE_URL", "")) not in _DATABASES:
+        yield _error(
+            30,
+            "DATABASE_URL is not the address of a PostgreSQL.",
+            "Set it like postgresql://user:password@host:5432/name. There is no other dialect.",
+        )
+    if _scheme(settings.CELERY_BROKER_URL) not in _BROKERS:
+        yield _error(
+            31,
+            f"BROKER_URL cannot be {_scheme(settings.CELERY_BROKER_URL) or 'empty'}.",
+            "Set it to a Redis, like redis://host:6379/0.",
+        )
+    backend = settings.EMAIL_BACKEND.split(".")[-2]
+    if backend in _MAIL_THAT_GOES_NOWHERE:
+        yield _error(
+            32,
+            f"EMAIL_URL leads to the {backend} backend: customers would get no e-mail.",
+            "Set it like smtp+tls://user:password@host:587.",
+        )
+    if settings.CACHES["default"]["BACKEND"].endswith("LocMemCache"):
+        yield Warning(
+            "CACHE_URL is not set: each process counts sign-in attempts by itself.",
+            hint="Set it to a Redis, like redis://host:6379/1.",
+            id="billing_portal.W033",
+        )
+
+
+def problems() -> list[CheckMessage]:
+    """Return everything that is wrong with the settings as they are."""
+    groups: list[Callable[[], Iterator[CheckMessage]]] = [money_problems]
+    if settings.DEBUG:
+        groups += [laptop_problems]
+    else:
+        groups += [host_problems, stripe_problems, service_problems]
+    return [problem for group in groups for problem in group()]
+
+
+@register(Tags.security)
+def check_settings(
+    app_configs: Sequence[AppConfig] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Report them to `manage.py check` and to every other command."""
+    return problems()
+
+
+def refuse_to_start_unfit() -> None:
+    """Raise ImproperlyConfigured, saying all that is wrong, if anything is."""
+    errors = [problem for problem in problems() if problem.is_serious()]
+    if errors:
+        lines = [f"  {error.msg}\n    {error.hint}" for error in errors]
+        raise ImproperlyConfigured("The billing portal does not start:\n" + "\n".join(lines))
+
+
+def _scheme(url: str) -> str:
+    return url.partition("://")[0].partition("+")[0].lower()
