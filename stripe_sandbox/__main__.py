@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from gunicorn.app.base import BaseApplication
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from . import REFUSAL, debug_is_off
 
@@ -49,7 +49,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
 def main(given: list[str] | None = None) -> int:
     options = arguments(sys.argv[1:] if given is None else given)
     if debug_is_off():
-        print(f"stripe_sandbox: {REFUSAL}", file=sys.stderr)
+        sys.stderr.write(f"stripe_sandbox: {REFUSAL}\n")
         return 2
     Server(
         {

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, request
 
 from . import params as parameters
-from .errors import InvalidParameters, Json, StripeError
+from .errors import Json, ParameterError, StripeError
 from .expand import expand
 from .faults import FAULTS
 from .resources import (
@@ -35,12 +35,27 @@ from .web import public_url, store
 
 _DAY = 24 * 3600
 _MODULES = (
-    charges, checkout, customers, disputes, hooks, payment_intents, payment_methods, refunds,
+    charges,
+    checkout,
+    customers,
+    disputes,
+    hooks,
+    payment_intents,
+    payment_methods,
+    refunds,
     setup_intents,
 )
 # What Stripe shows to a browser, which holds only the publishable key.
-_HIDDEN = ("customer", "metadata", "latest_charge", "application", "on_behalf_of", "review",
-           "transfer_data", "transfer_group")
+_HIDDEN = (
+    "customer",
+    "metadata",
+    "latest_charge",
+    "application",
+    "on_behalf_of",
+    "review",
+    "transfer_data",
+    "transfer_group",
+)
 
 blueprint = Blueprint("api", __name__)
 _in_flight: set[str] = set()
@@ -155,7 +170,7 @@ def run(route: Route, values: tuple[str, ...]) -> Answer:
         given = parameters.check(parameters.parse(raw), schema, route.required)
         key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
         if key is not None and not 0 < len(key) <= 255:
-            raise InvalidParameters("Idempotency-Key must have 1 to 255 characters")
+            raise ParameterError("Idempotency-Key must have 1 to 255 characters")
         held = _hold(key)
         try:
             if request.method == "POST":
@@ -199,26 +214,35 @@ def _suffer() -> None:
     if outage is None:
         return
     if outage.status == 429:
-        raise InvalidParameters(
+        raise ParameterError(
             "Request rate limit exceeded. Learn more about rate limits here "
             "https://stripe.com/docs/rate-limits.",
             status=429,
             code="rate_limit",
         )
-    raise InvalidParameters(
-        "An unknown error occurred", status=outage.status,
+    raise ParameterError(
+        "An unknown error occurred",
+        status=outage.status,
         kind="api_error" if outage.status >= 500 else "invalid_request_error",
     )
 
 
 def _execute(
-    route: Route, values: tuple[str, ...], given: Json, raw: str, key: str | None,
-    request_id: str, publishable: bool,
+    route: Route,
+    values: tuple[str, ...],
+    given: Json,
+    raw: str,
+    key: str | None,
+    request_id: str,
+    publishable: bool,
 ) -> Answer:
     """Replay the first answer to this key, or act and remember the answer."""
     with store().transaction(
-        request_id=request_id, idempotency_key=key, publishable=publishable,
-        path=request.path, public_url=public_url(),
+        request_id=request_id,
+        idempotency_key=key,
+        publishable=publishable,
+        path=request.path,
+        public_url=public_url(),
     ) as tx:
         content = f"{request.method} {request.path} {raw}".encode()
         fingerprint = hashlib.sha256(content).hexdigest()
@@ -237,8 +261,9 @@ def _execute(
 
 def _recall(tx: Tx, key: str, fingerprint: str) -> Answer | None:
     """The first answer, for a day; another body under the same key is a mistake."""
-    tx.connection.execute("DELETE FROM idempotency WHERE key = ? AND created < ?",
-                          (key, tx.now - _DAY))
+    tx.connection.execute(
+        "DELETE FROM idempotency WHERE key = ? AND created < ?", (key, tx.now - _DAY)
+    )
     row = tx.connection.execute(
         "SELECT fingerprint, status, body, request_id FROM idempotency WHERE key = ?", (key,)
     ).fetchone()

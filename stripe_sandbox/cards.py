@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
-from .errors import CardError, InvalidParameters, Json
+from .errors import CardError, Json, ParameterError
 
 Authentication = Literal["never", "unless_set_up", "already_set_up", "always"]
 
@@ -64,9 +64,7 @@ CARDS: dict[str, SandboxCard] = {
         SandboxCard("4000002760003184", authentication="always"),
         SandboxCard("4000000000003220", authentication="always"),
         SandboxCard("4000003800000446", authentication="already_set_up"),
-        SandboxCard(
-            "4000008260003178", charge="insufficient_funds", authentication="always"
-        ),
+        SandboxCard("4000008260003178", charge="insufficient_funds", authentication="always"),
         SandboxCard("4000000000000259", dispute="fraudulent"),
         SandboxCard("4000000000002685", dispute="product_not_received"),
     )
@@ -175,9 +173,7 @@ def find(number: str) -> SandboxCard:
     """The test card with this number; anything else is refused as Stripe's test mode does."""
     digits = number.replace(" ", "").replace("-", "")
     if not digits.isdigit() or not 12 <= len(digits) <= 19 or not luhn(digits):
-        raise CardError(
-            "Your card number is incorrect.", code="incorrect_number", param="number"
-        )
+        raise CardError("Your card number is incorrect.", code="incorrect_number", param="number")
     card = CARDS.get(digits)
     if card is None:
         raise CardError(
@@ -203,14 +199,12 @@ def check_details(card: SandboxCard, month: int, year: int, cvc: str | None, now
             "Your card's expiration year is invalid.", code="invalid_expiry_year", param="exp_year"
         )
     if cvc is not None and (not cvc.isdigit() or len(cvc) not in (3, card.cvc_length)):
-        raise CardError(
-            "Your card's security code is invalid.", code="invalid_cvc", param="cvc"
-        )
+        raise CardError("Your card's security code is invalid.", code="invalid_cvc", param="cvc")
     return full_year
 
 
 def require_known_decline(decline_code: str | None) -> str | None:
     """Control calls name a decline code; an empty one is a mistake worth telling."""
     if decline_code is not None and not decline_code.replace("_", "").isalpha():
-        raise InvalidParameters(f"Invalid decline_code: {decline_code}", param="decline_code")
+        raise ParameterError(f"Invalid decline_code: {decline_code}", param="decline_code")
     return decline_code

@@ -14,7 +14,7 @@ import ssl
 import threading
 import time
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from .store import Store
 
@@ -42,16 +42,18 @@ def sign(payload: bytes, secret: str, moment: int) -> str:
     return f"t={moment},v1={mac.hexdigest()}"
 
 
+def _connect(address: SplitResult) -> http.client.HTTPConnection:
+    """A connection for one request, not opened yet."""
+    if address.scheme == "https":
+        return http.client.HTTPSConnection(
+            address.netloc, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context()
+        )
+    return http.client.HTTPConnection(address.netloc, timeout=TIMEOUT_SECONDS)
+
+
 def post(parcel: Parcel) -> tuple[bool, str]:
     """Send it once; redirects are failures, as with Stripe."""
     address = urlsplit(parcel.url)
-    connection: http.client.HTTPConnection
-    if address.scheme == "https":
-        connection = http.client.HTTPSConnection(
-            address.netloc, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context()
-        )
-    else:
-        connection = http.client.HTTPConnection(address.netloc, timeout=TIMEOUT_SECONDS)
     target = (address.path or "/") + (f"?{address.query}" if address.query else "")
     headers = {
         "Content-Type": "application/json; charset=utf-8",
@@ -61,10 +63,14 @@ def post(parcel: Parcel) -> tuple[bool, str]:
         "Stripe-Signature": sign(parcel.payload, parcel.secret, int(time.time())),
     }
     try:
+        connection = _connect(address)
+    except (ValueError, http.client.HTTPException) as error:  # an address with a bad port
+        return False, f"{type(error).__name__}: {error}"
+    try:
         connection.request("POST", target, parcel.payload, headers)
         status = connection.getresponse().status
         return 200 <= status < 300, str(status)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return False, f"{type(error).__name__}: {error}"
     finally:
         connection.close()
@@ -99,10 +105,7 @@ class Courier:
                     if self._nudged == seen:
                         self._wake.wait(wait)
                 continue
-            try:
-                delivered, answer = post(parcel)
-            except Exception as error:  # a malformed address must not end the worker
-                delivered, answer = False, f"{type(error).__name__}: {error}"
+            delivered, answer = post(parcel)
             self._settle(parcel, delivered, answer)
 
     def _claim(self) -> tuple[Parcel | None, float]:

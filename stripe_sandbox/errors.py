@@ -42,7 +42,7 @@ class StripeError(Exception):
         return {"error": error}
 
 
-class InvalidParameters(StripeError):
+class ParameterError(StripeError):
     """The parameters were refused before anything ran, so no idempotent answer is kept."""
 
 
@@ -51,12 +51,8 @@ class CardError(StripeError):
 
     keeps_state = True
 
-    def __init__(
-        self, message: str, *, code: str, param: str | None = None, **extra: Any
-    ) -> None:
-        super().__init__(
-            message, status=402, kind="card_error", code=code, param=param, **extra
-        )
+    def __init__(self, message: str, *, code: str, param: str | None = None, **extra: Any) -> None:
+        super().__init__(message, status=402, kind="card_error", code=code, param=param, **extra)
 
 
 def missing(kind: str, object_id: str, param: str = "id") -> StripeError:

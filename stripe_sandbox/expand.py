@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .errors import InvalidParameters, Json
+from .errors import Json, ParameterError
 from .store import Tx
 
 MAXIMUM_DEPTH = 4
@@ -22,7 +22,7 @@ def expand(tx: Tx, body: Json, paths: list[str]) -> Json:
     for path in paths:
         steps = path.split(".")
         if len(steps) > MAXIMUM_DEPTH + (steps[0] == "data"):
-            raise InvalidParameters(f"You cannot expand more than 4 levels of {path}")
+            raise ParameterError(f"You cannot expand more than 4 levels of {path}")
         _walk(tx, body, steps, path)
     return body
 
@@ -32,17 +32,13 @@ def _walk(tx: Tx, node: Json, steps: list[str], path: str) -> None:
     if name not in node and (node.get("object"), name) in _EXTRA:
         node[name] = _extra(tx, node, name)
     if name not in node:
-        raise InvalidParameters(
-            f"This property cannot be expanded ({path}).", param="expand"
-        )
+        raise ParameterError(f"This property cannot be expanded ({path}).", param="expand")
     value: Any = node[name]
     if isinstance(value, str):
         found = tx.get(value)
         if found is None:
             if name in ("status", "id", "object", "currency"):
-                raise InvalidParameters(
-                    f"This property cannot be expanded ({path}).", param="expand"
-                )
+                raise ParameterError(f"This property cannot be expanded ({path}).", param="expand")
             return
         node[name] = value = found
     if not rest:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .cards import require_known_decline
-from .errors import InvalidParameters, Json
+from .errors import Json, ParameterError
 
 ACTIONS = ("decline", "delay", "drop_connection", "status")
 
@@ -39,19 +39,19 @@ def read(body: Json) -> Fault:
     known = {"action", "count", "match", "decline_code", "seconds", "status"}
     unknown = set(body) - known
     if unknown:
-        raise InvalidParameters(f"Received unknown parameter: {sorted(unknown)[0]}")
+        raise ParameterError(f"Received unknown parameter: {sorted(unknown)[0]}")
     action = body.get("action")
     if action not in ACTIONS:
-        raise InvalidParameters(f"action must be one of {', '.join(ACTIONS)}", param="action")
+        raise ParameterError(f"action must be one of {', '.join(ACTIONS)}", param="action")
     count = body.get("count", 1)
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise InvalidParameters("count must be a positive integer", param="count")
+        raise ParameterError("count must be a positive integer", param="count")
     seconds = body.get("seconds", 0)
     if not isinstance(seconds, int | float) or not 0 <= seconds <= 120:
-        raise InvalidParameters("seconds must be a number from 0 to 120", param="seconds")
+        raise ParameterError("seconds must be a number from 0 to 120", param="seconds")
     status = body.get("status", 500)
     if not isinstance(status, int) or not 400 <= status <= 599:
-        raise InvalidParameters("status must be an HTTP error status", param="status")
+        raise ParameterError("status must be an HTTP error status", param="status")
     match: Any = body.get("match") or {}
     path = str(match.get("path", "")) if isinstance(match, dict) else ""
     code = require_known_decline(body.get("decline_code")) or "generic_decline"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .errors import InvalidParameters, Json, missing
+from .errors import Json, ParameterError, missing
 from .store import Tx
 
 _OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "="}
@@ -29,7 +29,7 @@ def page(
         values.append(moment)
     limit = params.get("limit", 10)
     if not 1 <= limit <= 100:
-        raise InvalidParameters(
+        raise ParameterError(
             f"Invalid integer: limit must be between 1 and 100, got {limit}", param="limit"
         )
     backwards = "ending_before" in params
@@ -63,7 +63,7 @@ def search(tx: Tx, kind: str, url: str, params: Json) -> Json:
     for clause in re.split(r"\s+AND\s+", params["query"].strip(), flags=re.IGNORECASE):
         match = _CLAUSE.match(clause)
         if match is None:
-            raise InvalidParameters(f"We were unable to parse your search query: {clause}")
+            raise ParameterError(f"We were unable to parse your search query: {clause}")
         operator = match["operator"]
         if match["key"] is not None:
             where.append("json_extract(body, ?) = ?")
@@ -77,10 +77,10 @@ def search(tx: Tx, kind: str, url: str, params: Json) -> Json:
             wanted = match["text"] if match["number"] is None else int(match["number"])
             values.extend((f"$.{match['field']}", wanted))
         else:
-            raise InvalidParameters(f"Field `{match['field']}` is an unsupported search field")
+            raise ParameterError(f"Field `{match['field']}` is an unsupported search field")
     limit = params.get("limit", 10)
     if not 1 <= limit <= 100:
-        raise InvalidParameters("Invalid integer: limit", param="limit")
+        raise ParameterError("Invalid integer: limit", param="limit")
     start = int(params["page"]) if (params.get("page") or "").isdigit() else 0
     found = tx.select(
         " AND ".join(where),

@@ -5,12 +5,63 @@ from __future__ import annotations
 from .errors import StripeError
 
 ZERO_DECIMAL = frozenset(
-    "bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split()
+    (
+        "bif",
+        "clp",
+        "djf",
+        "gnf",
+        "jpy",
+        "kmf",
+        "krw",
+        "mga",
+        "pyg",
+        "rwf",
+        "ugx",
+        "vnd",
+        "vuv",
+        "xaf",
+        "xof",
+        "xpf",
+    )
 )
-THREE_DECIMAL = frozenset("bhd jod kwd omr tnd".split())
+THREE_DECIMAL = frozenset(("bhd", "jod", "kwd", "omr", "tnd"))
 TWO_DECIMAL = frozenset(
-    "aed aud brl cad chf cny czk dkk egp eur gbp hkd hrk huf idr ils inr mad mxn myr nok nzd "
-    "php pkr pln qar ron sar sek sgd thb try twd usd zar".split()
+    (
+        "aed",
+        "aud",
+        "brl",
+        "cad",
+        "chf",
+        "cny",
+        "czk",
+        "dkk",
+        "egp",
+        "eur",
+        "gbp",
+        "hkd",
+        "huf",
+        "idr",
+        "ils",
+        "inr",
+        "mad",
+        "mxn",
+        "myr",
+        "nok",
+        "nzd",
+        "php",
+        "pkr",
+        "pln",
+        "qar",
+        "ron",
+        "sar",
+        "sek",
+        "sgd",
+        "thb",
+        "try",
+        "twd",
+        "usd",
+        "zar",
+    )
 )
 MINIMUM = {"usd": 50, "eur": 50, "gbp": 30, "aed": 200, "jpy": 50, "omr": 200}
 MAXIMUM = 99_999_999
@@ -53,9 +104,7 @@ def check_step(amount: int, currency: str, param: str = "amount") -> None:
 def check_amount(amount: int, currency: str, param: str = "amount") -> None:
     """What may be charged at all."""
     if amount < 1:
-        raise StripeError(
-            "Invalid positive integer", code="parameter_invalid_integer", param=param
-        )
+        raise StripeError("Invalid positive integer", code="parameter_invalid_integer", param=param)
     check_step(amount, currency, param)
     least = MINIMUM.get(currency, 1)
     if amount < least:

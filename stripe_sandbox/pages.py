@@ -119,8 +119,11 @@ def payment_page(session_id: str) -> tuple[str, int]:
             items: list[Json] = tx.private(session_id)["line_items"]
             customer = tx.get(session["customer"]) if session["customer"] else None
     except StripeError:
-        return render_template("message.html", title="This page could not be found",
-                               text="Check the address, or ask the merchant for a new link."), 404
+        return render_template(
+            "message.html",
+            title="This page could not be found",
+            text="Check the address, or ask the merchant for a new link.",
+        ), 404
     shown: dict[str, Any] = {
         "session": session,
         "merchant": _merchant(),
@@ -193,7 +196,9 @@ def _outcome(tx: Tx, session_id: str) -> Json:
             failed = error["code"] == "payment_intent_authentication_failure"
             answer["message"] = (
                 "We are unable to authenticate your payment method. Please choose a different "
-                "payment method and try again." if failed else error["message"]
+                "payment method and try again."
+                if failed
+                else error["message"]
             )
     return answer
 

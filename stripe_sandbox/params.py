@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from .errors import InvalidParameters, Json
+from .errors import Json, ParameterError
 
 Field = Callable[[str, Any], Any]
 Schema = dict[str, Field]
@@ -22,7 +22,7 @@ def parse(encoded: str) -> Json:
     for key, value in parse_qsl(encoded, keep_blank_values=True):
         match = _KEY.match(key)
         if match is None:
-            raise InvalidParameters(f"Invalid parameter name: {key}", param=key)
+            raise ParameterError(f"Invalid parameter name: {key}", param=key)
         _put(root, [match[1], *re.findall(r"\[([^\[\]]*)\]", match[2])], value)
     return {name: _lists(value) for name, value in root.items()}
 
@@ -38,7 +38,7 @@ def _put(node: Json, path: list[str], value: str) -> None:
             return
         child = node.setdefault(step, {})
         if not isinstance(child, dict):
-            raise InvalidParameters("Invalid hash", param=path[0])
+            raise ParameterError("Invalid hash", param=path[0])
         node = child
 
 
@@ -46,7 +46,7 @@ def _index(node: Json, rest: list[str]) -> str:
     """`items[][a]=1&items[][b]=2` is one element; a repeated name starts the next."""
     if not node:
         return "0"
-    newest = node[str(len(node) - 1)] if str(len(node) - 1) in node else None
+    newest = node.get(str(len(node) - 1))
     if rest and isinstance(newest, dict) and rest[0] not in newest:
         return str(len(node) - 1)
     return str(len(node))
@@ -66,7 +66,7 @@ def check(raw: Json, schema: Schema, required: Iterable[str] = (), prefix: str =
     if unknown:
         names = [f"{prefix}[{name}]" if prefix else name for name in unknown]
         word = "parameter" if len(names) == 1 else "parameters"
-        raise InvalidParameters(
+        raise ParameterError(
             f"Received unknown {word}: {', '.join(names)}",
             code="parameter_unknown",
             param=names[0],
@@ -74,7 +74,7 @@ def check(raw: Json, schema: Schema, required: Iterable[str] = (), prefix: str =
     for name in required:
         if raw.get(name) in (None, ""):
             full = f"{prefix}[{name}]" if prefix else name
-            raise InvalidParameters(
+            raise ParameterError(
                 f"Missing required param: {full}.", code="parameter_missing", param=full
             )
     return {
@@ -86,18 +86,16 @@ def check(raw: Json, schema: Schema, required: Iterable[str] = (), prefix: str =
 def text(path: str, value: Any) -> str | None:
     """A string; an empty one means "clear it"."""
     if not isinstance(value, str):
-        raise InvalidParameters(f"Invalid string: {value}", param=path)
+        raise ParameterError(f"Invalid string: {value}", param=path)
     if len(value) > 5000:
-        raise InvalidParameters(
-            f"Invalid string: {path} is longer than 5000 characters", param=path
-        )
+        raise ParameterError(f"Invalid string: {path} is longer than 5000 characters", param=path)
     return value or None
 
 
 def integer(path: str, value: Any) -> int:
     """A whole number. `10.5` and `1e3` are refused, as Stripe does."""
     if not isinstance(value, str) or not _INTEGER.match(value):
-        raise InvalidParameters(
+        raise ParameterError(
             f"Invalid integer: {value}", code="parameter_invalid_integer", param=path
         )
     return int(value)
@@ -106,7 +104,7 @@ def integer(path: str, value: Any) -> int:
 def boolean(path: str, value: Any) -> bool:
     """`true` or `false`, nothing else."""
     if value not in ("true", "false"):
-        raise InvalidParameters(f"Invalid boolean: {value}", param=path)
+        raise ParameterError(f"Invalid boolean: {value}", param=path)
     return bool(value == "true")
 
 
@@ -122,7 +120,7 @@ def enum(*choices: str) -> Field:
         if value == "":
             return None
         if value not in choices:
-            raise InvalidParameters(
+            raise ParameterError(
                 f"Invalid {path}: must be one of {' or '.join(choices)}", param=path
             )
         return str(value)
@@ -137,7 +135,7 @@ def hash_of(schema: Schema, required: Iterable[str] = ()) -> Field:
         if value == "":
             return None
         if not isinstance(value, dict):
-            raise InvalidParameters("Invalid object", param=path)
+            raise ParameterError("Invalid object", param=path)
         return check(value, schema, required, prefix=path)
 
     return field
@@ -150,7 +148,7 @@ def list_of(item: Field) -> Field:
         if value == "":
             return None
         if not isinstance(value, list):
-            raise InvalidParameters("Invalid array", param=path)
+            raise ParameterError("Invalid array", param=path)
         return [item(f"{path}[{number}]", element) for number, element in enumerate(value)]
 
     return field
@@ -163,12 +161,12 @@ def mapping(path: str, value: Any) -> dict[str, str] | None:
     if isinstance(value, list):
         value = {str(number): element for number, element in enumerate(value)}
     if not isinstance(value, dict) or any(not isinstance(v, str) for v in value.values()):
-        raise InvalidParameters("Invalid object", param=path)
+        raise ParameterError("Invalid object", param=path)
     if len(value) > 50:
-        raise InvalidParameters("Metadata can hold at most 50 keys", param=path)
+        raise ParameterError("Metadata can hold at most 50 keys", param=path)
     for name, element in value.items():
         if len(name) > 40 or len(element) > 500:
-            raise InvalidParameters(
+            raise ParameterError(
                 "Metadata keys have at most 40 and values at most 500 characters",
                 param=f"{path}[{name}]",
             )
@@ -188,7 +186,7 @@ def time_range(path: str, value: Any) -> Json:
     if isinstance(value, str):
         return {"eq": integer(path, value)}
     if not isinstance(value, dict):
-        raise InvalidParameters("Invalid object", param=path)
+        raise ParameterError("Invalid object", param=path)
     return check(value, dict.fromkeys(("gt", "gte", "lt", "lte"), integer), prefix=path)
 
 

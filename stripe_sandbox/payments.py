@@ -40,7 +40,12 @@ def challenge(tx: Tx, intent: Json, return_url: str | None) -> Json:
 
 
 def attempt(
-    tx: Tx, intent: Json, method: Json, *, off_session: bool, return_url: str | None = None,
+    tx: Tx,
+    intent: Json,
+    method: Json,
+    *,
+    off_session: bool,
+    return_url: str | None = None,
     authenticated: bool = False,
 ) -> Json:
     """Try to take the money. A decline is raised after its traces are written."""
@@ -54,9 +59,7 @@ def attempt(
         if off_session:
             code = "authentication_required"
         else:
-            intent.update(
-                status="requires_action", next_action=challenge(tx, intent, return_url)
-            )
+            intent.update(status="requires_action", next_action=challenge(tx, intent, return_url))
             tx.save(intent)
             emit(tx, "payment_intent.requires_action", intent)
             return intent
@@ -73,9 +76,7 @@ def _declined(
 ) -> CardError:
     charges.fail(tx, charge, refused)
     error = {**refused.error(method), "charge": charge["id"]}
-    intent.update(
-        status="requires_payment_method", payment_method=None, last_payment_error=error
-    )
+    intent.update(status="requires_payment_method", payment_method=None, last_payment_error=error)
     tx.save(intent)
     emit(tx, "payment_intent.payment_failed", intent)
     return CardError(

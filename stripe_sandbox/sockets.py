@@ -7,10 +7,6 @@ import socket
 from typing import Any
 
 
-class ConnectionDropped(Exception):
-    """Ends the request after its socket was closed."""
-
-
 def drop_connection(environ: dict[str, Any]) -> None:
     """Close the socket under the response, whichever server runs us."""
     found = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Response, current_app, request
 
-from .errors import InvalidParameters, Json, StripeError
+from .errors import Json, ParameterError, StripeError
 from .store import Store, Tx
 
 
@@ -47,5 +47,5 @@ def sent() -> Json:
         return {}
     body = request.get_json(force=True, silent=True)
     if not isinstance(body, dict):
-        raise InvalidParameters("The body must be a JSON object.")
+        raise ParameterError("The body must be a JSON object.")
     return body

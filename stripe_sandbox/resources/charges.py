@@ -149,7 +149,11 @@ def update(tx: Tx, params: Json, object_id: str) -> Json:
 
 def list_all(tx: Tx, params: Json) -> Json:
     return page(
-        tx, "charge", "/v1/charges", params, customer=params.get("customer"),
+        tx,
+        "charge",
+        "/v1/charges",
+        params,
+        customer=params.get("customer"),
         payment_intent=params.get("payment_intent"),
     )
 
@@ -157,7 +161,11 @@ def list_all(tx: Tx, params: Json) -> Json:
 def balance_list(tx: Tx, params: Json) -> Json:
     fields = {"source": params["source"]} if params.get("source") else {}
     return page(
-        tx, "balance_transaction", "/v1/balance_transactions", params, fields,
+        tx,
+        "balance_transaction",
+        "/v1/balance_transactions",
+        params,
+        fields,
         type=params.get("type"),
     )
 
@@ -167,9 +175,7 @@ def balance_retrieve(tx: Tx, params: Json, object_id: str) -> Json:
 
 
 ROUTES = [
-    Route(
-        "GET", "/v1/charges", list_all, {**PAGE, "customer": text, "payment_intent": text}
-    ),
+    Route("GET", "/v1/charges", list_all, {**PAGE, "customer": text, "payment_intent": text}),
     Route("GET", "/v1/charges/<a>", retrieve),
     Route(
         "POST",
@@ -178,7 +184,9 @@ ROUTES = [
         {"description": text, "metadata": mapping, "receipt_email": text},
     ),
     Route(
-        "GET", "/v1/balance_transactions", balance_list,
+        "GET",
+        "/v1/balance_transactions",
+        balance_list,
         {**PAGE, "type": text, "source": text},
     ),
     Route("GET", "/v1/balance_transactions/<a>", balance_retrieve),

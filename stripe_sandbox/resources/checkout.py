@@ -26,13 +26,22 @@ from . import customers, intents, payment_intents, payment_methods
 _DAY = 24 * 3600
 _HALF_HOUR = 1800
 _PRODUCT = hash_of(
-    {"name": text, "description": text, "images": list_of(text), "metadata": mapping,
-     "tax_code": text},
+    {
+        "name": text,
+        "description": text,
+        "images": list_of(text),
+        "metadata": mapping,
+        "tax_code": text,
+    },
     ("name",),
 )
 _PRICE = hash_of(
-    {"currency": text, "unit_amount": integer, "product_data": _PRODUCT,
-     "tax_behavior": enum("exclusive", "inclusive", "unspecified")},
+    {
+        "currency": text,
+        "unit_amount": integer,
+        "product_data": _PRODUCT,
+        "tax_behavior": enum("exclusive", "inclusive", "unspecified"),
+    },
     ("currency", "unit_amount", "product_data"),
 )
 _CUSTOM = hash_of({"message": text})
@@ -69,14 +78,23 @@ _CREATE = {
     "billing_address_collection": enum("auto", "required"),
     "allow_promotion_codes": boolean,
     "saved_payment_method_options": hash_of(
-        {"payment_method_save": enum("enabled", "disabled"),
-         "allow_redisplay_filters": list_of(text)}
+        {
+            "payment_method_save": enum("enabled", "disabled"),
+            "allow_redisplay_filters": list_of(text),
+        }
     ),
     "custom_text": hash_of({"submit": _CUSTOM, "after_submit": _CUSTOM}),
 }
 _COPIED = (
-    "cancel_url", "client_reference_id", "customer_email", "customer_creation", "locale",
-    "submit_type", "success_url", "billing_address_collection", "allow_promotion_codes",
+    "cancel_url",
+    "client_reference_id",
+    "customer_email",
+    "customer_creation",
+    "locale",
+    "submit_type",
+    "success_url",
+    "billing_address_collection",
+    "allow_promotion_codes",
 )
 
 
@@ -90,8 +108,9 @@ def _items(tx: Tx, given: list[Json]) -> list[Json]:
             raise StripeError("Quantity must be at least 1.", param=f"{where}[quantity]")
         currency = money.check_currency(price["currency"])
         if price["unit_amount"] < 0:
-            raise StripeError("Invalid non-negative integer",
-                              param=f"{where}[price_data][unit_amount]")
+            raise StripeError(
+                "Invalid non-negative integer", param=f"{where}[price_data][unit_amount]"
+            )
         money.check_step(price["unit_amount"], currency, f"{where}[price_data][unit_amount]")
         total = price["unit_amount"] * quantity
         items.append(
@@ -113,23 +132,35 @@ def _items(tx: Tx, given: list[Json]) -> list[Json]:
 
 def _price(tx: Tx, price: Json, currency: str) -> Json:
     return {
-        "id": "price_" + random_text(24), "object": "price", "active": False,
-        "billing_scheme": "per_unit", "created": tx.now, "currency": currency,
-        "custom_unit_amount": None, "livemode": False, "lookup_key": None, "metadata": {},
-        "nickname": None, "product": "prod_" + random_text(14), "recurring": None,
-        "tax_behavior": price.get("tax_behavior") or "unspecified", "tiers_mode": None,
-        "transform_quantity": None, "type": "one_time", "unit_amount": price["unit_amount"],
+        "id": "price_" + random_text(24),
+        "object": "price",
+        "active": False,
+        "billing_scheme": "per_unit",
+        "created": tx.now,
+        "currency": currency,
+        "custom_unit_amount": None,
+        "livemode": False,
+        "lookup_key": None,
+        "metadata": {},
+        "nickname": None,
+        "product": "prod_" + random_text(14),
+        "recurring": None,
+        "tax_behavior": price.get("tax_behavior") or "unspecified",
+        "tiers_mode": None,
+        "transform_quantity": None,
+        "type": "one_time",
+        "unit_amount": price["unit_amount"],
         "unit_amount_decimal": str(price["unit_amount"]),
     }
 
 
 def create(tx: Tx, params: Json) -> Json:
     if not params.get("line_items"):
-        raise StripeError("Missing required param: line_items.", code="parameter_missing",
-                          param="line_items")
+        raise StripeError(
+            "Missing required param: line_items.", code="parameter_missing", param="line_items"
+        )
     if params.get("customer") and params.get("customer_email"):
-        raise StripeError("You may only specify one of these parameters: customer, "
-                          "customer_email.")
+        raise StripeError("You may only specify one of these parameters: customer, customer_email.")
     intents.check_types(params)
     items = _items(tx, params["line_items"])
     currency = items[0]["currency"]
@@ -273,7 +304,7 @@ def expire(tx: Tx, params: Json, object_id: str) -> Json:
     session = open_session(tx, object_id)
     if session["status"] != "open":
         raise StripeError(
-            "Only Checkout Sessions with a status in [\"open\"] can be expired. This Checkout "
+            'Only Checkout Sessions with a status in ["open"] can be expired. This Checkout '
             f"Session has a status of `{session['status']}`.",
             param="session",
         )
@@ -298,8 +329,12 @@ def line_items(tx: Tx, params: Json, object_id: str) -> Json:
 def list_all(tx: Tx, params: Json) -> Json:
     expire_due(tx)
     return page(
-        tx, "checkout.session", "/v1/checkout/sessions", params,
-        customer=params.get("customer"), payment_intent=params.get("payment_intent"),
+        tx,
+        "checkout.session",
+        "/v1/checkout/sessions",
+        params,
+        customer=params.get("customer"),
+        payment_intent=params.get("payment_intent"),
         status=params.get("status"),
     )
 
@@ -310,8 +345,12 @@ ROUTES = [
         "GET",
         "/v1/checkout/sessions",
         list_all,
-        {**PAGE, "customer": text, "payment_intent": text,
-         "status": enum("open", "complete", "expired")},
+        {
+            **PAGE,
+            "customer": text,
+            "payment_intent": text,
+            "status": enum("open", "complete", "expired"),
+        },
     ),
     Route("GET", "/v1/checkout/sessions/<a>", retrieve),
     Route("POST", "/v1/checkout/sessions/<a>", update, {"metadata": mapping}),

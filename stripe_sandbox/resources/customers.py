@@ -41,8 +41,10 @@ def _apply(tx: Tx, customer: Json, params: Json) -> Json:
             value = {**old, **(value or {})}
             _check_default(tx, customer, value["default_payment_method"])
         elif name == "address" and value is not None:
-            value = {**dict.fromkeys(("city", "country", "line1", "line2", "postal_code",
-                                      "state")), **value}
+            value = {
+                **dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state")),
+                **value,
+            }
         elif name == "preferred_locales":
             value = value or []
         if value != old:
@@ -77,9 +79,7 @@ def create(tx: Tx, params: Json) -> Json:
     customer["id"] = "cus_" + random_text(14)
     tx.insert(customer)
     if params.get("payment_method"):
-        method = payment_methods.attach(
-            tx, {"customer": customer["id"]}, params["payment_method"]
-        )
+        method = payment_methods.attach(tx, {"customer": customer["id"]}, params["payment_method"])
         settings = params.get("invoice_settings") or {}
         if settings.get("default_payment_method") == params["payment_method"]:
             params = {
@@ -125,9 +125,7 @@ def list_all(tx: Tx, params: Json) -> Json:
 def methods(tx: Tx, params: Json, customer_id: str) -> Json:
     live(tx, customer_id)
     url = f"/v1/customers/{customer_id}/payment_methods"
-    return page(
-        tx, "payment_method", url, params, customer=customer_id, type=params.get("type")
-    )
+    return page(tx, "payment_method", url, params, customer=customer_id, type=params.get("type"))
 
 
 def method(tx: Tx, params: Json, customer_id: str, method_id: str) -> Json:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from ..errors import Json, StripeError
 from ..events import emit
 from ..lists import page
-from ..params import PAGE, boolean, hash_of, mapping, merge_metadata, text
+from ..params import PAGE, Schema, boolean, hash_of, mapping, merge_metadata, text
 from ..routing import Route
 from ..store import TEMPLATES, Tx
 from . import charges
 
-_EVIDENCE = {
+_EVIDENCE: Schema = {
     name: text for name in TEMPLATES["dispute"]["evidence"] if name != "enhanced_evidence"
 }
 _OPEN = ("needs_response", "under_review", "warning_needs_response")
@@ -97,7 +97,11 @@ def close(tx: Tx, params: Json, object_id: str) -> Json:
 
 def list_all(tx: Tx, params: Json) -> Json:
     return page(
-        tx, "dispute", "/v1/disputes", params, charge=params.get("charge"),
+        tx,
+        "dispute",
+        "/v1/disputes",
+        params,
+        charge=params.get("charge"),
         payment_intent=params.get("payment_intent"),
     )
 

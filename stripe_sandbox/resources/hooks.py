@@ -44,8 +44,9 @@ def _check(params: Json) -> None:
     if "url" in params:
         address = urlsplit(params["url"] or "")
         if address.scheme not in ("http", "https") or not address.hostname:
-            raise StripeError("Invalid URL: an explicit scheme must be provided", param="url",
-                              code="url_invalid")
+            raise StripeError(
+                "Invalid URL: an explicit scheme must be provided", param="url", code="url_invalid"
+            )
     if "enabled_events" in params and not params["enabled_events"]:
         raise StripeError("enabled_events must not be empty", param="enabled_events")
 
@@ -102,8 +103,6 @@ ROUTES = [
     ),
     Route("GET", "/v1/webhook_endpoints", endpoint_list, PAGE),
     Route("GET", "/v1/webhook_endpoints/<a>", endpoint_retrieve),
-    Route(
-        "POST", "/v1/webhook_endpoints/<a>", endpoint_update, {**_FIELDS, "disabled": boolean}
-    ),
+    Route("POST", "/v1/webhook_endpoints/<a>", endpoint_update, {**_FIELDS, "disabled": boolean}),
     Route("DELETE", "/v1/webhook_endpoints/<a>", endpoint_delete),
 ]

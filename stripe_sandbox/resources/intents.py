@@ -122,4 +122,6 @@ def load(tx: Tx, kind: str, object_id: str, params: Json) -> Json:
 
 def unexpected(kind: str, intent: Json, message: str) -> StripeError:
     """The intent is not in a state for that."""
-    return StripeError(message, code=f"{kind}_unexpected_state", **{kind: intent})
+    error = StripeError(message, code=f"{kind}_unexpected_state")
+    error.extra[kind] = intent
+    return error

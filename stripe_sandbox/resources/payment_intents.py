@@ -43,10 +43,19 @@ _CREATE = {
     "error_on_requires_action": boolean,
 }
 _CONFIRM = {
-    **{name: _FIELDS[name] for name in ("payment_method", "payment_method_data",
-                                        "payment_method_types", "payment_method_options",
-                                        "receipt_email", "setup_future_usage", "shipping",
-                                        "capture_method")},
+    **{
+        name: _FIELDS[name]
+        for name in (
+            "payment_method",
+            "payment_method_data",
+            "payment_method_types",
+            "payment_method_options",
+            "receipt_email",
+            "setup_future_usage",
+            "shipping",
+            "capture_method",
+        )
+    },
     "return_url": text,
     "use_stripe_sdk": boolean,
     "off_session": off_session,
@@ -55,8 +64,15 @@ _CONFIRM = {
     "client_secret": text,
 }
 _COPIED = (
-    "description", "receipt_email", "setup_future_usage", "shipping", "statement_descriptor",
-    "statement_descriptor_suffix", "transfer_group", "capture_method", "confirmation_method",
+    "description",
+    "receipt_email",
+    "setup_future_usage",
+    "shipping",
+    "statement_descriptor",
+    "statement_descriptor_suffix",
+    "transfer_group",
+    "capture_method",
+    "confirmation_method",
 )
 _CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 
@@ -160,7 +176,7 @@ def update(tx: Tx, params: Json, object_id: str) -> Json:
     if "currency" in params:
         intent["currency"] = money.check_currency(params["currency"])
     if "amount" in params or "currency" in params:
-        amount = params.get("amount", intent["amount"])
+        amount: int = params["amount"] if "amount" in params else intent["amount"]
         money.check_amount(amount, intent["currency"])
         intent["amount"] = amount
     for name in _COPIED:
@@ -188,7 +204,8 @@ def capture(tx: Tx, params: Json, object_id: str) -> Json:
             f"{intent['status']}. Only a PaymentIntent with one of the following statuses may "
             "be captured: requires_capture.",
         )
-    amount = params.get("amount_to_capture", intent["amount_capturable"])
+    held: int = intent["amount_capturable"]
+    amount: int = params["amount_to_capture"] if "amount_to_capture" in params else held
     if not 0 < amount <= intent["amount_capturable"]:
         raise StripeError(
             f"The amount_to_capture must be greater than zero and less than or equal to the "
@@ -259,9 +276,7 @@ ROUTES = [
         {"query": text, "limit": integer, "page": text},
         ("query",),
     ),
-    Route(
-        "GET", "/v1/payment_intents/<a>", retrieve, {"client_secret": text}, public=True
-    ),
+    Route("GET", "/v1/payment_intents/<a>", retrieve, {"client_secret": text}, public=True),
     Route("POST", "/v1/payment_intents/<a>", update, _FIELDS),
     Route("POST", "/v1/payment_intents/<a>/confirm", confirm, _CONFIRM, public=True),
     Route(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import cards
-from ..errors import CardError, InvalidParameters, Json, StripeError
+from ..errors import CardError, Json, ParameterError, StripeError
 from ..events import emit
 from ..lists import page
 from ..params import (
@@ -62,7 +62,7 @@ def from_data(tx: Tx, data: Json) -> Json:
     """A PaymentMethod from `payment_method_data` or the creating call."""
     given = data.get("card")
     if not given:
-        raise InvalidParameters(
+        raise ParameterError(
             "Missing required param: card.", code="parameter_missing", param="card"
         )
     if given.get("token"):
@@ -72,7 +72,7 @@ def from_data(tx: Tx, data: Json) -> Json:
     else:
         for name in ("number", "exp_month", "exp_year"):
             if given.get(name) is None:
-                raise InvalidParameters(
+                raise ParameterError(
                     f"Missing required param: card[{name}].",
                     code="parameter_missing",
                     param=f"card[{name}]",
@@ -216,7 +216,11 @@ def list_all(tx: Tx, params: Json) -> Json:
     if owner:
         tx.load("customer", owner, "customer")
     return page(
-        tx, "payment_method", "/v1/payment_methods", params, customer=owner,
+        tx,
+        "payment_method",
+        "/v1/payment_methods",
+        params,
+        customer=owner,
         type=params.get("type"),
     )
 

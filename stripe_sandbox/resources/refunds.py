@@ -113,7 +113,11 @@ def update(tx: Tx, params: Json, object_id: str) -> Json:
 
 def list_all(tx: Tx, params: Json) -> Json:
     return page(
-        tx, "refund", "/v1/refunds", params, charge=params.get("charge"),
+        tx,
+        "refund",
+        "/v1/refunds",
+        params,
+        charge=params.get("charge"),
         payment_intent=params.get("payment_intent"),
     )
 

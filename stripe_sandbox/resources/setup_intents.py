@@ -15,8 +15,10 @@ from . import customers, intents, payment_methods
 _FIELDS = {**intents.COMMON}
 _CREATE = {**_FIELDS, **intents.CREATE, "usage": enum("on_session", "off_session")}
 _CONFIRM = {
-    **{name: _FIELDS[name] for name in ("payment_method", "payment_method_data",
-                                        "payment_method_options")},
+    **{
+        name: _FIELDS[name]
+        for name in ("payment_method", "payment_method_data", "payment_method_options")
+    },
     **{name: intents.CREATE[name] for name in ("return_url", "use_stripe_sdk", "mandate_data")},
     "client_secret": text,
 }
@@ -54,8 +56,11 @@ def _confirm(tx: Tx, intent: Json, params: Json) -> Json:
             "setup_intent",
             intent,
             "You cannot confirm this SetupIntent because it has "
-            + ("already succeeded." if intent["status"] == "succeeded"
-               else f"a status of {intent['status']}."),
+            + (
+                "already succeeded."
+                if intent["status"] == "succeeded"
+                else f"a status of {intent['status']}."
+            ),
         )
     intents.check_return_url(tx, intent, params, "SetupIntent")
     method = intents.chosen(tx, params, intent)
@@ -187,9 +192,7 @@ def list_all(tx: Tx, params: Json) -> Json:
 
 ROUTES = [
     Route("POST", "/v1/setup_intents", create, _CREATE),
-    Route(
-        "GET", "/v1/setup_intents", list_all, {**PAGE, "customer": text, "payment_method": text}
-    ),
+    Route("GET", "/v1/setup_intents", list_all, {**PAGE, "customer": text, "payment_method": text}),
     Route("GET", "/v1/setup_intents/<a>", retrieve, {"client_secret": text}, public=True),
     Route("POST", "/v1/setup_intents/<a>", update, _FIELDS),
     Route("POST", "/v1/setup_intents/<a>/confirm", confirm, _CONFIRM, public=True),

@@ -1,0 +1,1 @@
+"""Tests of the sandbox, against a real server process."""
