@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 
 from accounts.money import to_cents, to_millionths
 
 _HUNDRED = Decimal(100)
+#: Enough digits for any quantity × price our columns hold, so that the one rounding is the only.
+_EXACT = Context(prec=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,8 @@ def rate(
     """
     included = min(quantity, included_remaining)
     billed = quantity - included
-    return Rated(
-        included, billed, price_units(billed, billed_before=billed_before, unit_price=unit_price, tiers=tiers)
-    )
+    amount = price_units(billed, billed_before=billed_before, unit_price=unit_price, tiers=tiers)
+    return Rated(included, billed, amount)
 
 
 def price_units(
@@ -58,12 +59,33 @@ def price_units(
 
     With tiers, units on both sides of a boundary are priced each at their own price.
     """
-    if not tiers:
-        return to_millionths(billed * unit_price)
-    return to_millionths(
-        unit_price
-        * (_full_price_units(billed_before + billed, tiers) - _full_price_units(billed_before, tiers))
-    )
+    with localcontext(_EXACT):
+        if not tiers:
+            return to_millionths(billed * unit_price)
+        after = _full_price_units(billed_before + billed, tiers)
+        before = _full_price_units(billed_before, tiers)
+        return to_millionths(unit_price * (after - before))
+
+
+def split_by_price(
+    billed: Decimal,
+    *,
+    billed_before: Decimal,
+    unit_price: Decimal,
+    tiers: Sequence[Tier] = (),
+) -> list[tuple[Decimal, Decimal]]:
+    """Return the billed units in parts with the price of each: what price_units adds up."""
+    with localcontext(_EXACT):
+        end = billed_before + billed
+        steps = [(Decimal(0), Decimal(0))]
+        steps += sorted((tier.above_quantity, tier.discount_percent) for tier in tiers)
+        ends = [above for above, _ in steps[1:]] + [end]
+        parts = []
+        for (above, discount), step_end in zip(steps, ends, strict=True):
+            units = min(end, step_end) - max(billed_before, above)
+            if units > 0:
+                parts.append((units, unit_price * (_HUNDRED - discount) / _HUNDRED))
+        return parts
 
 
 def _full_price_units(quantity: Decimal, tiers: Sequence[Tier]) -> Decimal:

@@ -1,0 +1,195 @@
+"""What the platform reports: usage records parsed and checked, outside any transaction.
+
+Every record is judged by itself: a bad one becomes a `Rejected` that says what to do, and holds
+back none of its neighbours. Only an envelope that is no batch at all raises.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from plans.usage_models import MAXIMUM_QUANTITY
+
+MAXIMUM_RECORDS: Final = 10_000
+MAXIMUM_ID_LENGTH: Final = 200
+_TEXT_LENGTHS: Final = {"workspace": 200, "source": 200, "description": 300}
+_QUANTITY = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,6})?")
+#: External ids are as long as their column, behind the word `external:`.
+_MAXIMUM_ACCOUNT_LENGTH: Final = 200 + len("external:")
+
+
+class Code(StrEnum):
+    """Why a record is rejected (DESIGN.md section 8)."""
+
+    INVALID_RECORD = "invalid_record"
+    INVALID_QUANTITY = "invalid_quantity"
+    UNKNOWN_ACCOUNT = "unknown_account"
+    UNKNOWN_FEATURE = "unknown_feature"
+    NOT_IN_PLAN = "not_in_plan"
+    TOO_OLD = "too_old"
+    IN_FUTURE = "in_future"
+    CONFLICT = "conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRecord:
+    """A well-formed record. `account` is as it was sent: a UUID or `external:<external_id>`."""
+
+    id: str
+    account: str
+    feature: str
+    quantity: Decimal
+    occurred_at: datetime  # UTC
+    workspace: str = ""
+    source: str = ""
+    description: str = ""
+
+    def content_hash(self, account_id: UUID) -> bytes:
+        """Return what tells a repetition from other content under the same id.
+
+        However the account is called, the quantity is written and the time is zoned, the same
+        content has the same hash.
+        """
+        content = (
+            str(account_id),
+            self.feature,
+            f"{self.quantity.normalize():f}",
+            self.occurred_at.isoformat(),
+            self.workspace,
+            self.source,
+            self.description,
+        )
+        return hashlib.sha256("\0".join(content).encode()).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that is not recorded, and why. `id` is None when it has no usable one."""
+
+    id: str | None
+    code: Code
+    detail: str
+
+
+class EnvelopeError(Exception):
+    """The body is no batch of records: nothing of it was read."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class _Numeral(str):
+    """A JSON number as it was written: neither a float nor a huge int is ever made of it."""
+
+    __slots__ = ()
+
+
+def parse_body(body: bytes) -> list[ParsedRecord | Rejected]:
+    """Parse the JSON body of POST /usage/. Raises EnvelopeError when it is no batch."""
+    try:
+        envelope = json.loads(
+            body.decode(), parse_float=_Numeral, parse_int=_Numeral, parse_constant=_Numeral
+        )
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise EnvelopeError("invalid_json", f"The body is not JSON in UTF-8: {error}") from error
+    except RecursionError as error:
+        raise EnvelopeError("invalid_json", "The body is nested too deeply.") from error
+    if not isinstance(envelope, dict) or "records" not in envelope:
+        raise EnvelopeError(
+            "invalid_request", 'The body must be an object with a list: {"records": [...]}.'
+        )
+    records = envelope["records"]
+    if not isinstance(records, list) or not records:
+        raise EnvelopeError(
+            "invalid_request", f"`records` must be a list of 1 to {MAXIMUM_RECORDS:,} records."
+        )
+    if len(records) > MAXIMUM_RECORDS:
+        raise EnvelopeError(
+            "batch_too_large",
+            f"A batch takes at most {MAXIMUM_RECORDS:,} records; this one has {len(records):,}. "
+            "Send it in parts.",
+        )
+    return [parse_record(record) for record in records]
+
+
+def parse_record(record: Any) -> ParsedRecord | Rejected:
+    """Check one record; `record` is what the JSON parser made of it."""
+    if type(record) is not dict:
+        return Rejected(None, Code.INVALID_RECORD, "A record must be an object.")
+    get = record.get
+    record_id = get("id")
+    if problem := _problem_of_text(record_id, MAXIMUM_ID_LENGTH, required=True):
+        return Rejected(None, Code.INVALID_RECORD, f"`id` {problem}")
+    account = get("account")
+    if problem := _problem_of_text(account, _MAXIMUM_ACCOUNT_LENGTH, required=True):
+        return Rejected(record_id, Code.INVALID_RECORD, f"`account` {problem}")
+    feature = get("feature")
+    if problem := _problem_of_text(feature, 64, required=True):
+        return Rejected(record_id, Code.INVALID_RECORD, f"`feature` {problem}")
+    quantity = parse_quantity(get("quantity"))
+    if quantity is None:
+        return Rejected(
+            record_id,
+            Code.INVALID_QUANTITY,
+            f"`quantity` must be a number from 0 to {MAXIMUM_QUANTITY:,} with at most 6 decimals, "
+            'written in plain digits, such as "12.5".',
+        )
+    occurred_at = parse_moment(get("occurred_at"))
+    if occurred_at is None:
+        return Rejected(
+            record_id,
+            Code.INVALID_RECORD,
+            "`occurred_at` must be a time in ISO 8601 with an offset, such as "
+            '"2026-11-23T09:30:00Z".',
+        )
+    texts = []
+    for name, length in _TEXT_LENGTHS.items():
+        text = get(name)
+        if text is None:
+            text = ""
+        elif problem := _problem_of_text(text, length):
+            return Rejected(record_id, Code.INVALID_RECORD, f"`{name}` {problem}")
+        texts.append(text)
+    return ParsedRecord(record_id, account, feature, quantity, occurred_at, *texts)
+
+
+def parse_quantity(value: Any) -> Decimal | None:
+    """Return the quantity, or None when it is not one: plain ASCII digits, within its bounds."""
+    if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
+        return None
+    quantity = Decimal(value)
+    return quantity if quantity <= MAXIMUM_QUANTITY else None
+
+
+def parse_moment(value: Any) -> datetime | None:
+    """Return the moment in UTC, or None for anything but ISO 8601 with an offset."""
+    if type(value) is not str or len(value) > 40 or not value.isascii():
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _problem_of_text(value: Any, length: int, *, required: bool = False) -> str:
+    """Say what is wrong with a text, or nothing. What PostgreSQL can't store is wrong."""
+    if type(value) is not str:  # a _Numeral is not a text
+        return "is missing." if value is None else "must be a string."
+    if required and not value:
+        return "is empty."
+    if len(value) > length:
+        return f"is longer than {length} characters; shorten it."
+    if "\0" in value:
+        return "contains a NUL character; remove it."
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        return "contains half a surrogate pair, which is no character; send valid Unicode."
+    return ""

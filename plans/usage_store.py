@@ -1,0 +1,297 @@
+"""What rating reads and writes, a whole batch at a time: one statement each, however many records.
+
+The arithmetic is not here; see usage.py. Everything that depends on a balance or an allowance is
+read after the wallets are locked, in statements of their own: a statement that waited for a lock
+still sees what was there before it waited.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from plans.catalogue_models import Feature, FeatureKind
+from plans.pricing import Tier
+from plans.subscription_models import CURRENT_STATUSES
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A period of an account, with what decides whether a moment belongs to it."""
+
+    renewal_id: int
+    plan_version_id: int
+    start: datetime
+    end: datetime
+    began_at: datetime  # the subscription's anchor
+    ended_at: datetime | None  # when the subscription ended
+    is_first: bool
+    is_current: bool  # of the subscription in force
+
+    def contains(self, moment: datetime) -> bool:
+        """Whether the subscription was in force at `moment`, in this period."""
+        return self.start <= moment < self.end and (
+            self.began_at <= moment and (self.ended_at is None or moment < self.ended_at)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A consumable's price in a plan version."""
+
+    included: Decimal
+    unit_price: Decimal
+    tiers: tuple[Tier, ...]
+
+
+@dataclass(slots=True)
+class Draw:
+    """An allowance while a batch draws from it: as stored, and what the batch adds."""
+
+    id: int
+    included: Decimal
+    used: Decimal
+    billed: Decimal
+    used_more: Decimal = Decimal(0)
+    billed_more: Decimal = Decimal(0)
+
+    @property
+    def remaining(self) -> Decimal:
+        """What is left of the allowance."""
+        return self.included - self.used - self.used_more
+
+    @property
+    def billed_before(self) -> Decimal:
+        """Units billed in the period so far."""
+        return self.billed + self.billed_more
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What is known of a record that was rated before."""
+
+    content_hash: bytes
+    included_quantity: Decimal
+    billed_quantity: Decimal
+    amount: Decimal
+
+
+@dataclass(slots=True)
+class NewRecords:
+    """The rows to insert, column by column."""
+
+    account_ids: list[UUID] = field(default_factory=list)
+    record_ids: list[str] = field(default_factory=list)
+    feature_ids: list[int] = field(default_factory=list)
+    renewal_ids: list[int] = field(default_factory=list)
+    plan_version_ids: list[int] = field(default_factory=list)
+    quantities: list[Decimal] = field(default_factory=list)
+    included: list[Decimal] = field(default_factory=list)
+    billed: list[Decimal] = field(default_factory=list)
+    unit_prices: list[Decimal] = field(default_factory=list)
+    amounts: list[Decimal] = field(default_factory=list)
+    included_before: list[Decimal] = field(default_factory=list)
+    billed_before: list[Decimal] = field(default_factory=list)
+    balances_before: list[Decimal] = field(default_factory=list)
+    balances_after: list[Decimal] = field(default_factory=list)
+    occurred_at: list[datetime] = field(default_factory=list)
+    workspaces: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    descriptions: list[str] = field(default_factory=list)
+    content_hashes: list[bytes] = field(default_factory=list)
+
+
+def _fetch(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall()
+
+
+_ACCOUNTS = """
+SELECT id, id::text FROM accounts_account WHERE id = ANY(%(ids)s::uuid[])
+UNION ALL
+SELECT id, 'external:' || external_id FROM accounts_account
+WHERE external_id = ANY(%(external_ids)s::varchar[]) AND external_id <> ''
+"""
+
+
+def find_accounts(ids: Collection[str], external_ids: Collection[str]) -> dict[str, UUID]:
+    """Return the accounts by their UUID in text and by `external:<external_id>`."""
+    rows = _fetch(_ACCOUNTS, {"ids": list(ids), "external_ids": list(external_ids)})
+    return {name: account_id for account_id, name in rows}
+
+
+def find_features(keys: Collection[str]) -> dict[str, Feature]:
+    """Return the features by key."""
+    return {feature.key: feature for feature in Feature.objects.filter(key__in=keys)}
+
+
+_RECORDED = """
+SELECT record.account_id, record.record_id, record.content_hash,
+       record.included_quantity, record.billed_quantity, record.amount
+FROM unnest(%(account_ids)s::uuid[], %(record_ids)s::varchar[]) AS sent (account_id, record_id)
+JOIN plans_usagerecord AS record USING (account_id, record_id)
+"""
+
+
+def find_recorded(keys: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Recorded]:
+    """Return those of the records that were rated before. Call it under the wallets' lock."""
+    rows = _fetch(
+        _RECORDED,
+        {"account_ids": [key[0] for key in keys], "record_ids": [key[1] for key in keys]},
+    )
+    return {
+        (account_id, record_id): Recorded(bytes(content_hash), *figures)
+        for account_id, record_id, content_hash, *figures in rows
+    }
+
+
+# Periods that ended before `since` can only matter as an account's very first one, and then no
+# record is late enough to fall before it.
+_PERIODS = """
+SELECT renewal.account_id, renewal.id, renewal.plan_version_id,
+       renewal.period_start, renewal.period_end, renewal.anchor, subscription.ended_at,
+       NOT EXISTS (SELECT 1 FROM plans_renewal AS earlier
+                   WHERE earlier.account_id = renewal.account_id
+                     AND earlier.period_start < renewal.period_start),
+       subscription.status = ANY(%(current)s)
+FROM plans_renewal AS renewal
+JOIN plans_subscription AS subscription ON subscription.id = renewal.subscription_id
+WHERE renewal.account_id = ANY(%(account_ids)s::uuid[]) AND renewal.period_end > %(since)s
+ORDER BY renewal.account_id, renewal.period_start, renewal.id
+"""
+
+
+def find_periods(
+    account_ids: Collection[UUID], *, now: datetime, reach: timedelta
+) -> dict[UUID, list[Period]]:
+    """Return each account's periods of the last `reach`, oldest first."""
+    periods: dict[UUID, list[Period]] = {}
+    for account_id, *columns in _fetch(
+        _PERIODS,
+        {
+            "account_ids": list(account_ids),
+            "since": now - reach,
+            "current": [str(status) for status in CURRENT_STATUSES],
+        },
+    ):
+        periods.setdefault(account_id, []).append(Period(*columns))
+    return periods
+
+
+_PRICES = """
+SELECT price.version_id, price.feature_id, price.included_quantity, price.unit_price,
+       tier.above_quantity, tier.discount_percent
+FROM plans_featureprice AS price
+JOIN plans_feature AS feature ON feature.id = price.feature_id AND feature.kind = %(kind)s
+LEFT JOIN plans_pricetier AS tier ON tier.price_id = price.id
+WHERE price.version_id = ANY(%(versions)s::bigint[])
+ORDER BY price.id, tier.above_quantity
+"""
+
+
+def find_prices(versions: Collection[int]) -> dict[tuple[int, int], Price]:
+    """Return the consumables' prices by plan version and feature."""
+    prices: dict[tuple[int, int], Price] = {}
+    for version_id, feature_id, included, unit_price, above, discount in _fetch(
+        _PRICES, {"versions": list(versions), "kind": FeatureKind.CONSUMABLE.value}
+    ):
+        key = (version_id, feature_id)
+        tiers = prices[key].tiers if key in prices else ()
+        if above is not None:
+            tiers = (*tiers, Tier(above, discount))
+        prices[key] = Price(included, unit_price, tiers)
+    return prices
+
+
+_ALLOWANCES = """
+SELECT allowance.renewal_id, allowance.feature_id,
+       allowance.id, allowance.included, allowance.used, allowance.billed_quantity
+FROM unnest(%(account_ids)s::uuid[], %(renewal_ids)s::bigint[], %(feature_ids)s::bigint[])
+     AS needed (account_id, renewal_id, feature_id)
+JOIN plans_allowance AS allowance USING (account_id, renewal_id, feature_id)
+"""
+# Nothing is included until the period is paid, and paying for it grants its allowances: a row that
+# is missing here includes nothing (yet).
+_OPEN_ALLOWANCES = """
+INSERT INTO plans_allowance (account_id, renewal_id, feature_id, included, used, billed_quantity)
+SELECT account_id, renewal_id, feature_id, 0, 0, 0
+FROM unnest(%(account_ids)s::uuid[], %(renewal_ids)s::bigint[], %(feature_ids)s::bigint[])
+     AS needed (account_id, renewal_id, feature_id)
+ORDER BY account_id, renewal_id, feature_id
+ON CONFLICT (account_id, renewal_id, feature_id) DO NOTHING
+"""
+
+
+def open_draws(needed: Iterable[tuple[UUID, int, int]]) -> dict[tuple[int, int], Draw]:
+    """Return the allowances (account, renewal, feature) by renewal and feature.
+
+    Those that do not exist are made. Call it under the wallets' lock.
+    """
+    wanted = list(needed)
+    columns = {
+        "account_ids": [account_id for account_id, _, _ in wanted],
+        "renewal_ids": [renewal_id for _, renewal_id, _ in wanted],
+        "feature_ids": [feature_id for _, _, feature_id in wanted],
+    }
+    rows = _fetch(_ALLOWANCES, columns)
+    if len(rows) < len(wanted):
+        with connection.cursor() as cursor:
+            cursor.execute(_OPEN_ALLOWANCES, columns)
+        rows = _fetch(_ALLOWANCES, columns)
+    return {(renewal_id, feature_id): Draw(*stored) for renewal_id, feature_id, *stored in rows}
+
+
+# By how much, not to what: a grant that is being paid for at this moment is not overwritten.
+_SAVE_ALLOWANCES = """
+UPDATE plans_allowance AS allowance
+SET used = allowance.used + drawn.used, billed_quantity = allowance.billed_quantity + drawn.billed
+FROM unnest(%(ids)s::bigint[], %(used)s::numeric[], %(billed)s::numeric[])
+     AS drawn (id, used, billed)
+WHERE allowance.id = drawn.id
+"""
+
+
+def save_draws(draws: Iterable[Draw]) -> None:
+    """Add to the allowances what the batch drew from them and billed beyond them."""
+    moved = [draw for draw in draws if draw.used_more or draw.billed_more]
+    if not moved:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _SAVE_ALLOWANCES,
+            {
+                "ids": [draw.id for draw in moved],
+                "used": [draw.used_more for draw in moved],
+                "billed": [draw.billed_more for draw in moved],
+            },
+        )
+
+
+_INSERT = """
+INSERT INTO plans_usagerecord (
+    account_id, record_id, feature_id, renewal_id, plan_version_id, quantity, included_quantity,
+    billed_quantity, unit_price, amount, included_before, billed_before, balance_before,
+    balance_after, occurred_at, workspace, source, description, content_hash, recorded_at)
+SELECT *, %(now)s FROM unnest(
+    %(account_ids)s::uuid[], %(record_ids)s::text[], %(feature_ids)s::bigint[],
+    %(renewal_ids)s::bigint[], %(plan_version_ids)s::bigint[], %(quantities)s::numeric[],
+    %(included)s::numeric[], %(billed)s::numeric[], %(unit_prices)s::numeric[],
+    %(amounts)s::numeric[], %(included_before)s::numeric[], %(billed_before)s::numeric[],
+    %(balances_before)s::numeric[], %(balances_after)s::numeric[], %(occurred_at)s::timestamptz[],
+    %(workspaces)s::text[], %(sources)s::text[], %(descriptions)s::text[],
+    %(content_hashes)s::bytea[])
+"""
+
+
+def insert_records(new: NewRecords, *, now: datetime) -> None:
+    """Insert the rated records in one statement."""
+    if not new.record_ids:
+        return
+    columns: dict[str, Any] = {name: getattr(new, name) for name in new.__slots__}
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, {**columns, "now": now})
