@@ -84,6 +84,11 @@ def stop(data_dir: Path) -> None:
         os.close(users)
 
 
+def joined(data_dir: Path) -> bool:
+    """Tell whether this process uses the server in `data_dir`."""
+    return _Cluster(data_dir).folder in _joined
+
+
 def _leave(cluster: "_Cluster", joined_by: int) -> None:
     """Stop the server if no other process uses it."""
     # A forked child inherits this exit handler, but not the right to stop its parent's server.

@@ -1,0 +1,420 @@
+"""`manage.py demo`: the whole portal on one machine, with a company's past months in it."""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from argparse import SUPPRESS, ArgumentParser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command, get_commands
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.utils import timezone
+
+from billing_portal import embedded_postgres
+from billing_portal.celery import app
+from billing_portal.supervisor import (
+    Program,
+    Supervisor,
+    SupervisorError,
+    saying_what_is_wrong,
+)
+
+FIRST_PORT = 8000
+FIRST_SANDBOX_PORT = 12111
+PORTS_TO_TRY = 100
+LOGINS = {
+    "owner@demo.test": "owner of the demo company",
+    "viewer@demo.test": "may look, not touch",
+    "owner@other.test": "owner of another company",
+    "support@demo.test": "staff: support",
+    "finance@demo.test": "staff: finance",
+    "admin@demo.test": "staff: everything",
+}
+
+
+@dataclass
+class DemoState:
+    """What a second run must know of the first. Kept in the data folder, for its owner only."""
+
+    #: The database that the first run began to fill, and whether it came to the end of that.
+    database: str = ""
+    filled: bool = False
+    password: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+    api_key: str = ""
+    sandbox_port: int = FIRST_SANDBOX_PORT
+
+    @staticmethod
+    def file() -> Path:
+        """Where it is kept."""
+        return settings.DATA_DIR / "demo-state.json"
+
+    @classmethod
+    def load(cls) -> "DemoState":
+        """Return what was kept, or a new state."""
+        try:
+            return cls(**json.loads(cls.file().read_text()))
+        except (OSError, ValueError, TypeError):
+            return cls()
+
+    def save(self) -> None:
+        """Keep it."""
+        write_privately(self.file(), json.dumps(asdict(self), indent=2) + "\n")
+
+
+class Command(BaseCommand):
+    """Starts database, sandbox Stripe, web, worker and beat, and stops them on Ctrl-C."""
+
+    help = "Run the whole portal on this machine, with a company in it, until Ctrl-C."
+    # They would open the database before it is known to be the demo's. The steps run them.
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the options."""
+        parser.add_argument(
+            "--reset", action="store_true", help="delete the demo's data first and begin anew"
+        )
+        parser.add_argument("--prepare", action="store_true", help=SUPPRESS)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until told to stop; exit 0 then, and 1 when something keeps failing."""
+        if not settings.DEBUG:
+            raise CommandError("The demo runs with DEBUG on only: it is not for production.")
+        if options["prepare"]:
+            prepare(self._step)
+        else:
+            sys.exit(self._serve(reset=options["reset"]))
+
+    # The supervisor ---------------------------------------------------------------------------
+    def _serve(self, *, reset: bool) -> int:
+        demo_file = settings.DATA_DIR / "demo.json"
+        environment = {**os.environ, "DEBUG": "1", "DATA_DIR": str(settings.DATA_DIR)}
+        environment["PYTHONUNBUFFERED"] = "1"
+
+        def at_the_end() -> None:
+            demo_file.unlink(missing_ok=True)
+            if embedded_postgres.joined(settings.DATA_DIR):
+                embedded_postgres.stop(settings.DATA_DIR)
+
+        supervisor = Supervisor(
+            folder=settings.DATA_DIR,
+            working_folder=settings.BASE_DIR,
+            environment=environment,
+            say=self._say,
+            at_the_end=at_the_end,
+        )
+        began = time.monotonic()
+        with saying_what_is_wrong(self._complain) as status, supervisor:
+            demo_file.unlink(missing_ok=True)
+            state = begin(reset=reset, say=self._say)
+            port = choose_port(self._say)
+            url = f"http://127.0.0.1:{port}"
+            environment["PORT"] = str(port)
+            sandbox_url = ""
+            if settings.STRIPE_SANDBOX_URL:
+                state.sandbox_port = free_port(state.sandbox_port)
+                state.save()
+                sandbox_url = f"http://127.0.0.1:{state.sandbox_port}"
+                environment["STRIPE_SANDBOX_URL"] = sandbox_url
+                with self._step("sandbox Stripe"):
+                    supervisor.start(sandbox(state.sandbox_port))
+                    supervisor.wait_until_ready("sandbox")
+            manage = str(settings.BASE_DIR / "manage.py")
+            supervisor.run("prepare", [sys.executable, manage, "demo", "--prepare"])
+            state = DemoState.load()
+            with self._step("web, worker and beat"):
+                programs = [web(port), worker(), beat()]
+                for program in programs:
+                    supervisor.start(program)
+                supervisor.wait_until_ready(*(program.name for program in programs))
+            write_privately(
+                demo_file,
+                json.dumps(
+                    {
+                        "url": url,
+                        "sandbox_url": sandbox_url,
+                        "password": state.password,
+                        "api_key": state.api_key,
+                        "logins": list(LOGINS),
+                        "pid": os.getpid(),
+                    },
+                    indent=2,
+                )
+                + "\n",
+            )
+            self._say(f"ready in {time.monotonic() - began:.0f} s\n")
+            self.stdout.write(box(url=url, sandbox_url=sandbox_url, state=state))
+            self.stdout.flush()
+            supervisor.watch()
+        self._say("everything has stopped")
+        return status[0]
+
+    # The terminal -----------------------------------------------------------------------------
+    def _say(self, text: str) -> None:
+        self.stdout.write(f"  {text}")
+        self.stdout.flush()
+
+    def _complain(self, text: str) -> None:
+        self.stderr.write(f"\n{text}\n")
+
+    @contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        self.stdout.write(f"  {name} ...", ending="")
+        self.stdout.flush()
+        began = time.monotonic()
+        try:
+            yield
+        except BaseException:
+            self.stdout.write("")
+            raise
+        self.stdout.write(f" {time.monotonic() - began:.1f} s")
+        self.stdout.flush()
+
+
+# Preparing -----------------------------------------------------------------------------------
+def begin(*, reset: bool, say: Callable[[str], None]) -> DemoState:
+    """Return the state of the demo, of which whatever must not stay has been deleted."""
+    state = DemoState.load()
+    here = database_name()
+    ours = state.database == here or embedded_postgres.joined(settings.DATA_DIR)
+    try:
+        if reset and not ours and has_accounts():
+            raise SupervisorError(
+                "DATABASE_URL leads to a database that this demo has not made, so it is not "
+                "reset. Empty it yourself, or leave DATABASE_URL out."
+            )
+        if reset:
+            say("deleting the demo's data")
+            wipe()
+            state = DemoState(sandbox_port=state.sandbox_port)
+        elif state.filled and state.database == here and has_accounts():
+            return state
+        elif has_accounts():
+            if state.database != here:
+                raise SupervisorError(
+                    "The database has accounts that this demo has not made. `make demo-reset` "
+                    "deletes them; or set DATA_DIR or DATABASE_URL to another place."
+                )
+            say("the first run was interrupted: it begins anew")
+            wipe()
+        state.filled = False
+        state.database = here
+        state.save()
+    finally:
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]
+    return state
+
+
+def prepare(step: Callable[[str], Any]) -> None:
+    """Bring the database up to date; the first time, fill it with a company's past months."""
+    # Imported here: the supervisor needs no models.
+    from plans import catalogue
+
+    state = DemoState.load()
+    now = timezone.now()
+    with step("database schema"):
+        call_command("migrate", verbosity=0, interactive=False)
+    with step("catalogue"):
+        catalogue.load(now=now)
+    if not state.filled:
+        fill(state, step)
+        state.filled = True
+        state.save()
+    register_webhooks()
+
+
+def fill(state: DemoState, step: Callable[[str], Any]) -> None:
+    """Make the people of the demo and, with the sandbox, their past months."""
+    if find_spec("billing_portal.demo") is not None:
+        with step("people"):
+            demo = import_module("billing_portal.demo")
+            state.api_key = demo.seed(password=state.password, now=timezone.now())
+    if settings.STRIPE_SANDBOX_URL and "simulate" in get_commands():
+        with step("the past months, by simulation"):
+            call_command("simulate")
+
+
+def register_webhooks() -> None:
+    """Tell the sandbox where the portal listens."""
+    if settings.STRIPE_SANDBOX_URL and find_spec("accounts.webhooks") is not None:
+        webhooks = import_module("accounts.webhooks")
+        webhooks.register_endpoint(url=f"{settings.PORTAL_URL}/webhooks/stripe/")
+
+
+def database_name() -> str:
+    """Name the database without its password."""
+    database = settings.DATABASES["default"]
+    host = database["HOST"] or database["OPTIONS"].get("host", "")
+    return f"{host}:{database['PORT']}/{database['NAME']}"
+
+
+def has_accounts() -> bool:
+    """Tell whether anything was ever put into the database."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass('accounts_account') IS NOT NULL")
+        if not cursor.fetchone()[0]:
+            return False
+        cursor.execute("SELECT EXISTS (SELECT FROM accounts_account)")
+        return bool(cursor.fetchone()[0])
+
+
+def wipe() -> None:
+    """Delete what the demo has made: its tables and its part of the data folder."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA public CASCADE")
+        cursor.execute("CREATE SCHEMA public")
+    for name in ("stripe_sandbox", "mail", "logs"):
+        shutil.rmtree(settings.DATA_DIR / name, ignore_errors=True)
+    (settings.DATA_DIR / "logs").mkdir(exist_ok=True)
+    for message in (settings.DATA_DIR / "broker").glob("*/*"):
+        message.unlink(missing_ok=True)
+    DemoState.file().unlink(missing_ok=True)
+
+
+# Programs ------------------------------------------------------------------------------------
+def sandbox(port: int) -> Program:
+    """The sandbox Stripe; it keeps its state in the data folder."""
+    folder = str(settings.DATA_DIR / "stripe_sandbox")
+    return Program(
+        "sandbox",
+        [
+            *(sys.executable, "-m", "stripe_sandbox"),
+            *("--port", str(port), "--data-dir", folder),
+        ],
+        lambda: answers(f"http://127.0.0.1:{port}/_sandbox/health"),
+    )
+
+
+def web(port: int) -> Program:
+    """The web server."""
+    return Program(
+        "web",
+        [
+            *(sys.executable, "-m", "gunicorn", "billing_portal.wsgi"),
+            *("--bind", f"127.0.0.1:{port}", "--worker-class", "gthread"),
+            *("--workers", "2", "--threads", "8", "--timeout", "60", "--graceful-timeout", "2"),
+            *("--access-logfile", "-", "--no-control-socket"),
+        ],
+        lambda: answers(f"http://127.0.0.1:{port}/readyz"),
+    )
+
+
+def worker() -> Program:
+    """The Celery worker."""
+    return Program(
+        "worker",
+        [
+            *(sys.executable, "-m", "celery", "-A", "billing_portal", "worker"),
+            *("--pool", "threads", "--concurrency", "4", "--loglevel", "INFO"),
+            *("--without-gossip", "--without-mingle"),
+        ],
+        lambda: bool(app.control.ping(timeout=0.3, limit=1)),
+    )
+
+
+def beat() -> Program:
+    """Celery beat. It answers nobody, but says when it has begun."""
+    log = settings.DATA_DIR / "logs" / "beat.log"
+    return Program(
+        "beat",
+        [
+            *(sys.executable, "-m", "celery", "-A", "billing_portal", "beat"),
+            *("--scheduler", settings.CELERY_BEAT_SCHEDULER, "--loglevel", "INFO"),
+            *("--pidfile", ""),
+        ],
+        lambda: "beat: Starting" in log.read_text(errors="replace"),
+    )
+
+
+def answers(url: str) -> bool:
+    """Tell whether there is a good answer at this address."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:  # noqa: S310
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+# Ports ---------------------------------------------------------------------------------------
+def choose_port(say: Callable[[str], None]) -> int:
+    """Return PORT if it is free; without PORT, the first free one from 8000 on."""
+    wanted = os.environ.get("PORT", "")
+    if not wanted:
+        port = free_port(FIRST_PORT)
+        if port != FIRST_PORT:
+            say(f"port {FIRST_PORT} is in use, so it is port {port} (PORT=... chooses another)")
+        return port
+    if not wanted.isdecimal() or not 0 < int(wanted) < 65536:
+        raise SupervisorError(f"PORT is {wanted!r}. Set it to a number from 1 to 65535.")
+    if not is_free(int(wanted)):
+        raise SupervisorError(f"Port {wanted} is in use. Set PORT to another, or leave it out.")
+    return int(wanted)
+
+
+def free_port(first: int) -> int:
+    """Return the first free port from this one on."""
+    for port in range(first, first + PORTS_TO_TRY):
+        if is_free(port):
+            return port
+    raise SupervisorError(f"No port from {first} to {first + PORTS_TO_TRY - 1} is free.")
+
+
+def is_free(port: int) -> bool:
+    """Tell whether a server could listen here."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+            listener.listen()
+        except OSError:
+            return False
+    return True
+
+
+# Telling -------------------------------------------------------------------------------------
+def box(*, url: str, sandbox_url: str, state: DemoState) -> str:
+    """Return what a person wants to know, in a frame."""
+    lines = [
+        f"Billing portal   {url}",
+        f"Admin            {url}/admin/",
+        f"API              {url}/api/docs/",
+    ]
+    if sandbox_url:
+        lines.append(f"Sandbox Stripe   {sandbox_url}")
+    lines += ["", *(f"{email:<18} {who}" for email, who in LOGINS.items()), ""]
+    lines.append(f"Password         {state.password}")
+    if state.api_key:
+        lines.append(f"API key          {state.api_key}")
+    lines += [
+        "",
+        f"Mail             {settings.DATA_DIR / 'mail'}",
+        f"Logs             {settings.DATA_DIR / 'logs'}",
+        "",
+        "Ctrl-C stops everything. `make demo` starts where it left off.",
+    ]
+    width = max(map(len, lines))
+    edge = "+" + "-" * (width + 4) + "+"
+    return "\n".join([edge, *(f"|  {line:<{width}}  |" for line in lines), edge])
+
+
+def write_privately(path: Path, text: str) -> None:
+    """Write a file that only its owner can read; others see all of it or none."""
+    temporary = path.with_suffix(".tmp")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    temporary.replace(path)
