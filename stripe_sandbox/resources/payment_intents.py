@@ -205,8 +205,8 @@ def capture(tx: Tx, params: Json, object_id: str) -> Json:
             "be captured: requires_capture.",
         )
     held: int = intent["amount_capturable"]
-    amount: int = params["amount_to_capture"] if "amount_to_capture" in params else held
-    if not 0 < amount <= intent["amount_capturable"]:
+    amount: int = params.get("amount_to_capture", held)
+    if not 0 < amount <= held:
         raise StripeError(
             f"The amount_to_capture must be greater than zero and less than or equal to the "
             f"amount you originally authorized ({intent['amount_capturable']}).",

@@ -58,7 +58,7 @@ class Sandbox:
         assert self.process is not None
         assert self.process.poll() is None, "the sandbox ended at once"
         try:
-            return requests.get(f"{self.url}/_sandbox/health", timeout=2).json() == {"ok": True}
+            return requests.get(f"{self.url}/_sandbox/health", timeout=2).ok
         except requests.ConnectionError:
             return False
 

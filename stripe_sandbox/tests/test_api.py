@@ -159,7 +159,8 @@ def test_decline_next_spares_requests_without_a_card(sandbox: Sandbox, client: A
     client.customers.create({})
     with pytest.raises(stripe.CardError) as caught:
         client.payment_intents.create(PAYMENT)
-    assert caught.value.error.decline_code == "insufficient_funds"
+    error: Any = caught.value.error
+    assert error.decline_code == "insufficient_funds"
     assert client.payment_intents.create(PAYMENT).status == "succeeded"
     assert sandbox.control("next", method="GET") == {"data": []}
 

@@ -72,7 +72,7 @@ def test_declining_cards_leave_a_failed_charge(
 ) -> None:
     with pytest.raises(stripe.CardError) as caught:
         client.payment_intents.create({**CHARGE, "payment_method_data": card(number)})
-    error = caught.value.error
+    error: Any = caught.value.error
     assert caught.value.http_status == 402
     assert (error.code, error.decline_code) == (code, decline_code)
     intent = client.payment_intents.retrieve(error.payment_intent["id"])
@@ -104,7 +104,8 @@ def test_declining_cards_cannot_be_saved(
                 "payment_method_types": ["card"],
             }
         )
-    assert caught.value.error.setup_intent["last_setup_error"]["decline_code"] == decline_code
+    error: Any = caught.value.error
+    assert error.setup_intent["last_setup_error"]["decline_code"] == decline_code
     method = client.payment_methods.create(card(number))
     with pytest.raises(stripe.CardError):
         client.payment_methods.attach(method.id, {"customer": customer.id})
@@ -185,7 +186,7 @@ def test_a_card_that_always_asks_is_declined_off_session(
         client.payment_intents.create(
             {**CHARGE, "customer": customer.id, "payment_method": card_id}
         )
-    error = caught.value.error
+    error: Any = caught.value.error
     assert (error.code, error.decline_code) == ("authentication_required",) * 2
     assert error.payment_intent["status"] == "requires_payment_method"
     assert error.payment_method["id"] == card_id
