@@ -1,0 +1,96 @@
+# `make demo` and `make test` need Python 3.11 or newer, and nothing else. `make help` says the rest.
+
+VENV := .venv
+PY := $(VENV)/bin/python
+# Touched when what is installed is what the requirements say.
+RUNTIME := $(VENV)/.installed
+TOOLS := $(VENV)/.installed-dev
+
+# Another project's environment must not leak into this one.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV DJANGO_SETTINGS_MODULE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-reset test lint format clean
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "  PORT=8080 make demo            another port"
+	@echo "  DATABASE_URL=postgresql://...  another PostgreSQL than the embedded one"
+	@echo "  make test ARGS='-k refill'     some of the tests"
+
+demo: $(RUNTIME) ## Run the whole portal, with a company's past months in it (Ctrl-C stops it)
+	@exec env DEBUG=1 $(PY) manage.py demo
+
+demo-reset: $(RUNTIME) ## Delete the demo's data and run it anew
+	@exec env DEBUG=1 $(PY) manage.py demo --reset
+
+test: $(TOOLS) ## Run all tests
+	@exec $(PY) -m pytest $(ARGS)
+
+lint: $(TOOLS) ## Check style and types
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy .
+
+format: $(TOOLS) ## Put the code into its usual form
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+clean: ## Delete what was installed (the demo's data stays)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles
+
+$(RUNTIME): requirements.txt
+	$(call install,requirements.txt,about half a minute)
+	@touch $(RUNTIME)
+
+$(TOOLS): requirements.txt requirements-dev.txt
+	$(call install,requirements-dev.txt,about a minute)
+	@touch $(RUNTIME) $(TOOLS)
+
+# Makes the environment unless it is there and works, then installs into it: with uv where there is
+# one, else with pip. pip says little between start and end, so a dot stands for each package.
+define install
+@set -e; \
+if ! $(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	python=; \
+	for name in $(PYTHON) python3.11 python3.12 python3.13 python3 python; do \
+		if "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			python="$$name"; break; \
+		fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "The portal needs Python 3.11 or newer, and none was found." >&2; \
+		echo "Found: $$(python3 --version 2>&1 || true)" >&2; \
+		echo "Install one, for example:" >&2; \
+		echo "  Debian, Ubuntu:  sudo apt install python3.11 python3.11-venv" >&2; \
+		echo "  Fedora:          sudo dnf install python3.11" >&2; \
+		echo "  macOS:           brew install python@3.12" >&2; \
+		echo "  or any system:   https://www.python.org/downloads/" >&2; \
+		echo "If it has an unusual name: make demo PYTHON=/path/to/python" >&2; \
+		exit 1; \
+	fi; \
+	echo "Making $(VENV) with $$("$$python" --version)"; \
+	rm -rf $(VENV); \
+	if command -v uv >/dev/null 2>&1; then \
+		uv venv --quiet --python "$$python" $(VENV); \
+	elif ! "$$python" -m venv $(VENV); then \
+		rm -rf $(VENV); \
+		echo "Python's venv module is missing. On Debian and Ubuntu:" >&2; \
+		echo "  sudo apt install python3-venv" >&2; \
+		exit 1; \
+	fi; \
+fi; \
+if command -v uv >/dev/null 2>&1; then \
+	echo "Installing $(1) with uv"; \
+	uv pip install --quiet --python $(PY) -r $(1); \
+else \
+	$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null; \
+	printf 'Installing $(1) with pip ($(2)) '; \
+	{ $(PY) -m pip install --disable-pip-version-check --no-input -r $(1) 2>&1; \
+		echo "pip ended with $$?"; } \
+	| awk '/^Collecting /{printf "."; fflush()} {said = said $$0 "\n"} \
+		/^pip ended with /{failed = ($$4 != 0)} \
+		END {print ""; if (failed) printf "%s", said; exit failed}'; \
+fi
+endef
