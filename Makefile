@@ -87,9 +87,10 @@ if command -v uv >/dev/null 2>&1; then \
 else \
 	$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null; \
 	printf 'Installing $(1) with pip ($(2)) '; \
-	{ $(PY) -m pip install --disable-pip-version-check --no-input -r $(1) 2>&1; \
-		echo "pip ended with $$?"; } \
-	| awk '/^Collecting /{printf "."; fflush()} {said = said $$0 "\n"} \
+	{ status=0; \
+		$(PY) -m pip install --disable-pip-version-check --no-input -r $(1) 2>&1 || status=$$?; \
+		echo "pip ended with $$status"; } \
+	| awk 'BEGIN{failed = 1} /^Collecting /{printf "."; fflush()} {said = said $$0 "\n"} \
 		/^pip ended with /{failed = ($$4 != 0)} \
 		END {print ""; if (failed) printf "%s", said; exit failed}'; \
 fi
