@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flask import Flask, Response
 
-from . import REFUSAL, api, control, debug_is_off, pages
+from . import REFUSAL, api, board, control, debug_is_off, pages
 from .delivery import Courier
 from .errors import StripeError
 from .resources import checkout
@@ -41,7 +41,7 @@ def create_app(data_dir: str | None = None, public_url: str = "") -> Flask:
     courier = Courier(store)
     store.on_commit = courier.nudge
     app.extensions["store"] = store
-    for part in (api.blueprint, pages.blueprint, control.blueprint):
+    for part in (api.blueprint, pages.blueprint, control.blueprint, board.blueprint):
         app.register_blueprint(part)
     app.register_error_handler(StripeError, _refused)
     courier.start()

@@ -11,7 +11,8 @@ from . import cards, challenges, faults
 from .errors import Json, ParameterError
 from .events import emit, queue, subscribed
 from .faults import FAULTS
-from .resources import checkout, disputes, payment_methods, setup_intents
+from .params import integer
+from .resources import checkout, disputes, payment_methods, refunds, setup_intents
 from .store import Tx
 from .web import act, as_json, sent, store
 
@@ -211,6 +212,16 @@ def authenticate(intent_id: str) -> Response:
 def dispute(charge_id: str) -> Response:
     reason = str(sent().get("reason", "fraudulent"))
     return act(lambda tx: disputes.open_dispute(tx, tx.load("charge", charge_id), reason))
+
+
+@blueprint.post("/charges/<charge_id>/refund")
+def refund(charge_id: str) -> Response:
+    """Refund as someone in Stripe's dashboard would: the portal learns of it by webhook."""
+    params: Json = {"charge": charge_id}
+    amount = sent().get("amount")
+    if amount is not None:
+        params["amount"] = integer("amount", str(amount))
+    return act(lambda tx: refunds.create(tx, params))
 
 
 @blueprint.post("/disputes/<dispute_id>/win")

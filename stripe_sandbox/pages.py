@@ -23,7 +23,7 @@ _POLICY = (
 _FRAMED = ("/elements/", "/3ds/")
 
 
-@blueprint.after_request
+@blueprint.after_app_request
 def guard(answer: Response) -> Response:
     """A strict policy on our pages; only the card field and the challenge may be framed."""
     answer.headers["X-Content-Type-Options"] = "nosniff"

@@ -239,10 +239,9 @@ def expire_now(tx: Tx, session: Json) -> Json:
 
 def expire_due(tx: Tx) -> None:
     """Every open session whose time has come."""
-    rows = tx.select("kind = 'checkout.session' AND status = 'open'", ())
-    for session in rows:
-        if session["expires_at"] <= tx.now:
-            expire_now(tx, session)
+    due = "kind = 'checkout.session' AND status = 'open' AND json_extract(body, ?) <= ?"
+    for session in tx.select(due, ("$.expires_at", tx.now)):
+        expire_now(tx, session)
 
 
 def pay(tx: Tx, session: Json, method: Json) -> Json:

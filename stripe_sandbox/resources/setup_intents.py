@@ -73,7 +73,7 @@ def _confirm(tx: Tx, intent: Json, params: Json) -> Json:
         )
     payment_methods.check_usable(tx, method, intent["customer"], "SetupIntent")
     intent.update(payment_method=method["id"], last_setup_error=None)
-    forced = FAULTS.take("decline", tx.path) if "/setup_intents" in tx.path else None
+    forced = FAULTS.take("decline", tx.path)
     refused = cards.decline(forced.decline_code) if forced else None
     refused = refused or payment_methods.setup_decline(tx, method)
     if refused:
