@@ -5,11 +5,31 @@ does. Sending happens in the worker, outside any transaction, at least once: a w
 between sending and noting it sends again, under the same Message-ID.
 """
 
+import logging
+import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from django.db import transaction
 
 from accounts.models import Account, Message, MessageChannel
-from accounts.notices import missing_from
+from accounts.notices import compose, missing_from
+
+log = logging.getLogger(__name__)
+
+#: How long a worker that claimed a message has it to itself.
+LEASE = timedelta(minutes=5)
+#: A run ends after this, well within the lease of what it claims last; the next tick goes on.
+RUN_SECONDS = 120
+#: How long to wait after each failed attempt: nearly three days in all, then it rests unsent.
+BACKOFF = (
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    *[timedelta(hours=12)] * 5,
+)
+MAXIMUM_ATTEMPTS = len(BACKOFF) + 1
 
 
 def record_email(
@@ -67,6 +87,68 @@ def record_platform_event(
             next_attempt_at=now,
         )
     )
+
+
+def deliver_due(*, now: datetime, limit: int = 100) -> int:
+    """Send what is due, at most `limit` e-mails, and return how many were sent.
+
+    Any number of workers may run it at once: each message is claimed by one of them. A failure
+    is noted on its message, which is tried again later, and holds back no other.
+    """
+    started = time.monotonic()
+    sent = 0
+    for _ in range(limit):
+        if time.monotonic() - started > RUN_SECONDS:
+            break
+        message = _claim_next(now=now)
+        if message is None:
+            break
+        sent += _send(message, now=now)
+    return sent
+
+
+def _claim_next(*, now: datetime) -> Message | None:
+    """Return the next due e-mail, set aside for this worker until its lease ends.
+
+    Committed before anything is sent: no row stays locked while a mail server takes its time. A
+    worker that dies has used up an attempt, and the message is due again after the lease.
+    """
+    due = Message.objects.filter(
+        channel=MessageChannel.EMAIL,
+        sent_at__isnull=True,
+        next_attempt_at__lte=now,
+        attempts__lt=MAXIMUM_ATTEMPTS,
+    )
+    with transaction.atomic(durable=True):
+        message = (
+            due.select_for_update(skip_locked=True, of=("self",))
+            .select_related("account")
+            .order_by("next_attempt_at", "id")
+            .first()
+        )
+        if message is None:
+            return None
+        message.attempts += 1
+        message.next_attempt_at = now + LEASE
+        message.save(update_fields=["attempts", "next_attempt_at"])
+    return message
+
+
+def _send(message: Message, *, now: datetime) -> bool:
+    """Send a claimed message and note the outcome; return whether it was sent."""
+    this_one = Message.objects.filter(pk=message.pk, sent_at__isnull=True)
+    try:
+        compose(message).send()
+    except Exception as error:
+        # Whatever is wrong with one message, or with the mail server, the others go on.
+        log.exception("Message %s could not be sent (attempt %s)", message.pk, message.attempts)
+        retry_at = now + BACKOFF[min(message.attempts, len(BACKOFF)) - 1]
+        this_one.update(
+            last_error=f"{type(error).__name__}: {error}"[:1000], next_attempt_at=retry_at
+        )
+        return False
+    this_one.update(sent_at=now, last_error="")
+    return True
 
 
 def _record(message: Message) -> None:

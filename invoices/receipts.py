@@ -100,7 +100,7 @@ def period(start: datetime | None, end: datetime | None, *, timezone: tzinfo) ->
         return ""
     first, last = start.astimezone(timezone), end.astimezone(timezone)
     year = "" if first.year == last.year else f" {first.year}"
-    return f"{first.day} {first:%b}{year} – {last.day} {last:%b %Y}"  # noqa: RUF001
+    return f"{first.day} {first:%b}{year} – {last.day} {last:%b %Y}"
 
 
 def _context(transaction: Transaction) -> dict[str, Any]:
@@ -212,7 +212,9 @@ def _drawable() -> frozenset[int]:
     """Return the characters that one of the fonts has."""
     covered: set[int] = set()
     for family in FONTS:
-        covered |= pdfmetrics.getFont(family).face.charToGlyph.keys()
+        font = pdfmetrics.getFont(family)
+        assert isinstance(font, TTFont)
+        covered |= font.face.charToGlyph.keys()
     return frozenset(covered)
 
 

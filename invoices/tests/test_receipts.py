@@ -86,7 +86,7 @@ def test_a_receipt_says_who_sold_what_to_whom_and_how_it_was_paid(account: Accou
         "Billed to Muscat Freight LLC Building 12, Way 3401 Office 7 Muscat Sultanate of Oman "
         "Tax number OM1100012345 finance@muscat.test",
         "PAID · Visa ending 4242",
-        "Growth plan 23 Nov – 23 Dec 2026 1 $91.50 $91.50",  # noqa: RUF001
+        "Growth plan 23 Nov – 23 Dec 2026 1 $91.50 $91.50",
         "Phone number 3 $2.50 $7.50",
         "Total USD $99.00",
         "Charged OMR 38.120 at 1 USD = 0.385 OMR",
@@ -138,7 +138,7 @@ def test_the_file_is_named_after_the_receipt(account: Account) -> None:
     assert receipts.filename(transaction) == "receipt-BT-000007.pdf"
 
 
-@pytest.mark.parametrize("character", list("—–−×•₹€£﷼→≤…“”ŁóñŞёΩễ"))  # noqa: RUF001
+@pytest.mark.parametrize("character", list("—–−×•₹€£﷼→≤…“”ŁóñŞёΩễ"))
 def test_characters_of_names_and_prices_survive(account: Account, character: str) -> None:
     assert receipts.legible(f"a{character}b") == f"a{character}b"
 
@@ -255,10 +255,10 @@ def test_many_lines_go_on_under_the_same_header_on_every_page(account: Account) 
 @pytest.mark.parametrize(
     ("start", "end", "shown"),
     [
-        ("2026-11-23T00:00", "2026-12-23T00:00", "23 Nov – 23 Dec 2026"),  # noqa: RUF001
-        ("2026-12-31T00:00", "2027-01-31T00:00", "31 Dec 2026 – 31 Jan 2027"),  # noqa: RUF001
+        ("2026-11-23T00:00", "2026-12-23T00:00", "23 Nov – 23 Dec 2026"),
+        ("2026-12-31T00:00", "2027-01-31T00:00", "31 Dec 2026 – 31 Jan 2027"),
         # 20:00 in UTC is midnight in Muscat, and there already next year.
-        ("2026-12-31T20:00", "2027-01-31T20:00", "1 Jan – 1 Feb 2027"),  # noqa: RUF001
+        ("2026-12-31T20:00", "2027-01-31T20:00", "1 Jan – 1 Feb 2027"),
         (None, None, ""),
     ],
 )

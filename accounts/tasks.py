@@ -1,0 +1,12 @@
+"""Background work of the accounts app."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from accounts import outbox
+
+
+@shared_task(name="accounts.deliver_messages")
+def deliver_messages() -> int:
+    """Send the e-mails that are due; return how many were sent."""
+    return outbox.deliver_due(now=timezone.now())

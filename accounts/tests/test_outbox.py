@@ -1,0 +1,444 @@
+"""The outbox: recorded with its cause, sent once, retried when it fails."""
+
+import smtplib
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings, settings
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
+from django.db import connection, transaction
+
+from accounts import notices, outbox
+from accounts.models import Account, Message, MessageChannel
+from accounts.tasks import deliver_messages
+from accounts.tests.factories import NOW, make_account
+
+pytestmark = pytest.mark.django_db
+
+MINUTE = timedelta(minutes=1)
+
+#: A complete context of every event, as the services record it.
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "transaction_paid": {
+        "number": "T-2026-77",
+        "receipt_number": "BT-000042",
+        "description": "Growth plan",
+        "amount": "$99.00",
+        "charged": "OMR 38.120",
+        "rate": "0.385",
+        "card": "Visa •••• 4242",
+        "paid_at": "2026-11-23T21:05:00+00:00",
+        "path": "/billing/history/T-2026-77/",
+    },
+    "transaction_failed": {
+        "number": "T-2026-78",
+        "description": "Top-up",
+        "amount": "$50.00",
+        "card": "Visa •••• 0341",
+        "reason": "Your card has insufficient funds.",
+        "path": "/billing/history/T-2026-78/",
+    },
+    "auto_refill_failed": {
+        "amount": "$50.00",
+        "card": "Visa •••• 0341",
+        "reason": "Your card was declined.",
+        "next_attempt_at": "2026-11-23T22:05:00+00:00",
+        "path": "/billing/payment-methods/",
+    },
+    "auto_refill_suspended": {"reason": "Your card was declined.", "path": "/billing/"},
+    "services_paused": {
+        "reasons": ["negative_balance", "subscription_unpaid", "locked"],
+        "balance": "−$3.20",
+        "path": "/billing/top-up/",
+    },
+    "services_resumed": {"balance": "$46.80", "path": "/billing/"},
+    "subscription_past_due": {
+        "plan": "Growth",
+        "amount": "$99.00",
+        "reason": "Your card has expired.",
+        "next_attempt_at": "2026-11-24T21:05:00+00:00",
+        "pause_at": "2026-11-30T21:05:00+00:00",
+        "path": "/billing/plan/",
+    },
+    "subscription_renewed": {
+        "plan": "Growth",
+        "amount": "$99.00",
+        "period_start_at": "2026-11-23T00:00:00+00:00",
+        "period_end_at": "2026-12-23T00:00:00+00:00",
+        "path": "/billing/plan/",
+    },
+    "low_balance": {
+        "balance": "$8.20",
+        "threshold": "$10.00",
+        "auto_refill": False,
+        "path": "/billing/top-up/",
+    },
+}
+
+
+@pytest.fixture
+def account() -> Account:
+    return make_account(name="Muscat Freight", timezone="Asia/Muscat", owner_email="o@muscat.test")
+
+
+def record(account: Account, key: str = "transaction-1-paid", **changes: Any) -> None:
+    """Record the receipt mail of an example payment."""
+    outbox.record_email(
+        **{
+            "account": account,
+            "event": "transaction_paid",
+            "key": key,
+            "context": EXAMPLES["transaction_paid"],
+            "now": NOW,
+            **changes,
+        }
+    )
+
+
+class FailingBackend(EmailBackend):
+    """A mail server that refuses the addresses in `refused` and counts what it was asked."""
+
+    refused: set[str] = set()
+    asked = 0
+
+    def send_messages(self, messages: Any) -> int:
+        """Refuse or deliver."""
+        FailingBackend.asked += 1
+        if self.refused.intersection(messages[0].to):
+            raise smtplib.SMTPRecipientsRefused({messages[0].to[0]: (550, b"No such mailbox")})
+        return super().send_messages(messages)
+
+
+@pytest.fixture
+def mail_server(settings: LazySettings) -> Iterator[type[FailingBackend]]:
+    settings.EMAIL_BACKEND = f"{__name__}.FailingBackend"
+    FailingBackend.refused, FailingBackend.asked = {"o@muscat.test"}, 0
+    yield FailingBackend
+    FailingBackend.refused = set()
+
+
+# Recording ------------------------------------------------------------------------------------
+
+
+def test_a_message_is_recorded_once_for_its_cause(account: Account) -> None:
+    record(account)
+    record(account)
+    record(account, key="transaction-2-paid")
+
+    assert Message.objects.filter(channel=MessageChannel.EMAIL).count() == 2
+
+
+def test_a_message_vanishes_with_the_change_that_failed(account: Account) -> None:
+    def change() -> None:
+        with transaction.atomic():
+            record(account)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        change()
+
+    assert not Message.objects.exists()
+
+
+def test_it_goes_to_the_billing_contact_unless_told_otherwise() -> None:
+    account = make_account(owner_email="owner@muscat.test", receipt_email="finance@muscat.test")
+    record(account, key="a")
+    record(account, key="b", recipient="somebody@muscat.test")
+
+    outbox.deliver_due(now=NOW)
+
+    assert [email.to for email in mail.outbox] == [
+        ["finance@muscat.test"],
+        ["somebody@muscat.test"],
+    ]
+
+
+def test_an_unknown_event_or_an_incomplete_context_is_refused_at_once(account: Account) -> None:
+    with pytest.raises(ValueError, match="no notice called 'transaction_payed'"):
+        record(account, event="transaction_payed")
+    with pytest.raises(ValueError, match=r"also needs .*amount"):
+        record(account, context={"number": "T-1"})
+
+
+def test_a_platform_event_waits_for_its_own_delivery(account: Account) -> None:
+    for _ in range(2):
+        outbox.record_platform_event(
+            account=account,
+            event="services.paused",
+            key="pause-7",
+            data={"reasons": ["negative_balance"]},
+            now=NOW,
+        )
+
+    assert outbox.deliver_due(now=NOW) == 0
+    message = Message.objects.get()
+    assert (message.channel, message.sent_at) == (MessageChannel.PLATFORM, None)
+    assert message.payload == {"reasons": ["negative_balance"]}
+
+
+def test_an_email_and_a_platform_event_may_share_a_key(account: Account) -> None:
+    record(account, key="transaction-1")
+    outbox.record_platform_event(
+        account=account, event="transaction.paid", key="transaction-1", data={}, now=NOW
+    )
+
+    assert Message.objects.count() == 2
+
+
+# Delivery -------------------------------------------------------------------------------------
+
+
+def test_what_is_due_is_sent_once(account: Account) -> None:
+    record(account)
+
+    assert outbox.deliver_due(now=NOW) == 1
+    assert outbox.deliver_due(now=NOW + 10 * MINUTE) == 0
+
+    (email,) = mail.outbox
+    assert email.subject == "Receipt BT-000042: $99.00 paid"
+    assert email.from_email == settings.DEFAULT_FROM_EMAIL
+    message = Message.objects.get()
+    assert (message.sent_at, message.attempts, message.last_error) == (NOW, 1, "")
+
+
+def test_the_task_sends_what_is_due_now(account: Account) -> None:
+    record(account, now=datetime.now(UTC))
+
+    assert deliver_messages() == 1
+
+
+def test_the_message_id_is_that_of_the_message(account: Account) -> None:
+    record(account)
+    message = Message.objects.get()
+
+    first, again = (notices.compose(message).message()["Message-ID"] for _ in range(2))
+
+    assert first == again == f"<message-{message.pk}@127.0.0.1>"
+
+
+def test_oldest_first_and_no_more_than_the_limit(account: Account) -> None:
+    for number in range(3):
+        record(
+            account, key=f"{number}", recipient=f"{number}@muscat.test", now=NOW - number * MINUTE
+        )
+
+    assert outbox.deliver_due(now=NOW, limit=2) == 2
+    assert [email.to[0] for email in mail.outbox] == ["2@muscat.test", "1@muscat.test"]
+
+
+def test_nothing_is_sent_before_its_time(account: Account) -> None:
+    record(account, now=NOW + MINUTE)
+
+    assert outbox.deliver_due(now=NOW) == 0
+
+
+def test_a_failure_is_noted_and_holds_back_no_other(
+    account: Account, mail_server: type[FailingBackend]
+) -> None:
+    record(account, key="refused")
+    record(account, key="fine", recipient="other@muscat.test")
+
+    assert outbox.deliver_due(now=NOW) == 1
+
+    refused = Message.objects.get(key="refused")
+    assert refused.sent_at is None
+    assert "No such mailbox" in refused.last_error
+    assert refused.next_attempt_at == NOW + MINUTE
+
+
+def test_it_is_tried_again_later_and_later_for_three_days(
+    account: Account, mail_server: type[FailingBackend]
+) -> None:
+    record(account)
+
+    tried = []
+    now = NOW
+    while outbox.deliver_due(now=now) == 0 and mail_server.asked > len(tried):
+        tried.append((now - NOW) // MINUTE)
+        next_attempt_at = Message.objects.get().next_attempt_at
+        outbox.deliver_due(now=next_attempt_at - MINUTE / 60)
+        assert mail_server.asked == len(tried), "nothing is tried before its time"
+        now = next_attempt_at
+
+    twelve_hours = 12 * 60
+    assert tried == [0, 1, 6, 36, 156, *(156 + twelve_hours * count for count in range(1, 6))]
+    assert outbox.deliver_due(now=NOW + timedelta(days=30)) == 0
+    assert mail_server.asked == len(tried)
+
+
+def test_a_message_that_failed_is_sent_when_the_server_is_back(
+    account: Account, mail_server: type[FailingBackend]
+) -> None:
+    record(account)
+    outbox.deliver_due(now=NOW)
+
+    mail_server.refused = set()
+
+    assert outbox.deliver_due(now=NOW + MINUTE) == 1
+    message = Message.objects.get()
+    assert (message.sent_at, message.attempts, message.last_error) == (NOW + MINUTE, 2, "")
+
+
+def test_what_a_dead_worker_claimed_is_due_again_after_its_lease(account: Account) -> None:
+    record(account)
+    assert outbox._claim_next(now=NOW) is not None  # and then the worker dies
+
+    assert outbox.deliver_due(now=NOW + 4 * MINUTE) == 0
+    assert outbox.deliver_due(now=NOW + 5 * MINUTE) == 1
+
+
+def test_a_context_the_templates_cannot_show_does_not_stop_the_rest(account: Account) -> None:
+    broken = {**EXAMPLES["transaction_paid"], "paid_at": "yesterday"}
+    record(account, key="broken", context=broken)
+    record(account, key="fine")
+
+    assert outbox.deliver_due(now=NOW) == 1
+    assert "isoformat" in Message.objects.get(key="broken").last_error
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_row_is_locked_while_the_mail_server_takes_its_time(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(account)
+    seen: list[bool] = []
+    monkeypatch.setattr(
+        "django.core.mail.backends.locmem.EmailBackend.send_messages",
+        lambda self, messages: seen.append(connection.in_atomic_block) or len(messages),
+    )
+
+    outbox.deliver_due(now=NOW)
+
+    assert seen == [False]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_workers_at_once_send_each_message_once(account: Account) -> None:
+    for number in range(40):
+        record(account, key=f"{number}", recipient=f"{number}@muscat.test")
+    counts: list[int] = []
+    barrier = threading.Barrier(8)
+
+    def work() -> None:
+        try:
+            barrier.wait()
+            counts.append(outbox.deliver_due(now=NOW))
+        finally:
+            connection.close()
+
+    workers = [threading.Thread(target=work) for _ in range(8)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+    assert sum(counts) == 40
+    assert sorted(email.to[0] for email in mail.outbox) == sorted(
+        f"{number}@muscat.test" for number in range(40)
+    )
+
+
+# What they say --------------------------------------------------------------------------------
+
+
+def sent(account: Account, event: str, **changes: Any) -> tuple[str, str, str]:
+    """Record and send one example; return its subject, text and HTML."""
+    context = {**EXAMPLES[event], **changes}
+    outbox.record_email(account=account, event=event, key=event, context=context, now=NOW)
+    assert outbox.deliver_due(now=NOW) == 1
+    email: Any = mail.outbox[-1]
+    ((html, kind),) = email.alternatives
+    assert kind == "text/html"
+    return email.subject, email.body, html
+
+
+def test_every_event_has_an_example_and_its_three_templates() -> None:
+    folder = Path(settings.BASE_DIR) / "templates" / "email"
+
+    assert EXAMPLES.keys() == notices.NOTICES.keys()
+    for event in notices.NOTICES:
+        for kind in ("subject.txt", "txt", "html"):
+            assert (folder / f"{event}.{kind}").exists()
+
+
+@pytest.mark.parametrize("event", EXAMPLES)
+def test_every_email_says_all_it_was_given_in_text_and_html(account: Account, event: str) -> None:
+    subject, text, html = sent(account, event)
+
+    assert subject
+    assert "\n" not in subject
+    assert f"http://127.0.0.1:8000{EXAMPLES[event]['path']}\n" in text
+    assert f'href="http://127.0.0.1:8000{EXAMPLES[event]["path"]}"' in html
+    for part in ("{{", "{%", "None", "&quot;", "&#x27;", "[]"):
+        assert part not in subject + text
+    assert "{%" not in html
+    for key, value in EXAMPLES[event].items():
+        if isinstance(value, str) and key not in ("path", "number") and not key.endswith("_at"):
+            assert value in html
+            assert value in subject + text
+
+
+@pytest.mark.parametrize("event", EXAMPLES)
+def test_what_need_not_be_given_may_be_left_out(account: Account, event: str) -> None:
+    required = notices.NOTICES[event].__required_keys__
+    context = {key: value for key, value in EXAMPLES[event].items() if key in required}
+    outbox.record_email(account=account, event=event, key=event, context=context, now=NOW)
+
+    assert outbox.deliver_due(now=NOW) == 1
+    assert "None" not in str(mail.outbox[0].body)
+
+
+def test_times_are_in_the_accounts_timezone(account: Account) -> None:
+    _, text, html = sent(account, "transaction_paid")
+
+    assert "24 November 2026, 01:05 (Asia/Muscat)" in text
+    assert "24 November 2026, 01:05 (Asia/Muscat)" in html
+
+
+def test_a_name_with_markup_is_text_in_both_forms() -> None:
+    account = make_account(name="<b>Acme & Sons</b>")
+
+    _, text, html = sent(account, "transaction_paid", description='Acme\'s "Gold" <plan>')
+
+    assert "<b>Acme & Sons</b>" in text
+    assert 'Acme\'s "Gold" <plan>' in text
+    assert "&lt;b&gt;Acme &amp; Sons&lt;/b&gt;" in html
+    assert "<plan>" not in html
+
+
+def test_a_subject_stays_one_line(account: Account) -> None:
+    subject, _, _ = sent(account, "subscription_renewed", plan="Growth\r\nBcc: all@evil.test")
+
+    assert subject == "Growth Bcc: all@evil.test is renewed"
+
+
+@pytest.mark.parametrize(
+    ("reason", "remedy"),
+    [
+        ("negative_balance", "Top up so that it is above zero"),
+        ("subscription_unpaid", "Pay what is due, or set another card as default"),
+        ("locked", "Write to billing@badal.example"),
+    ],
+)
+def test_each_reason_of_a_pause_comes_with_what_to_do(
+    account: Account, reason: str, remedy: str
+) -> None:
+    _, text, html = sent(account, "services_paused", reasons=[reason])
+
+    assert text.count("\n- ") == 1
+    assert remedy in text
+    assert remedy in html
+
+
+def test_now_is_an_argument_all_the_way_down(account: Account) -> None:
+    long_ago = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
+    record(account, now=long_ago)
+
+    outbox.deliver_due(now=long_ago)
+
+    assert Message.objects.get().sent_at == long_ago
