@@ -32,26 +32,20 @@ export function setBusy(button, busy) {
   }
 }
 
-// A chosen preset is written on the button: "Add $50.00".
+// A chosen preset is written on the button ("Add $50.00"); an own amount and a preset exclude each other.
 for (const form of document.querySelectorAll("form[data-presets]")) {
-  const label = form.querySelector("button[type=submit] [data-label]");
   const own = form.querySelector("input[data-own-amount]");
-  const plain = label?.textContent;
+  const presets = form.querySelectorAll("input[type=radio][name=amount]");
   const show = () => {
-    const chosen = form.querySelector("input[type=radio]:checked");
-    if (label) label.textContent = chosen?.dataset.button ?? plain;
+    const chosen = form.querySelector("input[name=amount]:checked");
+    if (chosen?.dataset.button) form.querySelector("button[type=submit] [data-label]").textContent = chosen.dataset.button;
   };
-  form.addEventListener("change", show);
-  own?.addEventListener("input", () => {
-    if (!own.value) return;
-    for (const radio of form.querySelectorAll("input[type=radio][name=amount]")) radio.checked = false;
+  form.addEventListener("change", (event) => {
+    if (own && event.target.name === "amount") own.value = "";
     show();
   });
-  form.addEventListener("change", (event) => {
-    if (own && event.target.type === "radio" && event.target.name === "amount") {
-      own.value = "";
-      own.dispatchEvent(new Event("cleared", { bubbles: true }));
-    }
+  own?.addEventListener("input", () => {
+    if (own.value) for (const preset of presets) preset.checked = false;
   });
   show();
 }

@@ -1,0 +1,109 @@
+"""Who is asking, for which account, and whether they may change anything."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from accounts.models import Account, Membership, User
+from accounts.roles import may_act
+
+#: Where the session remembers which account a member of several is looking at.
+SESSION_ACCOUNT = "account_id"
+
+
+@dataclass(frozen=True)
+class Member:
+    """A signed-in user in the account they are looking at."""
+
+    user: User
+    membership: Membership
+    memberships: tuple[Membership, ...]
+
+    @property
+    def account(self) -> Account:
+        """The account whose pages are shown."""
+        return self.membership.account
+
+    @property
+    def may_act(self) -> bool:
+        """Whether this member may pay or change anything."""
+        return may_act(self.membership.role)
+
+
+class MemberRequest(HttpRequest):
+    """A request that passed `member_page`."""
+
+    member: Member
+    user: User
+
+
+MemberView = Callable[..., HttpResponse]
+
+
+def find_member(request: HttpRequest) -> Member | None:
+    """Return the member behind the request: the account of the session, else the first one.
+
+    An account that was chosen earlier and left since is forgotten.
+    """
+    user = request.user
+    if not isinstance(user, User):
+        return None
+    memberships = tuple(
+        Membership.objects.filter(user=user)
+        .select_related("account")
+        .order_by("account__name", "account_id")
+    )
+    if not memberships:
+        return None
+    chosen = request.session.get(SESSION_ACCOUNT)
+    current = next((m for m in memberships if str(m.account_id) == chosen), memberships[0])
+    return Member(user=user, membership=current, memberships=memberships)
+
+
+def choose_account(request: MemberRequest, *, account_id: str) -> Account | None:
+    """Look at another account from now on; None when the user is not a member of it."""
+    try:
+        wanted = uuid.UUID(account_id)
+    except ValueError:
+        return None
+    for membership in request.member.memberships:
+        if membership.account_id == wanted:
+            request.session[SESSION_ACCOUNT] = str(wanted)
+            return membership.account
+    return None
+
+
+def member_page(view: MemberView) -> MemberView:
+    """Let members in. Staff without an account go to the admin, others are told why not."""
+
+    @wraps(view)
+    @login_required
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        member = find_member(request)
+        if member is None:
+            if request.user.is_staff:
+                return redirect("admin:index")
+            return render(request, "dashboard/no_account.html", status=403)
+        request.member = member  # type: ignore[attr-defined]
+        return view(request, *args, **kwargs)
+
+    return wrapped
+
+
+def acting_page(view: MemberView) -> MemberView:
+    """Let only members in who may change things: the button is absent, and this is the lock."""
+
+    @wraps(view)
+    def wrapped(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.member.may_act:
+            raise PermissionDenied("This role may look, not change.")
+        return view(request, *args, **kwargs)
+
+    return member_page(wrapped)

@@ -1,0 +1,202 @@
+"""Banners: only when something needs doing, most urgent first, each with what to do about it."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.urls import reverse
+
+from accounts.models import PauseReason
+from accounts.money import CENT, format_usd, round_up_to_cents
+from billing_portal.dashboard.overview_state import OverviewState
+from billing_portal.dashboard.rows import expires_soon, is_past_expiry, label_of
+from billing_portal.dashboard.times import write_day
+from invoices.models import Purpose, Status
+from plans.models import SubscriptionStatus
+
+#: A failed payment is news for so long.
+FAILURE_IS_NEWS = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Banner:
+    """Something that needs doing."""
+
+    tone: str
+    title: str
+    text: str
+    action: str = ""
+    action_href: str = ""
+
+
+def build_banners(state: OverviewState) -> tuple[Banner, ...]:
+    """Say what needs doing; to those who may not do it, without the link."""
+    found = [
+        *_paused(state),
+        *_past_due(state),
+        *_waiting_for_first_payment(state),
+        *_refill(state),
+        *_card(state),
+        *_failed_payment(state),
+    ]
+    if state.may_act:
+        return tuple(found)
+    return tuple(Banner(tone=b.tone, title=b.title, text=b.text) for b in found)
+
+
+def _paused(state: OverviewState) -> list[Banner]:
+    banners = []
+    reasons = state.account.pause_reasons
+    if PauseReason.LOCKED in reasons:
+        email = settings.SELLER["email"]
+        banners.append(
+            Banner(
+                "bad",
+                "Services are paused by our support.",
+                f"New calls are refused. Write to {email} and we will sort it out.",
+                "Write to support",
+                f"mailto:{email}",
+            )
+        )
+    if PauseReason.NEGATIVE_BALANCE in reasons:
+        banners.append(
+            Banner(
+                "bad",
+                "Services are paused.",
+                f"The balance is {format_usd(state.balance)} and new calls are refused. "
+                "They resume by themselves as soon as the balance is above zero.",
+                "Add credit",
+                f"{reverse('top-up')}?{urlencode({'amount': _to_resume(state)})}",
+            )
+        )
+    elif state.balance < 0:
+        banners.append(
+            Banner(
+                "warn",
+                "The balance is below zero.",
+                f"It is {format_usd(state.balance)}. Add credit to keep services running.",
+                "Add credit",
+                reverse("top-up"),
+            )
+        )
+    if PauseReason.SUBSCRIPTION_UNPAID in reasons:
+        banners.append(
+            Banner(
+                "bad",
+                "Services are paused: the plan is unpaid.",
+                "They resume when the renewal is paid. Change the card or pay now.",
+                "Payment Methods",
+                reverse("payment-methods"),
+            )
+        )
+    return banners
+
+
+def _to_resume(state: OverviewState) -> str:
+    """The least amount that lifts the balance above zero, and that the plan accepts."""
+    needed = round_up_to_cents(-state.balance) + CENT
+    if state.plan_version:
+        needed = max(needed, state.plan_version.minimum_top_up.amount)
+    return f"{needed:.2f}"
+
+
+def _past_due(state: OverviewState) -> list[Banner]:
+    if not state.is_past_due or PauseReason.SUBSCRIPTION_UNPAID in state.account.pause_reasons:
+        return []
+    failed = state.last_renewal if _is_failed(state.last_renewal) else None
+    reason = f" {failed.failure_message}" if failed and failed.failure_message else ""
+    retry = state.renewal.next_attempt_at if state.renewal else None
+    again = (
+        f" We try again on {write_day(retry.astimezone(state.account.timezone).date())}."
+        if retry
+        else ""
+    )
+    return [
+        Banner(
+            "bad",
+            "Your plan's renewal failed.",
+            f"{reason}{again} Services pause after 7 days unpaid.".strip(),
+            "Payment Methods",
+            reverse("payment-methods"),
+        )
+    ]
+
+
+def _waiting_for_first_payment(state: OverviewState) -> list[Banner]:
+    subscription = state.subscription
+    if subscription is None or subscription.status != SubscriptionStatus.INACTIVE:
+        return []
+    plan = subscription.plan_version.plan
+    return [
+        Banner(
+            "warn",
+            f"{plan.name} has not started yet.",
+            "It starts when its first month is paid.",
+            "Pay for the plan",
+            reverse("subscribe", args=[plan.slug]),
+        )
+    ]
+
+
+def _refill(state: OverviewState) -> list[Banner]:
+    refill = state.auto_refill
+    if refill is None or not refill.enabled or refill.suspended_at is None:
+        return []
+    last = state.last_refill
+    reason = f" Last answer: {last.failure_message}" if last and last.failure_message else ""
+    return [
+        Banner(
+            "bad",
+            "Auto-Refill is suspended.",
+            f"Its last {refill.consecutive_failures} charges failed.{reason} "
+            "Use another card or switch it on again.",
+            "Payment Methods",
+            reverse("payment-methods"),
+        )
+    ]
+
+
+def _card(state: OverviewState) -> list[Banner]:
+    card = state.default_card
+    today = state.now.astimezone(state.account.timezone).date()
+    if card is None or not expires_soon(card, today=today):
+        return []
+    verb = "has expired" if is_past_expiry(card, today=today) else "expires soon"
+    return [
+        Banner(
+            "warn",
+            f"{label_of(card).spoken} {verb}.",
+            "Add another card so that renewals and Auto-Refill do not fail.",
+            "Add Payment Method",
+            reverse("payment-method-add"),
+        )
+    ]
+
+
+def _failed_payment(state: OverviewState) -> list[Banner]:
+    """The newest payment failed, and no other banner says so."""
+    newest = state.recent[0] if state.recent else None
+    if newest is None or newest.status != Status.FAILED:
+        return []
+    if newest.failed_at and state.now - newest.failed_at > FAILURE_IS_NEWS:
+        return []
+    said_elsewhere = {Purpose.RENEWAL} if state.is_past_due else set()
+    refill = state.auto_refill
+    if refill and refill.suspended_at:
+        said_elsewhere.add(Purpose.AUTO_REFILL)
+    if newest.purpose in said_elsewhere:
+        return []
+    return [
+        Banner(
+            "warn",
+            f"The last payment of {format_usd(newest.amount.amount)} failed.",
+            newest.failure_message or "It was not completed.",
+            "See the payment",
+            reverse("billing-history-detail", args=[newest.number]),
+        )
+    ]
+
+
+def _is_failed(transaction: object) -> bool:
+    return getattr(transaction, "status", None) == Status.FAILED

@@ -1,0 +1,179 @@
+"""A bar chart as numbers: the template draws it as SVG, with HTML labels and a table behind.
+
+The plot is 100 units high and one `STEP` per day wide; the browser stretches it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import ROUND_CEILING, Decimal
+
+from accounts.money import format_usd
+from billing_portal.dashboard.times import write_short_day
+
+HEIGHT = 100
+STEP = 12
+BAR_WIDTH = 9
+#: More series than this are drawn as one, "Other".
+MAXIMUM_SERIES = 5
+#: The stub of a day that has not come yet.
+FUTURE_HEIGHT = Decimal("1.6")
+#: What separates stacked parts.
+GAP = Decimal("0.6")
+_LABEL_EVERY_DAYS = 7
+
+
+@dataclass(frozen=True)
+class Spend:
+    """What one feature cost on one day."""
+
+    day: date
+    feature: str
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class Part:
+    """One feature's part of a bar."""
+
+    series: int
+    y: str
+    height: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A day."""
+
+    x: str
+    hit_x: int
+    width: int
+    label: str
+    title: str
+    is_future: bool
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Series:
+    """A feature in the legend, with what it cost in all."""
+
+    number: int
+    name: str
+    total: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A day in the table behind the chart."""
+
+    day: str
+    cells: tuple[str, ...]
+    total: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """All a template needs to draw spend by day."""
+
+    width: int
+    height: int
+    step: int
+    future_y: str
+    future_height: str
+    ticks: tuple[str, ...]
+    bars: tuple[Bar, ...]
+    legend: tuple[Series, ...]
+    rows: tuple[Row, ...]
+    summary: str
+
+
+def spend_chart(spends: Sequence[Spend], *, first: date, last: date, today: date) -> Chart | None:
+    """Draw the days from `first` to `last`; None when nothing was spent."""
+    totals: dict[str, Decimal] = {}
+    for spend in spends:
+        totals[spend.feature] = totals.get(spend.feature, Decimal(0)) + spend.amount
+    total = sum(totals.values(), Decimal(0))
+    if total <= 0:
+        return None
+    ranked = sorted((name for name in totals if totals[name] > 0), key=lambda n: (-totals[n], n))
+    names = ranked if len(ranked) <= MAXIMUM_SERIES else [*ranked[: MAXIMUM_SERIES - 1], "Other"]
+    by_day: dict[date, list[Decimal]] = {}
+    for spend in spends:
+        index = ranked.index(spend.feature) if spend.feature in ranked else 0
+        cells = by_day.setdefault(spend.day, [Decimal(0)] * len(names))
+        cells[min(index, len(names) - 1)] += spend.amount
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    none = [Decimal(0)] * len(names)
+    step, top = nice_scale(max(sum(cells) for cells in by_day.values()))
+    ticks = tuple(write_tick(step * n, step) for n in range(int(top / step), -1, -1))
+    bars = tuple(
+        _bar(index, day, by_day.get(day, none), top=top, is_future=day > today)
+        for index, day in enumerate(days)
+    )
+    sums = [sum((cells[i] for cells in by_day.values()), Decimal(0)) for i in range(len(names))]
+    return Chart(
+        width=len(days) * STEP,
+        height=HEIGHT,
+        step=STEP,
+        future_y=str(HEIGHT - FUTURE_HEIGHT),
+        future_height=str(FUTURE_HEIGHT),
+        ticks=ticks,
+        bars=bars,
+        legend=tuple(
+            Series(number=i + 1, name=name, total=format_usd(sums[i]))
+            for i, name in enumerate(names)
+        ),
+        rows=tuple(
+            Row(
+                day=write_short_day(day),
+                cells=tuple(format_usd(cell) for cell in by_day[day]),
+                total=format_usd(sum(by_day[day], Decimal(0))),
+            )
+            for day in days
+            if day in by_day
+        ),
+        summary=(
+            f"Spend by day from {write_short_day(first)} to {write_short_day(min(today, last))}, "
+            f"{format_usd(total)} in all. The table below has the figures."
+        ),
+    )
+
+
+def nice_scale(highest: Decimal) -> tuple[Decimal, Decimal]:
+    """Return the distance of the grid lines and the top one: at most four lines above zero."""
+    magnitude = Decimal(1).scaleb((highest / 4).adjusted())
+    for factor in ("1", "2", "2.5", "5", "10"):
+        step = magnitude * Decimal(factor)
+        if step * 4 >= highest:
+            break
+    lines = (highest / step).to_integral_value(rounding=ROUND_CEILING)
+    return step, step * max(lines, Decimal(1))
+
+
+def write_tick(value: Decimal, step: Decimal) -> str:
+    """`$6` when the steps are whole dollars, else as many decimals as the step needs."""
+    decimals = max(0, -int(step.normalize().as_tuple().exponent))
+    return f"${value:,.{2 if decimals == 1 else decimals}f}"
+
+
+def _bar(index: int, day: date, cells: Sequence[Decimal], *, top: Decimal, is_future: bool) -> Bar:
+    parts, base = [], Decimal(HEIGHT)
+    for number, cell in enumerate(cells, start=1):
+        if cell <= 0:
+            continue
+        height = cell / top * HEIGHT
+        drawn = max(height - GAP, Decimal("0.4"))
+        parts.append(Part(series=number, y=f"{base - height:.2f}", height=f"{drawn:.2f}"))
+        base -= height
+    written = write_short_day(day)
+    label = written if index == 0 else str(day.day) if index % _LABEL_EVERY_DAYS == 0 else ""
+    return Bar(
+        x=str(index * STEP + Decimal(STEP - BAR_WIDTH) / 2),
+        hit_x=index * STEP,
+        width=BAR_WIDTH,
+        label=label,
+        title=f"{written}: {format_usd(sum(cells, Decimal(0)))}",
+        is_future=is_future,
+        parts=tuple(parts),
+    )

@@ -1,0 +1,157 @@
+"""What a customer may type. Forms check the shape of input; rules are the services'."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from accounts.money import format_usd
+from invoices.models import Purpose, Status
+from wallet import topups
+
+_AMOUNT = {"inputmode": "decimal", "autocomplete": "off", "class": "input"}
+
+
+class AmountField(forms.DecimalField):
+    """Dollars with at most two decimals, typed as text so that any browser's locale works."""
+
+    widget = forms.TextInput
+
+    def __init__(self, **options: Any) -> None:
+        """Set the bounds of the database's column."""
+        super().__init__(
+            **{
+                "max_digits": 12,
+                "decimal_places": 2,
+                "widget": forms.TextInput(attrs=_AMOUNT),
+                "error_messages": {
+                    "invalid": "Enter an amount like 25 or 25.50.",
+                    "max_decimal_places": "Enter at most two decimals.",
+                },
+                **options,
+            }
+        )
+
+    def to_python(self, value: Any) -> Decimal | None:
+        """Accept `$1,000.50` as people write it."""
+        if isinstance(value, str):
+            value = value.strip().removeprefix("$").replace(",", "").strip()
+            if value and not (value.isascii() and value.lstrip("-").replace(".", "", 1).isdigit()):
+                raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
+
+
+class AutoRefillForm(forms.Form):
+    """Switch, Threshold and Top Up Amount."""
+
+    enabled = forms.BooleanField(required=False)
+    threshold = AmountField(label="Threshold")
+    amount = AmountField(label="Top Up Amount")
+    confirmed = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, minimum: Decimal, **kwargs: Any) -> None:
+        """Bound the amount by the plan's minimum."""
+        super().__init__(*args, **kwargs)
+        self.minimum = minimum
+        self.fields["amount"].help_text = f"At least {format_usd(minimum)}."
+
+    def clean_amount(self) -> Decimal:
+        """Between the plan's minimum and the most one payment may be."""
+        return topups.check_amount(self.cleaned_data["amount"], minimum=self.minimum)
+
+    def add_service_errors(self, error: ValidationError) -> None:
+        """Show what the service refused, each beside its field; the switch has no room for it."""
+        for field, errors in error.message_dict.items():
+            self.add_error(field if field in ("threshold", "amount") else None, errors)
+
+
+class TopUpForm(forms.Form):
+    """A preset or an own amount, and how to pay."""
+
+    amount = AmountField(required=False)
+    own_amount = AmountField(label="Own amount in USD", required=False)
+    pay_with = forms.ChoiceField()
+    key = forms.CharField(required=False, max_length=64)
+
+    def __init__(
+        self, *args: Any, minimum: Decimal, payment_choices: list[tuple[str, str]], **kwargs: Any
+    ) -> None:
+        """Bound the amount, and offer the account's own cards only."""
+        super().__init__(*args, **kwargs)
+        self.minimum = minimum
+        pay_with = self.fields["pay_with"]
+        assert isinstance(pay_with, forms.ChoiceField)
+        pay_with.choices = payment_choices
+        pay_with.error_messages["invalid_choice"] = "Choose how to pay."
+        pay_with.error_messages["required"] = "Choose how to pay."
+        self.fields["own_amount"].widget.attrs.update({"data-own-amount": ""})
+        #: The customer is asked to look at amounts they had not been shown.
+        self.is_review = False
+
+    def clean(self) -> dict[str, Any]:
+        """An own amount wins over a preset."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if self.errors.keys() & {"amount", "own_amount"}:
+            return cleaned
+        field = "own_amount" if cleaned.get("own_amount") is not None else "amount"
+        amount = cleaned.get(field)
+        if amount is None:
+            self.add_error("own_amount", "Choose an amount.")
+            return cleaned
+        try:
+            cleaned["chosen"] = topups.check_amount(amount, minimum=self.minimum)
+        except ValidationError as error:
+            self.add_error("own_amount", error)
+        return cleaned
+
+
+class HistoryFilterForm(forms.Form):
+    """Which lines of Billing History to show. Every field may be left open."""
+
+    status = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("", "All statuses"),
+            *(
+                (s.value, s.label)
+                for s in (Status.PAID, Status.FAILED, Status.CHECKOUT, Status.PROCESSING)
+            ),
+        ],
+        widget=forms.Select(attrs={"class": "select"}),
+    )
+    kind = forms.ChoiceField(
+        required=False,
+        choices=[("", "All kinds"), *Purpose.choices],
+        widget=forms.Select(attrs={"class": "select"}),
+    )
+    date_from = forms.DateField(
+        label="From",
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date", "class": "input"}),
+    )
+    date_to = forms.DateField(
+        label="To", required=False, widget=forms.DateInput(attrs={"type": "date", "class": "input"})
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """The range goes forward."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        start, end = cleaned.get("date_from"), cleaned.get("date_to")
+        if start and end and end < start:
+            self.add_error("date_to", "This is before the first date.")
+        return cleaned
+
+
+class AddCardForm(forms.Form):
+    """What Stripe.js hands over once the card is confirmed."""
+
+    setup_intent = forms.RegexField(
+        regex=r"^seti_\w+$",
+        max_length=255,
+        error_messages={
+            "required": "The card was not confirmed. Please enter it again.",
+            "invalid": "The card was not confirmed. Please enter it again.",
+        },
+    )
+    holder_name = forms.CharField(required=False, max_length=200)

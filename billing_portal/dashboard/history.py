@@ -1,0 +1,204 @@
+"""Billing History: filters, pages that do not shift while new lines arrive, one line in full."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+
+from accounts.models import Account
+from accounts.money import format_quantity, format_unit_price, format_usd
+from billing_portal.dashboard.forms import HistoryFilterForm
+from billing_portal.dashboard.rows import (
+    Fact,
+    TransactionRow,
+    is_expired,
+    transaction_row,
+    transaction_rows,
+)
+from billing_portal.dashboard.times import moment, write_period
+from invoices.models import Line, Purpose, Status, Transaction
+
+PAGE_SIZE = 25
+
+
+@dataclass(frozen=True)
+class History:
+    """One page of Billing History."""
+
+    rows: tuple[TransactionRow, ...]
+    is_filtered: bool
+    export_href: str
+    has_previous: bool
+    has_next: bool
+    previous_href: str
+    next_href: str
+
+
+@dataclass(frozen=True)
+class LineRow:
+    """One line of a transaction."""
+
+    description: str
+    period: str
+    quantity: str
+    unit_price: str
+    amount: str
+
+
+def filter_transactions(account: Account, filters: Mapping[str, Any]) -> QuerySet[Transaction]:
+    """Return the account's transactions that match; days are the account's own."""
+    found = Transaction.objects.filter(account=account)
+    if filters.get("status"):
+        found = found.filter(status=filters["status"])
+    if filters.get("kind"):
+        found = found.filter(purpose=filters["kind"])
+    if filters.get("date_from"):
+        found = found.filter(created_at__gte=_midnight(account, filters["date_from"]))
+    if filters.get("date_to"):
+        after = filters["date_to"] + timedelta(days=1)
+        found = found.filter(created_at__lt=_midnight(account, after))
+    return found
+
+
+def build_history(
+    *,
+    account: Account,
+    form: HistoryFilterForm,
+    before: str = "",
+    after: str = "",
+    now: datetime,
+    may_act: bool,
+) -> History:
+    """Compose the page older than cursor `before`, or newer than `after`; else the newest one.
+
+    A cursor is the place between two lines, so lines that arrive meanwhile shift nothing.
+    """
+    form.is_valid()
+    filters = {name: value for name, value in form.cleaned_data.items() if value}
+    found = filter_transactions(account, filters).prefetch_related("lines")
+    older, newer = decode_cursor(before), decode_cursor(after)
+    if newer:
+        page = list(found.filter(_newer_than(*newer)).order_by("created_at", "id")[: PAGE_SIZE + 1])
+        has_previous, has_next = len(page) > PAGE_SIZE, True
+        page = page[:PAGE_SIZE][::-1]
+    else:
+        if older:
+            found = found.filter(_older_than(*older))
+        page = list(found.order_by("-created_at", "-id")[: PAGE_SIZE + 1])
+        has_previous, has_next = older is not None, len(page) > PAGE_SIZE
+        page = page[:PAGE_SIZE]
+    query = {name: str(value) for name, value in filters.items()}
+    here = reverse("billing-history")
+    export = reverse("billing-history-export")
+    return History(
+        rows=transaction_rows(page, zone=account.timezone, now=now, may_act=may_act),
+        is_filtered=bool(query),
+        export_href=f"{export}?{urlencode(query)}" if query else export,
+        has_previous=has_previous and bool(page),
+        has_next=has_next and bool(page),
+        previous_href=_href(here, query, "after", page[0]) if page else here,
+        next_href=_href(here, query, "before", page[-1]) if page else here,
+    )
+
+
+def encode_cursor(transaction: Transaction) -> str:
+    """Write the place of a line: its moment and id, opaque to the customer."""
+    text = f"{transaction.created_at.isoformat()}|{transaction.pk}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> tuple[datetime, int] | None:
+    """Read a cursor; None for one that is empty or was tampered with."""
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        at, _, pk = text.partition("|")
+        place = datetime.fromisoformat(at), int(pk)
+    except (ValueError, binascii.Error):
+        return None
+    return place if place[0].tzinfo and 0 < place[1] < 2**63 else None
+
+
+def line_rows(account: Account, lines: list[Line]) -> tuple[LineRow, ...]:
+    """Write the lines of a transaction."""
+    return tuple(
+        LineRow(
+            description=line.description,
+            period=(
+                write_period(line.period_start, line.period_end, account.timezone)
+                if line.period_start and line.period_end
+                else ""
+            ),
+            quantity=format_quantity(line.quantity),
+            unit_price=format_unit_price(line.unit_price.amount),
+            amount=format_usd(line.amount.amount),
+        )
+        for line in lines
+    )
+
+
+def build_detail(
+    transaction: Transaction, *, account: Account, now: datetime, may_act: bool
+) -> dict[str, Any]:
+    """Compose the page of one transaction."""
+    zone = account.timezone
+    facts = [Fact("Number", transaction.number)]
+    if transaction.receipt_number:
+        facts.append(Fact("Receipt", transaction.receipt_number))
+    facts.append(Fact("Opened", moment(transaction.created_at, zone).full))
+    if transaction.paid_at:
+        facts.append(Fact("Paid", moment(transaction.paid_at, zone).full))
+    elif transaction.failed_at:
+        facts.append(Fact("Failed", moment(transaction.failed_at, zone).full))
+    elif transaction.expired_at:
+        facts.append(Fact("Expired", moment(transaction.expired_at, zone).full))
+    elif transaction.status == Status.CHECKOUT and transaction.expires_at:
+        facts.append(Fact("Can be paid until", moment(transaction.expires_at, zone).full))
+    if transaction.refunded_amount.amount > 0:
+        facts.append(Fact("Refunded", format_usd(transaction.refunded_amount.amount)))
+    return {
+        "row": transaction_row(transaction, zone=zone, now=now, may_act=may_act),
+        "lines": line_rows(account, list(transaction.lines.all())),
+        "facts": facts,
+        "rate": f"{transaction.exchange_rate.normalize():f}",
+        "explanation": explain(transaction, now=now),
+    }
+
+
+def explain(transaction: Transaction, *, now: datetime) -> str:
+    """Say in a sentence where the payment stands and what comes next."""
+    if transaction.status == Status.FAILED:
+        reason = transaction.failure_message or "The payment was not completed."
+        again = {
+            Purpose.RENEWAL: " It is tried again by itself, and at once with a new default card.",
+            Purpose.AUTO_REFILL: " Auto-Refill tries again later, or after you change the card.",
+        }.get(Purpose(transaction.purpose), "")
+        return f"{reason} Nothing was charged.{again}"
+    if transaction.status == Status.PROCESSING:
+        return "The bank has not answered yet. This page shows the outcome as soon as it does."
+    if transaction.status == Status.CHECKOUT:
+        if is_expired(transaction, now=now):
+            return "The payment page was opened and not paid. It has expired; nothing was charged."
+        return "The payment page was opened and is not paid yet. Nothing was charged so far."
+    return ""
+
+
+def _midnight(account: Account, day: date) -> datetime:
+    return datetime.combine(day, time.min, tzinfo=account.timezone)
+
+
+def _older_than(at: datetime, pk: int) -> Q:
+    return Q(created_at__lt=at) | Q(created_at=at, pk__lt=pk)
+
+
+def _newer_than(at: datetime, pk: int) -> Q:
+    return Q(created_at__gt=at) | Q(created_at=at, pk__gt=pk)
+
+
+def _href(here: str, query: Mapping[str, str], name: str, transaction: Transaction) -> str:
+    return f"{here}?{urlencode({**query, name: encode_cursor(transaction)})}"

@@ -1,0 +1,56 @@
+"""The meters of the Overview: what the plan includes and how much of it is used."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from accounts.money import to_cents
+from billing_portal.dashboard.overview_state import OverviewState
+from billing_portal.dashboard.quantities import write_price, write_quantity, write_used
+from plans.models import Allowance, FeaturePrice, RenewalStatus
+
+#: From this share on, a meter turns amber.
+NEAR_PERCENT = 80
+
+
+@dataclass(frozen=True)
+class Meter:
+    """One allowance as a bar."""
+
+    label: str
+    value: str
+    percent: int
+    is_near: bool
+    note: str
+
+
+def build_meters(state: OverviewState) -> tuple[Meter, ...]:
+    """One meter for each consumable of which the plan includes something."""
+    return tuple(_meter(price, state.allowances.get(price.feature_id)) for price in state.included)
+
+
+def is_waiting_for_payment(state: OverviewState) -> bool:
+    """Whether the period's allowance is granted only once its renewal is paid."""
+    return bool(state.renewal and state.renewal.status != RenewalStatus.PAID)
+
+
+def _meter(price: FeaturePrice, allowance: Allowance | None) -> Meter:
+    feature = price.feature
+    included = price.included_quantity
+    used = allowance.used if allowance else Decimal(0)
+    billed = allowance.billed_quantity if allowance else Decimal(0)
+    if allowance and allowance.included:
+        included = allowance.included
+    percent = min(100, int(used / included * 100))
+    rate = write_price(price.unit_price.amount, feature.unit)
+    note = ""
+    if billed > 0:
+        note = f"{write_quantity(to_cents(billed), feature.unit)} more, from {rate}."
+    elif percent >= NEAR_PERCENT:
+        note = f"Beyond it: {rate}, from the balance."
+    return Meter(
+        label=feature.name,
+        value=write_used(to_cents(used), included, feature.unit),
+        percent=percent,
+        is_near=percent >= NEAR_PERCENT,
+        note=note,
+    )

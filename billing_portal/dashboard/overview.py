@@ -1,0 +1,186 @@
+"""The Billing Overview, composed: typed values that the template only prints."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.urls import reverse
+
+from accounts.models import Account
+from accounts.money import format_usd, to_cents
+from billing_portal.dashboard.banners import Banner, build_banners
+from billing_portal.dashboard.charts import Chart, spend_chart
+from billing_portal.dashboard.forms import AutoRefillForm
+from billing_portal.dashboard.meters import Meter, build_meters, is_waiting_for_payment
+from billing_portal.dashboard.overview_state import OverviewState, read_state
+from billing_portal.dashboard.plan_panel import PlanPanel, build_plan_panel
+from billing_portal.dashboard.presets import Preset, build_presets
+from billing_portal.dashboard.refill_panel import RefillPanel, build_refill_panel
+from billing_portal.dashboard.rows import Fact, TransactionRow, label_of, transaction_rows
+from billing_portal.dashboard.times import write_day, write_period
+from invoices.models import Status
+
+
+@dataclass(frozen=True)
+class BalancePanel:
+    """The dominant figure, and the shortest way to raise it."""
+
+    amount: str
+    is_negative: bool
+    note: str
+    services: str
+    services_tone: str
+    may_act: bool
+    presets: tuple[Preset, ...]
+    presets_label: str
+    pay_with: str
+    key: str
+    button: str
+    busy: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The whole page."""
+
+    period: str
+    latest_receipt_href: str
+    banners: tuple[Banner, ...]
+    balance: BalancePanel
+    auto_refill: RefillPanel
+    chart: Chart | None
+    spend_facts: tuple[Fact, ...]
+    no_spend_text: str
+    meters: tuple[Meter, ...]
+    reset_note: str
+    allowance_note: str
+    no_meters_title: str
+    no_meters_text: str
+    plan: PlanPanel
+    activity: tuple[TransactionRow, ...]
+
+
+def build_overview(
+    *, account: Account, now: datetime, may_act: bool, refill_form: AutoRefillForm | None = None
+) -> Overview:
+    """Compose the page; `refill_form` carries what was typed when it could not be saved."""
+    state = read_state(account=account, now=now, may_act=may_act)
+    has_plan = state.subscription is not None
+    return Overview(
+        period=_period(state),
+        latest_receipt_href=_latest_receipt(state),
+        banners=build_banners(state),
+        balance=build_balance(state),
+        auto_refill=build_refill_panel(state, form=refill_form),
+        chart=_chart(state),
+        spend_facts=_spend_facts(state),
+        no_spend_text=(
+            "Usage beyond your plan's allowance appears here, day by day."
+            if has_plan
+            else "Choose a plan to begin; usage then appears here, day by day."
+        ),
+        meters=build_meters(state),
+        reset_note=_reset_note(state),
+        allowance_note=(
+            "The allowance is granted when this period's renewal is paid; until then usage is "
+            "deducted from the balance."
+            if is_waiting_for_payment(state)
+            else ""
+        ),
+        no_meters_title="Nothing included" if has_plan else "No plan yet",
+        no_meters_text=(
+            "Everything you use is deducted from the balance at your plan's prices."
+            if has_plan
+            else "Plans can include minutes and more each month."
+        ),
+        plan=build_plan_panel(state),
+        activity=transaction_rows(state.recent, zone=account.timezone, now=now, may_act=may_act),
+    )
+
+
+def build_balance(state: OverviewState) -> BalancePanel:
+    """Compose the balance with its presets, paid by the default card or on a payment page."""
+    card = state.default_card
+    presets = build_presets(
+        minimum=state.minimum_top_up, maximum=settings.MAXIMUM_TOP_UP, chosen=None
+    )
+    is_paused = bool(state.account.pause_reasons)
+    return BalancePanel(
+        amount=format_usd(state.balance),
+        is_negative=state.balance < 0,
+        note=_balance_note(state),
+        services="paused" if is_paused else "active",
+        services_tone="bad" if is_paused else "good",
+        may_act=state.may_act,
+        presets=presets,
+        presets_label=(
+            f"Add credit from {label_of(card).spoken}"
+            if card
+            else "Add credit on a secure payment page"
+        ),
+        pay_with=str(card.pk) if card else "hosted",
+        key=uuid.uuid4().hex,
+        button="Add credit" if card else "Continue",
+        busy="Charging…" if card else "Opening the payment page…",
+    )
+
+
+def _balance_note(state: OverviewState) -> str:
+    if state.balance < 0:
+        return "Usage beyond your credit. The next top-up settles it first."
+    if state.balance == 0:
+        return "Add credit to pay for usage beyond what your plan includes."
+    return ""
+
+
+def _period(state: OverviewState) -> str:
+    renewal = state.renewal
+    if renewal is None:
+        return ""
+    return write_period(renewal.period_start, renewal.period_end, state.account.timezone)
+
+
+def _latest_receipt(state: OverviewState) -> str:
+    for transaction in state.recent:
+        if transaction.status == Status.PAID:
+            return reverse("billing-history-receipt", args=[transaction.number])
+    return ""
+
+
+def _days(state: OverviewState) -> tuple[date, date, date] | None:
+    """First and last day of the period and today, in the account's timezone."""
+    renewal, zone = state.renewal, state.account.timezone
+    if renewal is None:
+        return None
+    last = (renewal.period_end - timedelta(microseconds=1)).astimezone(zone).date()
+    return renewal.period_start.astimezone(zone).date(), last, state.now.astimezone(zone).date()
+
+
+def _chart(state: OverviewState) -> Chart | None:
+    days = _days(state)
+    if days is None:
+        return None
+    first, last, today = days
+    return spend_chart(state.spends, first=first, last=last, today=today)
+
+
+def _spend_facts(state: OverviewState) -> tuple[Fact, ...]:
+    days = _days(state)
+    if days is None:
+        return ()
+    first, last, today = days
+    total = sum((spend.amount for spend in state.spends), Decimal(0))
+    elapsed = max(1, (min(today, last) - first).days + 1)
+    return (
+        Fact("Spent so far", format_usd(total)),
+        Fact("Average a day", format_usd(to_cents(total / elapsed))),
+    )
+
+
+def _reset_note(state: OverviewState) -> str:
+    if state.renewal is None or not state.included:
+        return ""
+    local = state.renewal.period_end.astimezone(state.account.timezone)
+    return f"Resets {write_day(local.date())}"

@@ -1,0 +1,162 @@
+"""What the Billing Overview is made of, read with a small constant number of queries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Sum
+from django.db.models.functions import TruncDate
+
+from accounts.models import Account, Card, CardStatus
+from billing_portal.dashboard.charts import Spend
+from invoices.models import Purpose, Status, Transaction
+from plans.models import (
+    Allowance,
+    FeatureKind,
+    FeaturePrice,
+    PlanVersion,
+    Renewal,
+    Subscription,
+    SubscriptionStatus,
+    UsageRecord,
+)
+from wallet import topups
+from wallet.models import AutoRefill, Wallet
+
+ACTIVITY_ROWS = 5
+#: Purposes that buy credit.
+CREDIT_PURPOSES = (Purpose.TOP_UP, Purpose.AUTO_REFILL)
+
+
+@dataclass(frozen=True)
+class OverviewState:
+    """Everything the Overview says, before it is put into words."""
+
+    account: Account
+    now: datetime
+    may_act: bool
+    balance: Decimal
+    auto_refill: AutoRefill | None
+    default_card: Card | None
+    subscription: Subscription | None
+    renewal: Renewal | None
+    included: tuple[FeaturePrice, ...]
+    allowances: Mapping[int, Allowance]
+    spends: tuple[Spend, ...]
+    recent: tuple[Transaction, ...]
+    last_refill: Transaction | None
+    last_renewal: Transaction | None
+
+    @property
+    def plan_version(self) -> PlanVersion | None:
+        """The version whose prices apply."""
+        return self.subscription.plan_version if self.subscription else None
+
+    @property
+    def minimum_top_up(self) -> Decimal:
+        """The least that may be bought at once, in USD."""
+        return _minimum(self.subscription)
+
+    @property
+    def is_past_due(self) -> bool:
+        """Whether the renewal failed and is being retried."""
+        return bool(self.subscription and self.subscription.status == SubscriptionStatus.PAST_DUE)
+
+
+def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewState:
+    """Read the account's billing as it is now."""
+    wallet = Wallet.objects.filter(account=account).select_related("auto_refill").first()
+    subscription = current_subscription(account)
+    renewal = (
+        subscription.renewals.filter(number=subscription.current_period_number).first()
+        if subscription and subscription.current_period_number
+        else None
+    )
+    return OverviewState(
+        account=account,
+        now=now,
+        may_act=may_act,
+        balance=wallet.balance if wallet else Decimal(0),
+        auto_refill=getattr(wallet, "auto_refill", None),
+        default_card=default_card(account),
+        subscription=subscription,
+        renewal=renewal,
+        included=_included(subscription),
+        allowances=_allowances(renewal),
+        spends=_spends(account, renewal),
+        recent=tuple(account.transactions.prefetch_related("lines")[:ACTIVITY_ROWS]),
+        last_refill=_last(account, Purpose.AUTO_REFILL),
+        last_renewal=_last(account, Purpose.RENEWAL),
+    )
+
+
+def current_subscription(account: Account) -> Subscription | None:
+    """Return the subscription in force, else the one waiting for its first payment."""
+    order = {SubscriptionStatus.INACTIVE: 1}
+    found = account.subscriptions.exclude(status=SubscriptionStatus.CANCELED).select_related(
+        "plan_version__plan"
+    )
+    return min(found, key=lambda each: order.get(each.status, 0), default=None)  # type: ignore[call-overload]
+
+
+def minimum_top_up_of(account: Account) -> Decimal:
+    """Return the least that may be bought at once: the plan's minimum, in USD."""
+    return _minimum(current_subscription(account))
+
+
+def _minimum(subscription: Subscription | None) -> Decimal:
+    if subscription is None:
+        return topups.SMALLEST_TOP_UP
+    amount: Decimal = subscription.plan_version.minimum_top_up.amount
+    return amount
+
+
+def default_card(account: Account) -> Card | None:
+    """Return the card that is charged by default."""
+    return account.cards.filter(is_default=True, status=CardStatus.VERIFIED).first()
+
+
+def _included(subscription: Subscription | None) -> tuple[FeaturePrice, ...]:
+    if subscription is None:
+        return ()
+    return tuple(
+        FeaturePrice.objects.filter(
+            version_id=subscription.plan_version_id,
+            included_quantity__gt=0,
+            feature__kind=FeatureKind.CONSUMABLE,
+        ).select_related("feature")
+    )
+
+
+def _allowances(renewal: Renewal | None) -> Mapping[int, Allowance]:
+    if renewal is None:
+        return {}
+    return {each.feature_id: each for each in Allowance.objects.filter(renewal=renewal)}
+
+
+def _spends(account: Account, renewal: Renewal | None) -> tuple[Spend, ...]:
+    if renewal is None:
+        return ()
+    rows = (
+        UsageRecord.objects.filter(
+            account=account,
+            occurred_at__gte=renewal.period_start,
+            occurred_at__lt=renewal.period_end,
+            amount__gt=0,
+        )
+        .annotate(day=TruncDate("occurred_at", tzinfo=account.timezone))
+        .values_list("day", "feature__name")
+        .annotate(total=Sum("amount"))
+        .order_by("day", "feature__name")
+    )
+    return tuple(Spend(day=day, feature=name, amount=total) for day, name, total in rows)
+
+
+def _last(account: Account, purpose: Purpose) -> Transaction | None:
+    return (
+        account.transactions.filter(purpose=purpose)
+        .exclude(status=Status.CHECKOUT)
+        .order_by("-created_at", "-id")
+        .first()
+    )

@@ -1,0 +1,174 @@
+"""Transactions and cards as a customer reads them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+from decimal import Decimal
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from accounts.models import CARD_BRANDS, Card
+from accounts.money import format_omr, format_usd
+from billing_portal.dashboard.times import Moment, moment
+from invoices.models import Purpose, Status, Transaction
+
+#: The tone of a status: colour only repeats what the word says.
+TONES = {
+    Status.PAID: "good",
+    Status.FAILED: "bad",
+    Status.PROCESSING: "brand",
+    Status.CHECKOUT: "",
+}
+#: A card that expires this month or next is said to expire soon, as in accounts.cards.expiring.
+SOON_MONTHS = 1
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A label and its value."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class CardLabel:
+    """A card in one line: `Visa •••• 4242`."""
+
+    brand: str
+    brand_name: str
+    last4: str
+    label: str
+    spoken: str
+
+
+@dataclass(frozen=True)
+class TransactionRow:
+    """One line of Billing History."""
+
+    number: str
+    href: str
+    created: Moment
+    title: str
+    detail: str
+    card: CardLabel | None
+    status: str
+    tone: str
+    note: str
+    amount: str
+    charged: str
+    receipt_href: str
+    continue_href: str
+    retry_href: str
+
+
+def card_label(brand: str, last4: str) -> CardLabel | None:
+    """Write a card; None when there is none yet."""
+    if not last4:
+        return None
+    name = CARD_BRANDS.get(brand, brand.replace("_", " ").title())
+    return CardLabel(
+        brand=brand,
+        brand_name=name,
+        last4=last4,
+        label=f"{name} •••• {last4}",
+        spoken=f"{name} ending {last4}",
+    )
+
+
+def label_of(card: Card) -> CardLabel:
+    """Write a saved card."""
+    label = card_label(card.brand, card.last4)
+    if label is None:
+        raise ValueError(f"Card {card.pk} has no last four digits.")
+    return label
+
+
+def transaction_rows(
+    transactions: Iterable[Transaction], *, zone: tzinfo, now: datetime, may_act: bool
+) -> tuple[TransactionRow, ...]:
+    """Write the transactions; their lines are expected to be prefetched."""
+    return tuple(
+        transaction_row(each, zone=zone, now=now, may_act=may_act) for each in transactions
+    )
+
+
+def transaction_row(
+    transaction: Transaction, *, zone: tzinfo, now: datetime, may_act: bool
+) -> TransactionRow:
+    """Write one transaction, with what its reader can do about it."""
+    status = Status(transaction.status)
+    is_over = is_expired(transaction, now=now)
+    lines = list(transaction.lines.all())
+    paid, failed = status == Status.PAID, status == Status.FAILED
+    resumable = status == Status.CHECKOUT and not is_over and may_act
+    return TransactionRow(
+        number=transaction.number,
+        href=reverse("billing-history-detail", args=[transaction.number]),
+        created=moment(transaction.created_at, zone),
+        title=Purpose(transaction.purpose).label,
+        detail=describe_lines([line.description for line in lines]),
+        card=card_label(transaction.card_brand, transaction.card_last4),
+        status=status.label,
+        tone=TONES[status],
+        note=note_of(transaction, is_over=is_over),
+        amount=format_usd(transaction.amount.amount),
+        charged=format_omr(transaction.charged_amount.amount),
+        receipt_href=reverse("billing-history-receipt", args=[transaction.number]) if paid else "",
+        continue_href=transaction.checkout_url if resumable else "",
+        retry_href=retry_href(transaction) if (failed or is_over) and may_act else "",
+    )
+
+
+def retry_href(transaction: Transaction) -> str:
+    """Where a failed or expired payment is tried again; empty when the portal does it itself."""
+    if transaction.purpose in (Purpose.TOP_UP, Purpose.AUTO_REFILL):
+        return f"{reverse('top-up')}?{urlencode({'amount': f'{transaction.amount.amount:.2f}'})}"
+    if transaction.purpose == Purpose.PLAN_CHANGE:
+        return reverse("plan")
+    return ""
+
+
+def note_of(transaction: Transaction, *, is_over: bool) -> str:
+    """What is said beside the status: why it failed, that it expired, what was refunded."""
+    if transaction.status == Status.FAILED:
+        return transaction.failure_message or "The payment was not completed."
+    if is_over:
+        return "Expired, nothing was charged"
+    refunded: Decimal = transaction.refunded_amount.amount
+    if refunded > 0:
+        whole = refunded == transaction.amount.amount
+        return "Refunded" if whole else f"{format_usd(refunded)} refunded"
+    return ""
+
+
+def is_expired(transaction: Transaction, *, now: datetime) -> bool:
+    """Whether this is a payment page on which nobody can pay any more."""
+    if transaction.status != Status.CHECKOUT:
+        return False
+    return transaction.is_expired or bool(transaction.expires_at and transaction.expires_at <= now)
+
+
+def describe_lines(descriptions: list[str]) -> str:
+    """`Growth plan and 2 more`."""
+    if len(descriptions) < 2:
+        return "".join(descriptions)
+    return f"{descriptions[0]} and {len(descriptions) - 1} more"
+
+
+def expires_soon(card: Card, *, today: date) -> bool:
+    """Whether the card stops working within SOON_MONTHS months, or has already."""
+    months_left = (card.exp_year - today.year) * 12 + card.exp_month - today.month
+    return months_left <= SOON_MONTHS
+
+
+def is_past_expiry(card: Card, *, today: date) -> bool:
+    """Whether the last day of the card's month has gone."""
+    return (card.exp_year, card.exp_month) < (today.year, today.month)
+
+
+def write_expiry(card: Card) -> str:
+    """`04 / 2028`."""
+    return f"{card.exp_month:02d} / {card.exp_year}"

@@ -1,0 +1,38 @@
+"""What every test of the dashboard has."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from pytest_django.fixtures import SettingsWrapper
+
+from accounts.models import Account, User
+from billing_portal.dashboard.tests.scenes import make_company, make_member
+
+SignIn = Callable[..., Client]
+
+
+@pytest.fixture(autouse=True)
+def _dashboard_urls(settings: SettingsWrapper) -> None:
+    settings.ROOT_URLCONF = "billing_portal.dashboard.tests.urls"
+
+
+@pytest.fixture
+def account() -> Account:
+    """A company with nothing yet."""
+    return make_company()
+
+
+@pytest.fixture
+def sign_in() -> SignIn:
+    """Sign a member in: `sign_in(account, role="viewer")`."""
+
+    def signed_in(account: Account, role: str = "owner", user: User | None = None) -> Client:
+        client = Client()
+        client.force_login(
+            user or make_member(account, role),
+            backend="django.contrib.auth.backends.ModelBackend",
+        )
+        return client
+
+    return signed_in

@@ -1,0 +1,24 @@
+"""Addresses of the dashboard (DESIGN.md section 8)."""
+
+from django.urls import path
+
+from billing_portal.dashboard.views import cards, history, overview, plan, refill, switch, top_up
+
+urlpatterns = [
+    path("", overview.overview, name="billing-overview"),
+    path("auto-refill/", refill.auto_refill, name="auto-refill"),
+    path("switch-account/", switch.switch_account, name="switch-account"),
+    path("payment-methods/", cards.payment_methods, name="payment-methods"),
+    path("payment-methods/add/", cards.add, name="payment-method-add"),
+    path("payment-methods/setup-intent/", cards.setup_intent, name="payment-method-setup-intent"),
+    path("payment-methods/<int:pk>/default/", cards.make_default, name="payment-method-default"),
+    path("payment-methods/<int:pk>/remove/", cards.remove, name="payment-method-remove"),
+    path("top-up/", top_up.top_up, name="top-up"),
+    path("top-up/return/", top_up.top_up_return, name="top-up-return"),
+    path("history/", history.history, name="billing-history"),
+    path("history/export.csv", history.export, name="billing-history-export"),
+    path("history/<str:number>/", history.detail, name="billing-history-detail"),
+    path("history/<str:number>/receipt.pdf", history.receipt, name="billing-history-receipt"),
+    path("plan/", plan.plan, name="plan"),
+    path("plan/<slug:slug>/", plan.subscribe, name="subscribe"),
+]

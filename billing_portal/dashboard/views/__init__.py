@@ -1,0 +1,1 @@
+"""Views, one module per page of the navigation: parse, call one service, render."""

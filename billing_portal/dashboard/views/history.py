@@ -1,0 +1,76 @@
+"""Billing History: the list, one transaction, its receipt, the export."""
+
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from billing_portal.dashboard.access import MemberRequest, member_page
+from billing_portal.dashboard.forms import HistoryFilterForm
+from billing_portal.dashboard.history import build_detail, build_history, filter_transactions
+from billing_portal.dashboard.shell import page
+from invoices import exports, receipts
+from invoices.models import Status, Transaction
+
+NAV = "billing-history"
+
+
+@require_safe
+@member_page
+def history(request: MemberRequest) -> HttpResponse:
+    """Show the account's transactions, filtered by status, kind and date."""
+    account = request.member.account
+    form = HistoryFilterForm(request.GET)
+    composed = build_history(
+        account=account,
+        form=form,
+        before=request.GET.get("before", ""),
+        after=request.GET.get("after", ""),
+        now=timezone.now(),
+        may_act=request.member.may_act,
+    )
+    context = {"history": composed, "form": form, "zone": account.timezone}
+    return page(request, "dashboard/history.html", context, nav=NAV)
+
+
+@require_safe
+@member_page
+def detail(request: MemberRequest, number: str) -> HttpResponse:
+    """Show one transaction with its lines."""
+    account = request.member.account
+    transaction = _own_transaction(request, number)
+    composed = build_detail(
+        transaction, account=account, now=timezone.now(), may_act=request.member.may_act
+    )
+    return page(request, "dashboard/transaction.html", composed, nav=NAV)
+
+
+@require_safe
+@member_page
+def receipt(request: MemberRequest, number: str) -> HttpResponse:
+    """Download the PDF receipt; only a paid transaction has one."""
+    transaction = _own_transaction(request, number)
+    if transaction.status != Status.PAID:
+        raise Http404
+    response = HttpResponse(receipts.render(transaction), content_type="application/pdf")
+    response["Content-Disposition"] = f'attachment; filename="{receipts.filename(transaction)}"'
+    return response
+
+
+@require_safe
+@member_page
+def export(request: MemberRequest) -> HttpResponseBase:
+    """Download the filtered history as CSV."""
+    account = request.member.account
+    form = HistoryFilterForm(request.GET)
+    form.is_valid()
+    found = filter_transactions(account, form.cleaned_data)
+    rows = exports.transactions_csv(found, timezone=account.timezone)
+    response = StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="billing-history.csv"'
+    return response
+
+
+def _own_transaction(request: MemberRequest, number: str) -> Transaction:
+    return get_object_or_404(Transaction, account=request.member.account, number=number)

@@ -1,0 +1,16 @@
+"""Looking at another account."""
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from billing_portal.dashboard.access import MemberRequest, choose_account, member_page
+
+
+@require_POST
+@member_page
+def switch_account(request: MemberRequest) -> HttpResponse:
+    """Show the account asked for from now on; one the user is not a member of does not exist."""
+    if choose_account(request, account_id=request.POST.get("account", "")) is None:
+        raise Http404
+    return redirect("billing-overview")

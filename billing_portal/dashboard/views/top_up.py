@@ -1,0 +1,170 @@
+"""Adding credit: with a saved card in one click, or on the hosted payment page."""
+
+from decimal import Decimal
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts import gateway
+from accounts.models import Card
+from accounts.money import format_omr, format_usd
+from billing_portal.dashboard.access import MemberRequest, acting_page, member_page
+from billing_portal.dashboard.forms import TopUpForm
+from billing_portal.dashboard.overview_state import minimum_top_up_of
+from billing_portal.dashboard.presets import build_presets
+from billing_portal.dashboard.rows import card_label
+from billing_portal.dashboard.shell import page
+from billing_portal.dashboard.top_up_page import (
+    HOSTED,
+    build_outcome,
+    build_top_up_page,
+    payable_cards,
+    payment_choices,
+)
+from billing_portal.dashboard.views.cards import UNREACHABLE
+from invoices import checkout
+from invoices.models import Status, Transaction
+from wallet import topups
+
+NAV = "billing-overview"
+#: The session remembers which form led to which payment, and the last payment page opened.
+SESSION_KEYS = "top_ups"
+SESSION_PAGE = "payment_page"
+_KEYS_KEPT = 10
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@acting_page
+def top_up(request: MemberRequest) -> HttpResponse:
+    """Choose an amount and a card, see what is charged, pay."""
+    account = request.member.account
+    minimum = minimum_top_up_of(account)
+    cards = payable_cards(account)
+    form = TopUpForm(
+        request.POST if request.method == "POST" else _asked(request, cards, minimum),
+        minimum=minimum,
+        payment_choices=payment_choices(cards),
+    )
+    if request.method != "POST":
+        form.is_valid()
+        if not request.GET.keys() & {"amount", "own_amount"}:
+            form.errors.clear()  # nothing was asked for yet
+        return _form_page(request, form, cards, minimum, amount=form.cleaned_data.get("chosen"))
+    if not form.is_valid():
+        return _form_page(request, form, cards, minimum, status=422)
+    amount: Decimal = form.cleaned_data["chosen"]
+    if f"{amount:.2f}" not in request.POST.getlist("shown"):
+        form.is_review = True
+        return _form_page(request, form, cards, minimum, amount=amount)
+    try:
+        return _pay(request, form, cards, minimum, amount)
+    except ValidationError as error:
+        form.add_error(None, error)
+    except gateway.GatewayUnavailable:
+        form.add_error(None, UNREACHABLE)
+    return _form_page(request, form, cards, minimum, amount=amount, status=422)
+
+
+def _pay(
+    request: MemberRequest, form: TopUpForm, cards: list[Card], minimum: Decimal, amount: Decimal
+) -> HttpResponse:
+    """Charge the chosen card or open the payment page. A form sent twice pays once."""
+    account, now = request.member.account, timezone.now()
+    done: dict[str, str] = request.session.get(SESSION_KEYS, {})
+    key = form.cleaned_data["key"]
+    if key and key in done:
+        return redirect(f"{reverse('top-up-return')}?number={done[key]}")
+    if form.cleaned_data["pay_with"] == HOSTED:
+        here = reverse("top-up-return")
+        transaction = topups.open_payment_page(
+            account=account,
+            amount=amount,
+            minimum=minimum,
+            return_path=f"{here}?session_id={{CHECKOUT_SESSION_ID}}",
+            cancel_path=f"{here}?canceled=1",
+            by=request.user,
+            now=now,
+        )
+        request.session[SESSION_PAGE] = transaction.number
+        return redirect(transaction.checkout_url)
+    card = next(card for card in cards if str(card.pk) == form.cleaned_data["pay_with"])
+    transaction = topups.charge_saved_card(
+        account=account, amount=amount, minimum=minimum, by=request.user, now=now, card=card
+    )
+    if key:
+        kept = dict(list(done.items())[-(_KEYS_KEPT - 1) :])
+        request.session[SESSION_KEYS] = {**kept, key: transaction.number}
+    if transaction.status == Status.PAID:
+        messages.success(request, _paid_message(transaction))
+        return redirect("billing-overview")
+    return redirect(f"{reverse('top-up-return')}?number={transaction.number}")
+
+
+@require_safe
+@member_page
+def top_up_return(request: MemberRequest) -> HttpResponse:
+    """Show how a payment ended; asks Stripe, so that it does not wait for the webhook."""
+    account, now = request.member.account, timezone.now()
+    own = Transaction.objects.filter(account=account)
+    session_id, number = request.GET.get("session_id"), request.GET.get("number")
+    if session_id:
+        transaction = get_object_or_404(own, stripe_checkout_session_id=session_id)
+    else:
+        number = number or request.session.get(SESSION_PAGE)
+        if not number:
+            raise Http404
+        transaction = get_object_or_404(own, number=number)
+    transaction = checkout.refresh(transaction_id=transaction.pk, now=now)
+    outcome = build_outcome(
+        transaction,
+        balance=account.wallet.balance,
+        canceled="canceled" in request.GET,
+        now=now,
+    )
+    return page(request, "dashboard/top_up_return.html", {"outcome": outcome}, nav=NAV)
+
+
+def _asked(request: MemberRequest, cards: list[Card], minimum: Decimal) -> dict[str, str]:
+    """What a GET asks for: from a link, or from the page itself while amounts are tried."""
+    amount = request.GET.get("amount", "")
+    offered = build_presets(minimum=minimum, maximum=settings.MAXIMUM_TOP_UP)
+    is_offered = amount in {preset.value for preset in offered}
+    return {
+        "amount": amount if is_offered else "",
+        "own_amount": request.GET.get("own_amount", "") or ("" if is_offered else amount),
+        "pay_with": request.GET.get("pay_with", "") or (str(cards[0].pk) if cards else HOSTED),
+    }
+
+
+def _form_page(
+    request: MemberRequest,
+    form: TopUpForm,
+    cards: list[Card],
+    minimum: Decimal,
+    *,
+    amount: Decimal | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    composed = build_top_up_page(
+        account=request.member.account,
+        cards=cards,
+        minimum=minimum,
+        amount=amount,
+        pay_with=form.cleaned_data.get("pay_with", ""),
+        now=timezone.now(),
+    )
+    context = {"top_up": composed, "form": form}
+    return page(request, "dashboard/top_up.html", context, nav=NAV, status=status)
+
+
+def _paid_message(transaction: Transaction) -> str:
+    card = card_label(transaction.card_brand, transaction.card_last4)
+    to = f" to {card.spoken}" if card else ""
+    amount = format_usd(transaction.amount.amount)
+    return f"{amount} was added. {format_omr(transaction.charged_amount.amount)} was charged{to}."
