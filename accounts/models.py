@@ -94,7 +94,9 @@ class Account(models.Model):
         ordering = ["name", "id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["external_id"], condition=~Q(external_id=""), name="one_account_per_external_id"
+                fields=["external_id"],
+                condition=~Q(external_id=""),
+                name="one_account_per_external_id",
             ),
             models.UniqueConstraint(
                 fields=["stripe_customer_id"],
@@ -178,7 +180,9 @@ class Card(models.Model):
         ordering = ["-is_default", "-created_at"]
         constraints = [
             models.UniqueConstraint(
-                fields=["account"], condition=Q(is_default=True), name="one_default_card_per_account"
+                fields=["account"],
+                condition=Q(is_default=True),
+                name="one_default_card_per_account",
             ),
             models.CheckConstraint(
                 condition=Q(is_default=False) | Q(status=CardStatus.VERIFIED),

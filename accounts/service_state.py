@@ -103,12 +103,11 @@ def _record(
         if account is None:
             continue
         key = f"{action}:{event.pk}"
-        reasons = [PauseReason(value).label for value in account.pause_reasons]
         outbox.record_email(
             account=account,
             event=action,
             key=key,
-            context={"reasons": reasons, "reason_codes": account.pause_reasons, "path": "/billing/"},
+            context={"reasons": account.pause_reasons, "path": "/billing/"},
             now=now,
         )
         outbox.record_platform_event(

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from accounts import webhooks
 from billing_portal import health
 
 urlpatterns = [
@@ -13,4 +14,5 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="billing-overview")),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
+    path("stripe/webhook/<uuid:uuid>/", webhooks.receive, name="stripe-webhook"),
 ]

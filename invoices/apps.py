@@ -4,7 +4,11 @@ from django.apps import AppConfig
 
 
 class InvoicesConfig(AppConfig):
-    """Registers the app."""
+    """Connects Stripe's events to transactions."""
 
     name = "invoices"
     verbose_name = "Invoices"
+
+    def ready(self) -> None:
+        """Connect the receivers."""
+        from invoices import webhook_receivers  # noqa: F401

@@ -53,9 +53,7 @@ class Transaction(models.Model):
     amount = MoneyField(max_digits=12, decimal_places=2, default_currency="USD")
     charged_amount = MoneyField(max_digits=12, decimal_places=3, default_currency="OMR")
     exchange_rate = models.DecimalField(max_digits=12, decimal_places=6)
-    refunded_amount = MoneyField(
-        max_digits=12, decimal_places=2, default_currency="USD", default=0
-    )
+    refunded_amount = MoneyField(max_digits=12, decimal_places=2, default_currency="USD", default=0)
     card = models.ForeignKey(
         Card, null=True, blank=True, on_delete=models.PROTECT, related_name="transactions"
     )
@@ -116,9 +114,7 @@ class Transaction(models.Model):
                 name="refunds_never_exceed_the_payment",
             ),
             models.CheckConstraint(
-                condition=Q(
-                    status=Status.PAID, paid_at__isnull=False
-                )
+                condition=Q(status=Status.PAID, paid_at__isnull=False)
                 & ~Q(stripe_payment_intent_id="")
                 & ~Q(receipt_number="")
                 | ~Q(status=Status.PAID) & Q(paid_at__isnull=True, receipt_number=""),

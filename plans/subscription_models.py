@@ -112,9 +112,7 @@ class Renewal(models.Model):
     subscription = models.ForeignKey(
         Subscription, on_delete=models.PROTECT, related_name="renewals"
     )
-    plan_version = models.ForeignKey(
-        PlanVersion, on_delete=models.PROTECT, related_name="renewals"
-    )
+    plan_version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT, related_name="renewals")
     number = models.PositiveIntegerField()
     anchor = models.DateTimeField()
     period_start = models.DateTimeField()
@@ -141,14 +139,11 @@ class Renewal(models.Model):
                 fields=["account", "subscription", "number"], name="a_period_is_billed_once"
             ),
             models.CheckConstraint(condition=Q(number__gte=1), name="periods_count_from_one"),
-            models.CheckConstraint(
-                condition=Q(amount__gte=0), name="renewal_amount_not_negative"
-            ),
+            models.CheckConstraint(condition=Q(amount__gte=0), name="renewal_amount_not_negative"),
             models.CheckConstraint(
                 condition=Q(status=RenewalStatus.PAID, paid_at__isnull=False)
                 & (Q(amount=0) | Q(transaction__isnull=False))
-                | ~Q(status=RenewalStatus.PAID)
-                & Q(paid_at__isnull=True, transaction__isnull=True),
+                | ~Q(status=RenewalStatus.PAID) & Q(paid_at__isnull=True, transaction__isnull=True),
                 name="a_paid_renewal_was_free_or_has_its_transaction",
             ),
         ]
@@ -168,7 +163,10 @@ class Renewal(models.Model):
 
 
 class Rental(models.Model):
-    """How many of a rental an account held from when to when; the open row is what it holds."""
+    """How many of a rental an account held from when to when; the open row is what it holds.
+
+    A row without `started_at` was asked for and takes effect when its transaction is paid.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="rentals")
     feature = models.ForeignKey(Feature, on_delete=models.PROTECT, related_name="rentals")
@@ -176,7 +174,7 @@ class Rental(models.Model):
     quantity_at_renewal = models.PositiveIntegerField(
         null=True, blank=True, help_text="A smaller number asked for, from the next period on."
     )
-    started_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -184,7 +182,7 @@ class Rental(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "feature"],
-                condition=Q(ended_at__isnull=True),
+                condition=Q(ended_at__isnull=True, started_at__isnull=False),
                 name="one_open_rental_per_feature",
             ),
             models.CheckConstraint(

@@ -16,9 +16,7 @@ MAXIMUM_ADJUSTMENT = Decimal("100000.00")
 
 
 @transaction.atomic
-def adjust(
-    *, account: Account, amount: Decimal, reason: str, author: User, now: datetime
-) -> Entry:
+def adjust(*, account: Account, amount: Decimal, reason: str, author: User, now: datetime) -> Entry:
     """Add (positive) or take (negative) `amount` USD of credit. The balance may become negative.
 
     Raises ValidationError when the amount is zero, has fractions of a cent or is too large, or
@@ -28,9 +26,8 @@ def adjust(
     if not reason:
         raise ValidationError({"reason": "Say why, for whoever reads this next."})
     if not amount.is_finite() or amount == 0 or abs(amount) > MAXIMUM_ADJUSTMENT:
-        raise ValidationError(
-            {"amount": f"Enter an amount other than zero, at most {format_usd(MAXIMUM_ADJUSTMENT)}."}
-        )
+        maximum = format_usd(MAXIMUM_ADJUSTMENT)
+        raise ValidationError({"amount": f"Enter an amount other than zero, at most {maximum}."})
     if amount != to_cents(amount):
         raise ValidationError({"amount": "Enter whole cents."})
     wallet = Wallet.objects.get(account=account)

@@ -9,89 +9,294 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('invoices', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("invoices", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Wallet',
+            name="Wallet",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('balance', models.DecimalField(decimal_places=6, default=0, editable=False, max_digits=18)),
-                ('last_sequence', models.BigIntegerField(default=0, editable=False)),
-                ('created_at', models.DateTimeField()),
-                ('account', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='wallet', to='accounts.account')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "balance",
+                    models.DecimalField(decimal_places=6, default=0, editable=False, max_digits=18),
+                ),
+                ("last_sequence", models.BigIntegerField(default=0, editable=False)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "account",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="wallet",
+                        to="accounts.account",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Adjustment',
+            name="Adjustment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('amount', models.DecimalField(decimal_places=6, max_digits=18)),
-                ('reason', models.TextField()),
-                ('created_at', models.DateTimeField()),
-                ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL)),
-                ('wallet', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='adjustments', to='wallet.wallet')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("amount", models.DecimalField(decimal_places=6, max_digits=18)),
+                ("reason", models.TextField()),
+                ("created_at", models.DateTimeField()),
+                (
+                    "author",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "wallet",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="adjustments",
+                        to="wallet.wallet",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-id'],
+                "ordering": ["-created_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='Entry',
+            name="Entry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sequence', models.BigIntegerField()),
-                ('kind', models.CharField(choices=[('top_up', 'Top-up'), ('auto_refill', 'Auto-refill'), ('usage', 'Usage'), ('adjustment', 'Adjustment'), ('refund', 'Refund'), ('dispute', 'Dispute'), ('dispute_reversal', 'Dispute reversal')], max_length=20)),
-                ('amount', models.DecimalField(decimal_places=6, max_digits=18)),
-                ('balance_after', models.DecimalField(decimal_places=6, max_digits=18)),
-                ('description', models.CharField(max_length=300)),
-                ('usage_id', models.CharField(blank=True, help_text="The platform's id of the usage record.", max_length=200)),
-                ('created_at', models.DateTimeField()),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='accounts.account')),
-                ('adjustment', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='entry', to='wallet.adjustment')),
-                ('transaction', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='invoices.transaction')),
-                ('wallet', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='wallet.wallet')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("sequence", models.BigIntegerField()),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("top_up", "Top-up"),
+                            ("auto_refill", "Auto-refill"),
+                            ("usage", "Usage"),
+                            ("adjustment", "Adjustment"),
+                            ("refund", "Refund"),
+                            ("dispute", "Dispute"),
+                            ("dispute_reversal", "Dispute reversal"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("amount", models.DecimalField(decimal_places=6, max_digits=18)),
+                ("balance_after", models.DecimalField(decimal_places=6, max_digits=18)),
+                ("description", models.CharField(max_length=300)),
+                (
+                    "usage_id",
+                    models.CharField(
+                        blank=True,
+                        help_text="The platform's id of the usage record.",
+                        max_length=200,
+                    ),
+                ),
+                ("created_at", models.DateTimeField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="entries",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "adjustment",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="entry",
+                        to="wallet.adjustment",
+                    ),
+                ),
+                (
+                    "transaction",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="entries",
+                        to="invoices.transaction",
+                    ),
+                ),
+                (
+                    "wallet",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="entries",
+                        to="wallet.wallet",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'entries',
-                'ordering': ['-sequence'],
-                'indexes': [models.Index(fields=['account', '-created_at'], name='entries_of_account')],
-                'constraints': [models.UniqueConstraint(fields=('wallet', 'sequence'), name='entries_are_numbered'), models.UniqueConstraint(condition=models.Q(('kind__in', ['top_up', 'auto_refill'])), fields=('transaction',), name='a_paid_transaction_is_credited_once'), models.CheckConstraint(condition=models.Q(models.Q(('kind__in', ['top_up', 'auto_refill']), _negated=True), models.Q(('amount__gt', 0), ('transaction__isnull', False)), _connector='OR'), name='credit_is_bought_with_a_transaction'), models.UniqueConstraint(condition=models.Q(('usage_id', ''), _negated=True), fields=('account', 'usage_id'), name='one_entry_per_usage_record'), models.CheckConstraint(condition=models.Q(models.Q(('amount', 0), _negated=True), models.Q(('amount', django.db.models.expressions.RawSQL("'NaN'::numeric", ())), _negated=True), models.Q(('balance_after', django.db.models.expressions.RawSQL("'NaN'::numeric", ())), _negated=True)), name='an_entry_moves_the_balance')],
+                "verbose_name_plural": "entries",
+                "ordering": ["-sequence"],
+                "indexes": [
+                    models.Index(fields=["account", "-created_at"], name="entries_of_account")
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("wallet", "sequence"), name="entries_are_numbered"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("kind__in", ["top_up", "auto_refill"])),
+                        fields=("transaction",),
+                        name="a_paid_transaction_is_credited_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("kind__in", ["top_up", "auto_refill"]), _negated=True),
+                            models.Q(("amount__gt", 0), ("transaction__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="credit_is_bought_with_a_transaction",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("usage_id", ""), _negated=True),
+                        fields=("account", "usage_id"),
+                        name="one_entry_per_usage_record",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("amount", 0), _negated=True),
+                            models.Q(
+                                (
+                                    "amount",
+                                    django.db.models.expressions.RawSQL("'NaN'::numeric", ()),
+                                ),
+                                _negated=True,
+                            ),
+                            models.Q(
+                                (
+                                    "balance_after",
+                                    django.db.models.expressions.RawSQL("'NaN'::numeric", ()),
+                                ),
+                                _negated=True,
+                            ),
+                        ),
+                        name="an_entry_moves_the_balance",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='AutoRefill',
+            name="AutoRefill",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('enabled', models.BooleanField(default=False)),
-                ('threshold_currency', djmoney.models.fields.CurrencyField(choices=[('OMR', 'Omani Rial'), ('USD', 'US Dollar')], default='USD', editable=False, max_length=3)),
-                ('threshold', djmoney.models.fields.MoneyField(decimal_places=2, default=djmoney.money.Money(10, 'USD'), max_digits=12)),
-                ('amount_currency', djmoney.models.fields.CurrencyField(choices=[('OMR', 'Omani Rial'), ('USD', 'US Dollar')], default='USD', editable=False, max_length=3)),
-                ('amount', djmoney.models.fields.MoneyField(decimal_places=2, default=djmoney.money.Money(25, 'USD'), max_digits=12, verbose_name='top up amount')),
-                ('enabled_at', models.DateTimeField(blank=True, null=True)),
-                ('consecutive_failures', models.PositiveSmallIntegerField(default=0)),
-                ('next_attempt_at', models.DateTimeField(blank=True, help_text='After a decline: not before this moment.', null=True)),
-                ('suspended_at', models.DateTimeField(blank=True, null=True)),
-                ('enabled_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
-                ('wallet', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='auto_refill', to='wallet.wallet')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=False)),
+                (
+                    "threshold_currency",
+                    djmoney.models.fields.CurrencyField(
+                        choices=[("OMR", "Omani Rial"), ("USD", "US Dollar")],
+                        default="USD",
+                        editable=False,
+                        max_length=3,
+                    ),
+                ),
+                (
+                    "threshold",
+                    djmoney.models.fields.MoneyField(
+                        decimal_places=2, default=djmoney.money.Money(10, "USD"), max_digits=12
+                    ),
+                ),
+                (
+                    "amount_currency",
+                    djmoney.models.fields.CurrencyField(
+                        choices=[("OMR", "Omani Rial"), ("USD", "US Dollar")],
+                        default="USD",
+                        editable=False,
+                        max_length=3,
+                    ),
+                ),
+                (
+                    "amount",
+                    djmoney.models.fields.MoneyField(
+                        decimal_places=2,
+                        default=djmoney.money.Money(25, "USD"),
+                        max_digits=12,
+                        verbose_name="top up amount",
+                    ),
+                ),
+                ("enabled_at", models.DateTimeField(blank=True, null=True)),
+                ("consecutive_failures", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "next_attempt_at",
+                    models.DateTimeField(
+                        blank=True, help_text="After a decline: not before this moment.", null=True
+                    ),
+                ),
+                ("suspended_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "enabled_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "wallet",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="auto_refill",
+                        to="wallet.wallet",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('threshold__gte', 0)), name='threshold_not_negative'), models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='top_up_amount_positive'), models.CheckConstraint(condition=models.Q(('enabled', False), ('enabled_at__isnull', False), _connector='OR'), name='an_enabled_refill_says_since_when')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("threshold__gte", 0)), name="threshold_not_negative"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__gt", 0)), name="top_up_amount_positive"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("enabled", False), ("enabled_at__isnull", False), _connector="OR"
+                        ),
+                        name="an_enabled_refill_says_since_when",
+                    ),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='adjustment',
-            constraint=models.CheckConstraint(condition=models.Q(('reason', ''), _negated=True), name='an_adjustment_has_a_reason'),
+            model_name="adjustment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("reason", ""), _negated=True), name="an_adjustment_has_a_reason"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='adjustment',
-            constraint=models.CheckConstraint(condition=models.Q(('amount', 0), _negated=True), name='an_adjustment_moves_the_balance'),
+            model_name="adjustment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount", 0), _negated=True),
+                name="an_adjustment_moves_the_balance",
+            ),
         ),
     ]

@@ -1,0 +1,302 @@
+"""Cards: added with a $1 hold that is voided at once, made default, removed.
+
+Adding is three steps, each of which may be the last one a dying process takes: record the card as
+`verifying` (committed), place the hold at Stripe under the card's own key, void it and settle the
+card. `finish_verifications` takes up whatever was left, asks under the same key and so gets the
+same hold: it always ends voided (invariant I12).
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Q
+from djmoney.money import Money
+from djstripe.models import SetupIntent
+
+from accounts import gateway
+from accounts.gateway import Outcome
+from accounts.models import Account, AuditEvent, Card, CardStatus, User
+from accounts.money import convert_to_omr
+
+log = structlog.get_logger(__name__)
+
+#: A card that has been verifying for longer than this was left behind by a process that died.
+VERIFICATION_TIMEOUT = timedelta(minutes=1)
+
+#: Asked before the default card is removed, in order; each returns why it is still needed, or "".
+#: The apps that charge cards register here, since they know what depends on one.
+_needs: list[Callable[[Account], str]] = []
+#: Told, inside the transaction, that an account has a new default card.
+_default_listeners: list[Callable[[Account, datetime], None]] = []
+
+
+def register_need(reason: Callable[[Account], str]) -> None:
+    """Register a function that says why an account's default card can't go, or returns ""."""
+    _needs.append(reason)
+
+
+def on_new_default(listener: Callable[[Account, datetime], None]) -> None:
+    """Register a function to call when an account's default card changes."""
+    _default_listeners.append(listener)
+
+
+def default_card(*, account: Account) -> Card | None:
+    """Return the card that is charged, or None."""
+    return account.cards.filter(is_default=True).first()
+
+
+def ensure_customer(*, account: Account) -> str:
+    """Return the account's Stripe customer id, creating the customer on first use.
+
+    Raises GatewayUnavailable.
+    """
+    if not account.stripe_customer_id:
+        account.stripe_customer_id = gateway.create_customer(account=account)
+        account.save(update_fields=["stripe_customer_id"])
+    return account.stripe_customer_id
+
+
+def begin(*, account: Account) -> gateway.Setup:
+    """Begin adding a card; the browser confirms it with Stripe. Raises GatewayUnavailable."""
+    return gateway.create_setup(customer_id=ensure_customer(account=account))
+
+
+def add(*, account: Account, setup_intent_id: str, by: User | None, now: datetime) -> Card:
+    """Save the card that the browser confirmed, and verify it with a hold that is voided at once.
+
+    Called again for the same SetupIntent it returns the same card. The card may come back
+    `rejected` (see rejection_message), or still `verifying` when Stripe gave no answer: the
+    sweeper finishes it. Raises ValidationError when the SetupIntent is not this account's or was
+    not confirmed; GatewayUnavailable before anything is recorded.
+    """
+    known = Card.objects.filter(stripe_setup_intent_id=setup_intent_id).first()
+    if known is not None:
+        if known.account_id != account.pk:
+            raise ValidationError("This card could not be added. Start again.")
+        return finish_verification(card=known, now=now)
+    try:
+        setup = gateway.retrieve_setup(setup_intent_id)
+    except gateway.GatewayRefused as refusal:
+        raise ValidationError("This card could not be added. Start again.") from refusal
+    if not account.stripe_customer_id or setup.customer_id != account.stripe_customer_id:
+        raise ValidationError("This card could not be added. Start again.")
+    if setup.status != "succeeded" or setup.payment_method is None:
+        raise ValidationError("Your bank has not confirmed the card yet. Enter it again.")
+    method = setup.payment_method
+    card, _ = Card.objects.get_or_create(
+        stripe_setup_intent_id=setup.id,
+        defaults={
+            "account": account,
+            "stripe_payment_method_id": method.id,
+            "brand": method.brand,
+            "last4": method.last4,
+            "exp_month": method.exp_month,
+            "exp_year": method.exp_year,
+            "fingerprint": method.fingerprint,
+            "holder_name": method.holder_name,
+            "created_by": by,
+            "created_at": now,
+        },
+    )
+    return finish_verification(card=card, now=now)
+
+
+def _twin_of(card: Card) -> Card | None:
+    """Return the same card, saved before: same number and expiry."""
+    return (
+        Card.objects.filter(
+            account_id=card.account_id,
+            status=CardStatus.VERIFIED,
+            fingerprint=card.fingerprint,
+            exp_month=card.exp_month,
+            exp_year=card.exp_year,
+        )
+        .exclude(fingerprint="")
+        .first()
+    )
+
+
+def finish_verification(*, card: Card, now: datetime) -> Card:
+    """Take a verifying card to its end: hold placed, voided, card verified or rejected.
+
+    When Stripe gives no answer the card stays `verifying`, for the sweeper.
+    """
+    if card.status != CardStatus.VERIFYING:
+        return card
+    if (twin := _twin_of(card)) is not None:
+        gateway.detach_card(card.stripe_payment_method_id)
+        return _settle(card=card, rejection=f"{twin} is saved already.", code="duplicate", now=now)
+    dollars = settings.CARD_HOLD_AMOUNT
+    rials = convert_to_omr(dollars, rate=settings.USD_TO_OMR, step=settings.CHARGE_STEP)
+    try:
+        hold = gateway.place_hold(
+            customer_id=card.account.stripe_customer_id,
+            payment_method_id=card.stripe_payment_method_id,
+            setup_intent_id=card.stripe_setup_intent_id,
+            amount=Money(rials, settings.CHARGE_CURRENCY),
+        )
+        if hold.payment_intent_id:
+            Card.objects.filter(pk=card.pk).update(stripe_hold_id=hold.payment_intent_id)
+            # Also after a decline: a declined PaymentIntent must not stay open at Stripe.
+            gateway.void_hold(hold.payment_intent_id)
+        if hold.outcome == Outcome.DECLINED:
+            gateway.detach_card(card.stripe_payment_method_id)
+    except gateway.GatewayUnavailable:
+        log.warning("card_verification_unfinished", card=card.pk)
+        card.refresh_from_db()
+        return card
+    except gateway.GatewayRefused as refusal:
+        return _settle(
+            card=card, rejection="This card can't be used here.", code=str(refusal), now=now
+        )
+    if hold.outcome == Outcome.DECLINED:
+        return _settle(card=card, rejection=hold.failure_message, code=hold.failure_code, now=now)
+    return _settle(card=card, rejection="", code="", now=now)
+
+
+@transaction.atomic
+def _settle(*, card: Card, rejection: str, code: str, now: datetime) -> Card:
+    """Record how the verification ended, once; the first verified card becomes the default."""
+    account = Account.objects.select_for_update(no_key=True).get(pk=card.account_id)
+    card.refresh_from_db()
+    if card.status != CardStatus.VERIFYING:
+        return card
+    card.hold_voided_at = now
+    if rejection:
+        card.status = CardStatus.REJECTED
+        card.rejection_message = rejection
+    else:
+        card.status = CardStatus.VERIFIED
+        card.is_default = not account.cards.filter(is_default=True).exists()
+    card.save()
+    _record(account, card.created_by, f"card_{card.status}", card, now, failure_code=code)
+    if card.is_default:
+        _tell_new_default(account, now)
+    return card
+
+
+def finish_verifications(*, now: datetime) -> int:
+    """Finish every verification that a dead process left behind; return how many."""
+    left = Card.objects.filter(
+        status=CardStatus.VERIFYING, created_at__lt=now - VERIFICATION_TIMEOUT
+    ).select_related("account")
+    finished = _save_confirmed(now=now)
+    for card in left:
+        finished += finish_verification(card=card, now=now).status != CardStatus.VERIFYING
+    return finished
+
+
+def _save_confirmed(*, now: datetime) -> int:
+    """Save the cards that were confirmed in a browser which never came back to say so.
+
+    dj-stripe keeps every confirmed SetupIntent; those of the last day without a card are ours.
+    """
+    confirmed = SetupIntent.objects.filter(
+        stripe_data__status="succeeded",
+        created__gt=now - timedelta(days=1),
+        created__lt=now - VERIFICATION_TIMEOUT,
+    ).exclude(id__in=Card.objects.values("stripe_setup_intent_id"))
+    saved = 0
+    for intent in confirmed:
+        customer_id = intent.stripe_data.get("customer") or ""
+        account = Account.objects.exclude(stripe_customer_id="").filter(
+            stripe_customer_id=customer_id
+        )
+        try:
+            for owner in account:
+                add(account=owner, setup_intent_id=intent.id, by=None, now=now)
+                saved += 1
+        except (ValidationError, gateway.GatewayUnavailable) as error:
+            log.warning("confirmed_card_not_saved", setup_intent=intent.id, why=str(error))
+    return saved
+
+
+@transaction.atomic
+def make_default(*, card: Card, by: User | None, now: datetime) -> Card:
+    """Charge this card from now on. Raises ValidationError when it is not a verified card."""
+    account = Account.objects.select_for_update(no_key=True).get(pk=card.account_id)
+    card.refresh_from_db()
+    if card.status != CardStatus.VERIFIED:
+        raise ValidationError("Only a verified card can be the default.")
+    if card.is_default:
+        return card
+    account.cards.filter(is_default=True).update(is_default=False)
+    card.is_default = True
+    card.save(update_fields=["is_default"])
+    _record(account, by, "card_made_default", card, now)
+    _tell_new_default(account, now)
+    return card
+
+
+def remove(*, card: Card, by: User | None, now: datetime) -> Card:
+    """Remove a card. When it was the default, the newest other verified card takes its place.
+
+    Raises ValidationError, saying why, when it is the last card and something depends on it.
+    """
+    with transaction.atomic():
+        account = Account.objects.select_for_update(no_key=True).get(pk=card.account_id)
+        card.refresh_from_db()
+        if card.status == CardStatus.REMOVED:
+            return card
+        was_default = card.is_default
+        heir = (
+            account.cards.filter(status=CardStatus.VERIFIED)
+            .exclude(pk=card.pk)
+            .order_by("-created_at", "-pk")
+            .first()
+        )
+        if was_default and heir is None and (why := why_needed(account=account)):
+            raise ValidationError(why)
+        card.status = CardStatus.REMOVED
+        card.is_default = False
+        card.removed_at = now
+        card.save(update_fields=["status", "is_default", "removed_at"])
+        _record(account, by, "card_removed", card, now)
+        if was_default and heir is not None:
+            heir.is_default = True
+            heir.save(update_fields=["is_default"])
+            _record(account, by, "card_made_default", heir, now)
+            _tell_new_default(account, now)
+    try:
+        gateway.detach_card(card.stripe_payment_method_id)
+    except gateway.GatewayUnavailable:
+        # Removed here means never charged again, whatever Stripe still remembers.
+        log.warning("card_not_detached", card=card.pk)
+    return card
+
+
+def why_needed(*, account: Account) -> str:
+    """Return why the account must keep a card, in words for the customer, or ""."""
+    return next((why for need in _needs if (why := need(account))), "")
+
+
+def expiring(*, account: Account, now: datetime) -> list[Card]:
+    """Return the verified cards that expire this month or next, or have expired."""
+    month = now.year * 12 + now.month - 1
+    year, following = divmod(month + 1, 12)
+    return list(
+        account.cards.filter(status=CardStatus.VERIFIED).filter(
+            Q(exp_year__lt=year) | Q(exp_year=year, exp_month__lte=following + 1)
+        )
+    )
+
+
+def _tell_new_default(account: Account, now: datetime) -> None:
+    for listener in _default_listeners:
+        listener(account, now)
+
+
+def _record(
+    account: Account, by: User | None, action: str, card: Card, now: datetime, **details: str
+) -> None:
+    AuditEvent.objects.create(
+        account=account,
+        actor=by,
+        action=action,
+        details={"card": card.pk, "brand": card.brand, "last4": card.last4, **details},
+        created_at=now,
+    )

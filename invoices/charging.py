@@ -1,0 +1,173 @@
+"""Charging a saved card: open → gateway → settle.
+
+`open_transaction` records the intent and is committed before anything else happens; `execute`
+asks Stripe under the transaction's own key and settles whatever it learns. A process may die
+between any two lines: the row says `processing`, and the sweeper calls `execute` again, which
+asks under the same key and gets the same answer.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError
+from django.db import transaction as database
+from djmoney.money import Money
+
+from accounts import gateway
+from accounts.models import Account, Card, CardStatus, User
+from accounts.money import convert_to_omr, usd
+from invoices import settlement
+from invoices.models import Line, Purpose, Status, Transaction
+
+log = structlog.get_logger(__name__)
+
+#: No 0/O and 1/I: a customer reads the number out on the phone.
+_NUMBER_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+
+#: Stripe remembers an idempotency key for at least 24 hours. Asking again later would be a new
+#: charge, so from here on the payment is looked up instead.
+KEY_LIFETIME = timedelta(hours=20)
+
+
+class AlreadyOpen(ValidationError):
+    """An attempt at the same obligation is open: its outcome must be known first."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewLine:
+    """A line to be: `amount` USD in cents, `unit_price` USD."""
+
+    description: str
+    amount: Decimal
+    quantity: Decimal = Decimal(1)
+    unit_price: Decimal | None = None
+    period_start: datetime | None = None
+    period_end: datetime | None = None
+
+
+def new_number() -> str:
+    """Return a new transaction number, such as `T-7K3M-9QWX`.
+
+    Random rather than counted: it is in addresses and tells nobody how much is sold, and it is
+    the idempotency key at Stripe, which must not repeat after a database is made anew.
+    """
+    letters = "".join(secrets.choice(_NUMBER_ALPHABET) for _ in range(8))
+    return f"T-{letters[:4]}-{letters[4:]}"
+
+
+def quote(amount: Decimal) -> Money:
+    """Return what `amount` USD is charged as, at the rate of this moment."""
+    rials = convert_to_omr(amount, rate=settings.USD_TO_OMR, step=settings.CHARGE_STEP)
+    return Money(rials, settings.CHARGE_CURRENCY)
+
+
+def open_transaction(
+    *,
+    account: Account,
+    purpose: Purpose,
+    lines: Sequence[NewLine],
+    status: Status,
+    now: datetime,
+    card: Card | None = None,
+    subject_id: int | None = None,
+    obligation: str = "",
+    by: User | None = None,
+) -> Transaction:
+    """Record the intent to be paid the sum of `lines` (USD), at this moment's rate.
+
+    Call it inside the transaction that makes the payment due. Raises AlreadyOpen while another
+    attempt at `obligation` is open, and ValidationError when the card can't be charged.
+    """
+    if card is not None and (card.status != CardStatus.VERIFIED or card.account_id != account.pk):
+        raise ValidationError("This card can't be charged. Choose another one.")
+    total = sum((line.amount for line in lines), Decimal(0))
+    try:
+        with database.atomic():
+            transaction = Transaction.objects.create(
+                account=account,
+                number=new_number(),
+                purpose=purpose,
+                status=status,
+                subject_id=subject_id,
+                obligation=obligation,
+                amount=usd(total),
+                charged_amount=quote(total),
+                exchange_rate=settings.USD_TO_OMR,
+                card=card,
+                card_brand=card.brand if card else "",
+                card_last4=card.last4 if card else "",
+                opened_by=by,
+                created_at=now,
+            )
+            Line.objects.bulk_create(
+                Line(
+                    transaction=transaction,
+                    position=position,
+                    description=line.description,
+                    quantity=line.quantity,
+                    unit_price=usd(line.amount if line.unit_price is None else line.unit_price),
+                    amount=usd(line.amount),
+                    period_start=line.period_start,
+                    period_end=line.period_end,
+                )
+                for position, line in enumerate(lines, start=1)
+            )
+    except IntegrityError as error:
+        if "one_open_" in str(error):
+            raise AlreadyOpen("A payment for this is under way. Wait for its outcome.") from error
+        raise
+    return transaction
+
+
+def execute(*, transaction_id: int, now: datetime) -> Transaction:
+    """Charge the card of a `processing` transaction and settle the answer.
+
+    Safe to call any number of times. When Stripe gives no answer the transaction stays
+    `processing`. Never call it inside a database transaction.
+    """
+    transaction = Transaction.objects.select_related("account", "card").get(pk=transaction_id)
+    if transaction.status != Status.PROCESSING or transaction.card is None:
+        return transaction
+    Transaction.objects.filter(pk=transaction_id, status=Status.PROCESSING).update(asked_at=now)
+    try:
+        if now - transaction.created_at < KEY_LIFETIME:
+            payment = _charge(transaction, transaction.card)
+        else:
+            payment = gateway.find_payment(transaction_number=transaction.number)
+    except gateway.GatewayUnavailable:
+        log.warning("charge_unanswered", transaction=transaction.number)
+        return transaction
+    except gateway.GatewayRefused as refusal:
+        log.error("charge_refused", transaction=transaction.number, why=str(refusal))
+        payment = gateway.Payment(
+            gateway.Outcome.DECLINED,
+            failure_code="refused",
+            failure_message="The card could not be charged. Add it again or use another one.",
+        )
+    return settlement.settle(transaction_id=transaction_id, payment=payment, now=now)
+
+
+def _charge(transaction: Transaction, card: Card) -> gateway.Payment:
+    return gateway.charge_card(
+        customer_id=transaction.account.stripe_customer_id,
+        payment_method_id=card.stripe_payment_method_id,
+        amount=transaction.charged_amount,
+        description=f"{settings.SELLER['name']} {transaction.number}",
+        metadata=gateway_metadata(transaction),
+        idempotency_key=f"charge-{transaction.number}",
+    )
+
+
+def gateway_metadata(transaction: Transaction) -> dict[str, str]:
+    """What Stripe keeps with a payment, so that each finds the other."""
+    return {
+        "transaction": transaction.number,
+        "account": str(transaction.account_id),
+        "purpose": transaction.purpose,
+    }

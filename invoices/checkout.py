@@ -1,0 +1,121 @@
+"""Hosted payment pages (Stripe Checkout), and asking Stripe how any open transaction stands."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import transaction as database
+
+from accounts import cards, gateway
+from accounts.models import Account, User
+from invoices import charging, settlement
+from invoices.charging import NewLine
+from invoices.models import OPEN_STATUSES, Purpose, Status, Transaction
+
+log = structlog.get_logger(__name__)
+
+#: How long a transaction may stay open before the sweeper asks about it, and how often it asks.
+SWEEP_AFTER = timedelta(minutes=1)
+#: Stripe closes a payment page after a day; until then the customer may still pay.
+SWEEP_CHECKOUT_EVERY = timedelta(minutes=15)
+
+
+def open_page(
+    *,
+    account: Account,
+    purpose: Purpose,
+    lines: Sequence[NewLine],
+    return_url: str,
+    cancel_url: str,
+    by: User | None,
+    now: datetime,
+) -> Transaction:
+    """Open a hosted payment page and return its transaction with `checkout_url` set.
+
+    `return_url` is where the customer comes back to; Stripe fills in {CHECKOUT_SESSION_ID}.
+    Raises GatewayUnavailable; the transaction then stays *Checkout* without a page, which can't be
+    paid, and the sweeper expires it.
+    """
+    cards.ensure_customer(account=account)
+    with database.atomic(durable=True):
+        transaction = charging.open_transaction(
+            account=account, purpose=purpose, lines=lines, status=Status.CHECKOUT, by=by, now=now
+        )
+    session = _open_session(transaction, return_url=return_url, cancel_url=cancel_url)
+    Transaction.objects.filter(pk=transaction.pk, status=Status.CHECKOUT).update(
+        stripe_checkout_session_id=session.id,
+        checkout_url=session.url,
+        expires_at=session.expires_at,
+    )
+    transaction.refresh_from_db()
+    return transaction
+
+
+def _open_session(
+    transaction: Transaction, *, return_url: str, cancel_url: str
+) -> gateway.CheckoutSession:
+    line = transaction.lines.order_by("position")[0]
+    return gateway.open_checkout(
+        customer_id=transaction.account.stripe_customer_id,
+        amount=transaction.charged_amount,
+        description=f"{line.description} ({transaction.amount.amount} USD)",
+        metadata=charging.gateway_metadata(transaction),
+        success_url=return_url,
+        cancel_url=cancel_url,
+        idempotency_key=f"checkout-{transaction.number}",
+    )
+
+
+def refresh(*, transaction_id: int, now: datetime) -> Transaction:
+    """Ask Stripe how an open transaction stands, and settle what it says.
+
+    Called when the customer returns, when a webhook says that something happened, and by the
+    sweeper. When Stripe gives no answer nothing changes.
+    """
+    transaction = Transaction.objects.get(pk=transaction_id)
+    if transaction.status == Status.PROCESSING:
+        return charging.execute(transaction_id=transaction_id, now=now)
+    if transaction.status != Status.CHECKOUT or transaction.is_expired:
+        return transaction
+    if not transaction.stripe_checkout_session_id:
+        return _expire(transaction, now)
+    Transaction.objects.filter(pk=transaction_id, status=Status.CHECKOUT).update(asked_at=now)
+    try:
+        session = gateway.retrieve_checkout(transaction.stripe_checkout_session_id)
+    except gateway.GatewayUnavailable:
+        log.warning("checkout_unanswered", transaction=transaction.number)
+        return transaction
+    transaction = settlement.settle(transaction_id=transaction_id, payment=session.payment, now=now)
+    if session.is_expired and transaction.status == Status.CHECKOUT:
+        return _expire(transaction, now)
+    return transaction
+
+
+def _expire(transaction: Transaction, now: datetime) -> Transaction:
+    """Mark a page that can't be paid any more; it stays *Checkout* in the history."""
+    Transaction.objects.filter(
+        pk=transaction.pk, status=Status.CHECKOUT, expired_at__isnull=True
+    ).update(expired_at=now)
+    transaction.refresh_from_db()
+    return transaction
+
+
+def sweep(*, now: datetime, limit: int = 200) -> int:
+    """Ask about every transaction that has been open for too long; return how many were settled."""
+    open_ones = Transaction.objects.filter(
+        status__in=OPEN_STATUSES, expired_at__isnull=True, created_at__lt=now - SWEEP_AFTER
+    )
+    due = open_ones.filter(status=Status.PROCESSING) | open_ones.filter(
+        status=Status.CHECKOUT
+    ).exclude(asked_at__gt=now - SWEEP_CHECKOUT_EVERY)
+    settled = 0
+    for transaction_id in due.order_by("created_at").values_list("pk", flat=True)[:limit]:
+        transaction = refresh(transaction_id=transaction_id, now=now)
+        settled += not transaction.is_open or transaction.is_expired
+    return settled
+
+
+def absolute(path: str) -> str:
+    """Return the full address of a path of the portal, for Stripe to send customers back to."""
+    return f"{settings.PORTAL_URL}{path}"

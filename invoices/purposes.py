@@ -1,0 +1,36 @@
+"""What a paid transaction brings about.
+
+Each purpose is registered by the app that sells it, when Django starts. Settlement calls it inside
+its own database transaction, so that a payment and what it pays for are one change.
+"""
+
+from datetime import datetime
+from typing import Protocol
+
+from invoices.models import Purpose, Transaction
+
+
+class Fulfilment(Protocol):
+    """What happens when a transaction of a purpose is settled. Never calls the gateway."""
+
+    #: Whether `failed` tells the customer itself; if not, settlement sends the general notice.
+    announces_failure: bool
+
+    def paid(self, *, transaction: Transaction, now: datetime) -> None:
+        """Bring about what was paid for. Called once, before the transaction becomes `paid`."""
+
+    def failed(self, *, transaction: Transaction, now: datetime) -> None:
+        """React to a failure. Called once for each failed transaction."""
+
+
+_fulfilments: dict[Purpose, Fulfilment] = {}
+
+
+def register(purpose: Purpose, fulfilment: Fulfilment) -> None:
+    """Say who fulfils `purpose`."""
+    _fulfilments[purpose] = fulfilment
+
+
+def fulfilment_of(transaction: Transaction) -> Fulfilment:
+    """Return who fulfils this transaction. Raises KeyError for a purpose nobody registered."""
+    return _fulfilments[Purpose(transaction.purpose)]

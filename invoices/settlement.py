@@ -1,0 +1,158 @@
+"""Settling: the one place where a transaction changes state.
+
+Reached from four sides (the gateway's answer, a webhook, the customer's return from the payment
+page, the sweeper), each any number of times, in any order and at once. The row lock lets one call
+at a time decide; the call that makes the transition carries out the purpose in the same database
+transaction, so a payment brings about its purpose exactly once (invariant I3).
+"""
+
+from datetime import datetime
+
+import structlog
+from django.conf import settings
+from django.db import transaction as database
+
+from accounts import outbox
+from accounts.gateway import Outcome, Payment
+from accounts.models import CARD_BRANDS, AuditEvent
+from accounts.money import format_omr, format_usd, to_minor_units
+from invoices.models import ReceiptSequence, Status, Transaction
+from invoices.purposes import fulfilment_of
+
+log = structlog.get_logger(__name__)
+
+
+@database.atomic
+def settle(*, transaction_id: int, payment: Payment, now: datetime) -> Transaction:
+    """Bring a transaction to where its payment is, and return it.
+
+    A late success moves `failed` to `paid`; `paid` is final. A declined attempt on a payment page
+    leaves it open: the customer may try another card there. A capture of another amount than was
+    asked for is recorded for staff and changes nothing.
+    """
+    transaction = (
+        Transaction.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("account")
+        .get(pk=transaction_id)
+    )
+    if transaction.status == Status.PAID:
+        return transaction
+    if payment.outcome == Outcome.SUCCEEDED:
+        return _settle_paid(transaction, payment, now)
+    if transaction.status == Status.PROCESSING and payment.outcome in (
+        Outcome.DECLINED,
+        Outcome.CANCELED,
+    ):
+        return _settle_failed(transaction, payment, now)
+    if transaction.status == Status.CHECKOUT and payment.outcome == Outcome.DECLINED:
+        transaction.failure_code = payment.failure_code
+        transaction.failure_message = payment.failure_message
+        transaction.save(update_fields=["failure_code", "failure_message"])
+    return transaction
+
+
+def _settle_paid(transaction: Transaction, payment: Payment, now: datetime) -> Transaction:
+    expected = (
+        to_minor_units(transaction.charged_amount),
+        str(transaction.charged_amount.currency.code).lower(),
+    )
+    if (payment.amount_minor, payment.currency) != expected:
+        log.error("captured_amount_differs", transaction=transaction.number)
+        AuditEvent.objects.create(
+            account=transaction.account,
+            action="captured_amount_differs",
+            details={
+                "transaction": transaction.number,
+                "payment_intent": payment.payment_intent_id,
+                "captured": payment.amount_minor,
+                "currency": payment.currency,
+                "expected": expected[0],
+            },
+            created_at=now,
+        )
+        return transaction
+    transaction.stripe_payment_intent_id = payment.payment_intent_id
+    transaction.card_brand = payment.card_brand or transaction.card_brand
+    transaction.card_last4 = payment.card_last4 or transaction.card_last4
+    transaction.paid_at = now
+    fulfilment_of(transaction).paid(transaction=transaction, now=now)
+    transaction.status = Status.PAID
+    transaction.failure_code = transaction.failure_message = ""
+    # Last, for its lock is the seller's: whoever waits for it waits for as little as can be.
+    transaction.receipt_number = _next_receipt_number(settings.SELLER["receipt_prefix"])
+    transaction.save()
+    outbox.record_email(
+        account=transaction.account,
+        event="transaction_paid",
+        key=f"transaction_paid:{transaction.number}",
+        context={
+            **_notice(transaction),
+            "receipt_number": transaction.receipt_number,
+            "charged": format_omr(transaction.charged_amount.amount),
+            "rate": f"{transaction.exchange_rate.normalize():f}",
+            "paid_at": now.isoformat(),
+        },
+        now=now,
+    )
+    _tell_platform(transaction, "transaction.paid", now)
+    return transaction
+
+
+def _settle_failed(transaction: Transaction, payment: Payment, now: datetime) -> Transaction:
+    transaction.status = Status.FAILED
+    transaction.failed_at = now
+    transaction.stripe_payment_intent_id = payment.payment_intent_id
+    transaction.failure_code = payment.failure_code or "canceled"
+    transaction.failure_message = payment.failure_message or "The payment was canceled."
+    transaction.save()
+    fulfilment = fulfilment_of(transaction)
+    fulfilment.failed(transaction=transaction, now=now)
+    if not fulfilment.announces_failure:
+        outbox.record_email(
+            account=transaction.account,
+            event="transaction_failed",
+            key=f"transaction_failed:{transaction.number}",
+            context={**_notice(transaction), "reason": transaction.failure_message},
+            now=now,
+        )
+    _tell_platform(transaction, "transaction.failed", now)
+    return transaction
+
+
+def _next_receipt_number(prefix: str) -> str:
+    """Return the next number of the seller's sequence; a rollback gives it back: no gaps."""
+    ReceiptSequence.objects.get_or_create(prefix=prefix)
+    sequence = ReceiptSequence.objects.select_for_update().get(prefix=prefix)
+    sequence.last_number += 1
+    sequence.save(update_fields=["last_number"])
+    return f"{prefix}-{sequence.last_number:06d}"
+
+
+def _notice(transaction: Transaction) -> dict[str, str]:
+    """What each notice about a transaction says (see accounts/notices.py)."""
+    first = transaction.lines.order_by("position").values_list("description", flat=True).first()
+    card = ""
+    if transaction.card_last4:
+        brand = CARD_BRANDS.get(transaction.card_brand, transaction.card_brand.title())
+        card = f"{brand} •••• {transaction.card_last4}"
+    return {
+        "number": transaction.number,
+        "description": first or transaction.get_purpose_display(),
+        "amount": format_usd(transaction.amount.amount),
+        "card": card,
+        "path": f"/billing/history/{transaction.number}/",
+    }
+
+
+def _tell_platform(transaction: Transaction, event: str, now: datetime) -> None:
+    outbox.record_platform_event(
+        account=transaction.account,
+        event=event,
+        key=f"{event}:{transaction.number}",
+        data={
+            "number": transaction.number,
+            "purpose": transaction.purpose,
+            "amount": str(transaction.amount.amount),
+        },
+        now=now,
+    )

@@ -1,0 +1,34 @@
+"""What a period includes, and what is left of it."""
+
+from decimal import Decimal
+
+from django.db import connection
+
+from plans.models import Allowance, FeatureKind, Renewal
+from wallet import ledger
+
+_GRANT = """
+INSERT INTO plans_allowance (account_id, renewal_id, feature_id, included, used, billed_quantity)
+SELECT renewal.account_id, renewal.id, price.feature_id, price.included_quantity, 0, 0
+FROM plans_renewal AS renewal
+JOIN plans_featureprice AS price ON price.version_id = renewal.plan_version_id
+JOIN plans_feature AS feature ON feature.id = price.feature_id
+WHERE renewal.id = %s AND feature.kind = %s AND price.included_quantity > 0
+ON CONFLICT (account_id, renewal_id, feature_id) DO UPDATE SET included = excluded.included
+"""
+
+
+def grant(*, renewal: Renewal) -> None:
+    """Grant the period's allowance, once it is paid or when it costs nothing.
+
+    Usage reported before stays billed: it was used at the unit price (DESIGN.md section 6). Under
+    the wallet's lock, so that no batch of usage rates with half of it.
+    """
+    ledger.lock(account_ids=[renewal.account_id])
+    with connection.cursor() as cursor:
+        cursor.execute(_GRANT, [renewal.pk, FeatureKind.CONSUMABLE.value])
+
+
+def remaining(allowance: Allowance) -> Decimal:
+    """Return what is left to draw."""
+    return allowance.included - allowance.used

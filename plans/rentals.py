@@ -1,0 +1,164 @@
+"""Rentals: taken at once, charged for the rest of the period; released when the period ends."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.core.exceptions import ValidationError
+from django.db import transaction as database
+
+from accounts import cards
+from accounts.models import Account, AuditEvent, User
+from accounts.money import to_cents
+from invoices import charging
+from invoices.charging import NewLine
+from invoices.models import Purpose, Status, Transaction
+from plans import pricing, subscriptions
+from plans.models import Feature, Rental, Subscription
+
+
+def set_quantity(
+    *, account: Account, feature: Feature, quantity: int, now: datetime, by: User | None = None
+) -> Transaction | None:
+    """Hold `quantity` of a rental.
+
+    More than now: held at once, and what the plan does not include is charged to the default card
+    for the rest of the period (then the returned transaction says whether it was paid). Fewer: the
+    released ones stay until the period ends, unpaid for after. Raises ValidationError when the
+    plan does not have the rental, above its maximum, without a card, or without a subscription.
+    """
+    transaction = _change(account=account, feature=feature, quantity=quantity, now=now, by=by)
+    if transaction is None:
+        return None
+    return charging.execute(transaction_id=transaction.pk, now=now)
+
+
+@database.atomic(durable=True)
+def _change(
+    *, account: Account, feature: Feature, quantity: int, now: datetime, by: User | None
+) -> Transaction | None:
+    account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    subscription = subscriptions.current(account=account)
+    price = subscription and subscriptions.rental_price(
+        subscription=subscription, feature_key=feature.key
+    )
+    if subscription is None or price is None:
+        raise ValidationError(f"{feature.name} is not in the plan.")
+    if quantity < 0:
+        raise ValidationError("Enter zero or more.")
+    if price.maximum is not None and quantity > price.maximum:
+        raise ValidationError(f"The plan allows at most {price.maximum}.")
+    held = open_rental(account=account, feature=feature)
+    holding = held.quantity if held else 0
+    if quantity <= holding:
+        if held is not None:
+            held.quantity_at_renewal = quantity if quantity < holding else None
+            held.save(update_fields=["quantity_at_renewal"])
+            _record(account, feature, quantity, by, now)
+        return None
+    included = price.included_quantity
+    extra = pricing.rental_quantity_billed(
+        held=quantity, included=included
+    ) - pricing.rental_quantity_billed(held=holding, included=included)
+    cost = _cost_until_renewal(subscription, price.unit_price.amount * extra, now)
+    if not cost:
+        _hold(account, feature, quantity, now)
+        _record(account, feature, quantity, by, now)
+        return None
+    card = cards.default_card(account=account)
+    if card is None:
+        raise ValidationError("Add a payment method first: rentals are charged to it.")
+    asked = Rental.objects.create(account=account, feature=feature, quantity=quantity)
+    return charging.open_transaction(
+        account=account,
+        purpose=Purpose.RENTAL,
+        lines=[
+            NewLine(
+                f"{feature.name}, until renewal",
+                cost,
+                quantity=Decimal(extra),
+                unit_price=price.unit_price.amount,
+                period_start=now,
+                period_end=subscription.current_period_end,
+            )
+        ],
+        status=Status.PROCESSING,
+        card=card,
+        subject_id=asked.pk,
+        obligation=f"rental:{feature.key}",
+        by=by,
+        now=now,
+    )
+
+
+def _cost_until_renewal(subscription: Subscription, monthly: Decimal, now: datetime) -> Decimal:
+    start, end = subscription.current_period_start, subscription.current_period_end
+    if start is None or end is None:
+        return to_cents(monthly)
+    return pricing.prorate(monthly, start=start, end=end, now=now)
+
+
+def open_rental(*, account: Account, feature: Feature) -> Rental | None:
+    """Return what the account holds of a rental now, or None."""
+    return Rental.objects.filter(
+        account=account, feature=feature, started_at__isnull=False, ended_at__isnull=True
+    ).first()
+
+
+def release_at_renewal(*, account: Account, at: datetime) -> None:
+    """Let go of what was released during the period that ends at `at`."""
+    releases = Rental.objects.select_for_update().filter(
+        account=account, ended_at__isnull=True, quantity_at_renewal__isnull=False
+    )
+    for rental in releases.select_related("feature"):
+        _hold(account, rental.feature, rental.quantity_at_renewal or 0, at)
+
+
+def _hold(account: Account, feature: Feature, quantity: int, at: datetime) -> None:
+    """End the open row and begin another: the history says who held what when."""
+    Rental.objects.filter(
+        account=account, feature=feature, started_at__isnull=False, ended_at__isnull=True
+    ).update(ended_at=at)
+    if quantity:
+        Rental.objects.create(account=account, feature=feature, quantity=quantity, started_at=at)
+
+
+def _record(
+    account: Account, feature: Feature, quantity: int, by: User | None, now: datetime
+) -> None:
+    AuditEvent.objects.create(
+        account=account,
+        actor=by,
+        action="rental_changed",
+        details={"feature": feature.key, "quantity": quantity},
+        created_at=now,
+    )
+
+
+class RentalFulfilment:
+    """A paid rental is held from then on."""
+
+    announces_failure = False
+
+    def paid(self, *, transaction: Transaction, now: datetime) -> None:
+        """Hold what was asked for, whatever was held before."""
+        asked = (
+            Rental.objects.select_for_update(of=("self",))
+            .select_related("feature")
+            .get(pk=transaction.subject_id)
+        )
+        quantity = asked.quantity
+        Rental.objects.filter(
+            account_id=asked.account_id,
+            feature=asked.feature,
+            started_at__isnull=False,
+            ended_at__isnull=True,
+        ).update(ended_at=now)
+        asked.started_at = now
+        asked.save(update_fields=["started_at"])
+        _record(transaction.account, asked.feature, quantity, transaction.opened_by, now)
+
+    def failed(self, *, transaction: Transaction, now: datetime) -> None:
+        """Nothing is held that was not paid for."""
+        Rental.objects.filter(pk=transaction.subject_id, started_at__isnull=True).update(
+            ended_at=now
+        )

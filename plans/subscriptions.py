@@ -1,0 +1,376 @@
+"""Subscriptions: what an account is on, subscribing, and what it costs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.core.exceptions import ValidationError
+from django.db import transaction as database
+from django.db.models import Q
+from djmoney.money import Money
+
+from accounts import cards, outbox, service_state
+from accounts.models import Account, AuditEvent, PauseReason, User
+from accounts.money import to_cents, usd
+from invoices import charging
+from invoices.charging import NewLine
+from invoices.models import Purpose, Status, Transaction
+from plans import allowances, periods, pricing
+from plans.models import (
+    FeatureKind,
+    FeaturePrice,
+    Plan,
+    PlanType,
+    PlanVersion,
+    Renewal,
+    RenewalStatus,
+    Rental,
+    Subscription,
+    SubscriptionStatus,
+)
+from plans.subscription_models import CURRENT_STATUSES
+from wallet import ledger
+from wallet.models import EntryKind
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What subscribing comes to, shown before the customer agrees. `amount` is USD."""
+
+    plan_version: PlanVersion
+    lines: Sequence[NewLine]
+    amount: Decimal
+    charged_amount: Money
+    period: periods.Period
+
+
+def current(*, account: Account) -> Subscription | None:
+    """Return the subscription in force, or None."""
+    return (
+        Subscription.objects.filter(account=account, status__in=CURRENT_STATUSES)
+        .select_related("plan_version__plan")
+        .first()
+    )
+
+
+def latest_version(*, plan: Plan) -> PlanVersion | None:
+    """Return the version that is sold now: the newest published one."""
+    return plan.versions.filter(published_at__isnull=False).order_by("-number").first()
+
+
+def offered_to(*, account: Account) -> list[PlanVersion]:
+    """Return the versions the account may choose from: public plans, and its own."""
+    own = Q(versions__subscriptions__account=account)
+    plans = Plan.objects.filter(Q(type=PlanType.PUBLIC) | own, archived_at__isnull=True).distinct()
+    versions = [latest_version(plan=plan) for plan in plans.order_by("position", "slug")]
+    return [version for version in versions if version is not None]
+
+
+def period_lines(
+    *,
+    account: Account,
+    plan_version: PlanVersion,
+    period: periods.Period,
+    held: Sequence[Rental],
+) -> list[NewLine]:
+    """Return what one period of a plan with the rentals `held` costs, line by line (USD)."""
+    lines = []
+    monthly_price = plan_version.monthly_price.amount
+    if monthly_price:
+        lines.append(
+            NewLine(
+                f"{plan_version.plan.name} plan",
+                to_cents(monthly_price),
+                period_start=period.start,
+                period_end=period.end,
+            )
+        )
+    prices = {
+        price.feature_id: price
+        for price in plan_version.prices.filter(feature__kind=FeatureKind.RENTAL)
+    }
+    for rental in held:
+        price = prices.get(rental.feature_id)
+        if price is None:
+            continue
+        billed = pricing.rental_quantity_billed(
+            held=rental.quantity, included=price.included_quantity
+        )
+        cost = to_cents(price.unit_price.amount * billed)
+        if cost:
+            lines.append(
+                NewLine(
+                    rental.feature.name,
+                    cost,
+                    quantity=Decimal(billed),
+                    unit_price=price.unit_price.amount,
+                    period_start=period.start,
+                    period_end=period.end,
+                )
+            )
+    return lines
+
+
+def rentals_held(*, account: Account, at: datetime | None = None) -> list[Rental]:
+    """Return the rentals held now, or those held at a moment."""
+    rentals = Rental.objects.filter(account=account, started_at__isnull=False, quantity__gt=0)
+    if at is None:
+        rentals = rentals.filter(ended_at__isnull=True)
+    else:
+        rentals = rentals.filter(started_at__lte=at).filter(
+            Q(ended_at__isnull=True) | Q(ended_at__gt=at)
+        )
+    return list(rentals.select_related("feature").order_by("feature__position"))
+
+
+@database.atomic
+def start_free(*, account: Account, plan_version: PlanVersion, now: datetime) -> Subscription:
+    """Begin a plan that costs nothing and needs no card.
+
+    Raises ValidationError for a plan that costs something or when there is a subscription already.
+    """
+    if plan_version.monthly_price.amount:
+        raise ValidationError(f"{plan_version.plan.name} has to be paid for first.")
+    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    if current(account=account) is not None:
+        raise ValidationError("There is a subscription already.")
+    subscription = Subscription(account=account, plan_version=plan_version, created_at=now)
+    return _begin(subscription, paid_by=None, now=now)
+
+
+def preview(*, account: Account, plan_version: PlanVersion, now: datetime) -> Preview:
+    """Return exactly what subscribing at `now` would charge."""
+    period = periods.period(now.replace(microsecond=0), 1)
+    lines = period_lines(
+        account=account,
+        plan_version=plan_version,
+        period=period,
+        held=rentals_held(account=account),
+    )
+    lines += _credit_for_unused_rentals(account, now, limit=plan_version.monthly_price.amount)
+    amount = sum((line.amount for line in lines), Decimal(0))
+    return Preview(
+        plan_version=plan_version,
+        lines=lines,
+        amount=amount,
+        charged_amount=charging.quote(amount),
+        period=period,
+    )
+
+
+def _credit_for_unused_rentals(account: Account, now: datetime, *, limit: Decimal) -> list[NewLine]:
+    """Return what was paid for rentals beyond `now`, as negative lines, no more than `limit`.
+
+    The new subscription's first period charges the same rentals from `now` on: without this the
+    customer would pay twice for the rest of the old period.
+    """
+    subscription = current(account=account)
+    if subscription is None:
+        return []
+    paid = Renewal.objects.filter(
+        subscription=subscription,
+        number=subscription.current_period_number,
+        status=RenewalStatus.PAID,
+    ).first()
+    if paid is None:
+        return []
+    old_period = periods.Period(paid.number, paid.period_start, paid.period_end)
+    lines = []
+    for line in period_lines(
+        account=account,
+        plan_version=paid.plan_version,
+        period=old_period,
+        held=rentals_held(account=account),
+    ):
+        unused = pricing.prorate(line.amount, start=old_period.start, end=old_period.end, now=now)
+        unused = min(unused, limit)
+        limit -= unused
+        if unused:
+            lines.append(
+                NewLine(
+                    f"Unused: {line.description}",
+                    -unused,
+                    period_start=now,
+                    period_end=old_period.end,
+                )
+            )
+    return lines
+
+
+def subscribe(
+    *, account: Account, plan_version: PlanVersion, by: User | None, now: datetime
+) -> Transaction | None:
+    """Subscribe to a plan: free ones at once, else charged to the default card.
+
+    Period 1 begins when it is paid. Returns the transaction (paid, failed, or processing), None
+    for a free plan. Leaving a free plan begins a new subscription with its own anchor, as Stripe
+    does. Raises ValidationError for a plan that is not offered, without a card, or when a paid
+    plan is in force (a plan change is another matter).
+    """
+    if plan_version not in offered_to(account=account):
+        raise ValidationError("This plan is not offered.")
+    if not plan_version.monthly_price.amount:
+        start_free(account=account, plan_version=plan_version, now=now)
+        return None
+    with database.atomic(durable=True):
+        account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+        check_may_subscribe(account=account)
+        subscription, _ = Subscription.objects.update_or_create(
+            account=account,
+            status=SubscriptionStatus.INACTIVE,
+            defaults={"plan_version": plan_version},
+            create_defaults={"plan_version": plan_version, "created_at": now},
+        )
+        transaction = charging.open_transaction(
+            account=account,
+            purpose=Purpose.PLAN_CHANGE,
+            lines=preview(account=account, plan_version=plan_version, now=now).lines,
+            status=Status.PROCESSING,
+            card=cards.default_card(account=account),
+            subject_id=subscription.pk,
+            obligation="plan_change",
+            by=by,
+            now=now,
+        )
+    return charging.execute(transaction_id=transaction.pk, now=now)
+
+
+def check_may_subscribe(*, account: Account) -> None:
+    """Raise ValidationError, saying what to do, when the account can't subscribe to a paid plan."""
+    subscription = current(account=account)
+    if subscription is not None:
+        plan = subscription.plan_version.plan
+        if subscription.plan_version.monthly_price.amount:
+            raise ValidationError(f"You are on {plan.name}. Ask us to move you to another plan.")
+        if subscription.renewals.filter(status=RenewalStatus.DUE).exists():
+            raise ValidationError(f"Your {plan.name} renewal is not paid yet. Pay it first.")
+    if cards.default_card(account=account) is None:
+        raise ValidationError("Add a payment method first: the plan is charged to it.")
+
+
+def _begin(
+    subscription: Subscription, *, paid_by: Transaction | None, now: datetime
+) -> Subscription:
+    """Begin the first period at `now`, to the second, and grant its allowance."""
+    first = periods.period(now.replace(microsecond=0), 1)
+    subscription.status = SubscriptionStatus.ACTIVE
+    subscription.anchor = first.start
+    subscription.current_period_number = 1
+    subscription.current_period_start = first.start
+    subscription.current_period_end = first.end
+    subscription.save()
+    renewal = Renewal.objects.create(
+        account_id=subscription.account_id,
+        subscription=subscription,
+        plan_version=subscription.plan_version,
+        number=1,
+        anchor=first.start,
+        period_start=first.start,
+        period_end=first.end,
+        amount=paid_by.amount if paid_by else usd(0),
+        status=RenewalStatus.PAID,
+        transaction=paid_by,
+        created_at=now,
+        paid_at=now,
+    )
+    allowances.grant(renewal=renewal)
+    AuditEvent.objects.create(
+        account_id=subscription.account_id,
+        action="subscription_started",
+        details={"plan": subscription.plan_version.plan.slug},
+        created_at=now,
+    )
+    return subscription
+
+
+class PlanFulfilment:
+    """A paid plan begins: the free one before it ends at the same moment."""
+
+    announces_failure = False
+
+    def paid(self, *, transaction: Transaction, now: datetime) -> None:
+        """Begin period 1 of the subscription that was paid for."""
+        subscription = (
+            Subscription.objects.select_for_update(no_key=True, of=("self",))
+            .select_related("plan_version__plan")
+            .get(pk=transaction.subject_id)
+        )
+        if subscription.status != SubscriptionStatus.INACTIVE:
+            credit_second_payment(transaction=transaction, now=now)
+            return
+        moment = now.replace(microsecond=0)
+        before = current(account=transaction.account)
+        if before is not None:
+            before.status = SubscriptionStatus.CANCELED
+            before.past_due_since = None
+            before.ended_at = moment
+            before.save()
+        _begin(subscription, paid_by=transaction, now=now)
+        # The payment may have taken a while: the receipt shows the period that was bought.
+        transaction.lines.filter(amount__gt=0).update(
+            period_start=subscription.current_period_start,
+            period_end=subscription.current_period_end,
+        )
+        service_state.lift(
+            account_ids=[transaction.account_id],
+            reason=PauseReason.SUBSCRIPTION_UNPAID,
+            now=now,
+        )
+        outbox.record_platform_event(
+            account=transaction.account,
+            event="subscription.renewed",
+            key=f"subscription.renewed:{transaction.number}",
+            data={"plan": subscription.plan_version.plan.slug, "period": 1},
+            now=now,
+        )
+
+    def failed(self, *, transaction: Transaction, now: datetime) -> None:
+        """Nothing begins; the customer may try again."""
+
+
+def credit_second_payment(*, transaction: Transaction, now: datetime) -> None:
+    """Turn a payment for something that is paid already into credit.
+
+    It happens when a payment that was reported as failed succeeds late, after another one was
+    made. The money is the customer's.
+    """
+    ledger.post(
+        account_id=transaction.account_id,
+        kind=EntryKind.TOP_UP,
+        amount=transaction.amount.amount,
+        description="Credit for a second payment of the same period",
+        now=now,
+        transaction=transaction,
+    )
+
+
+def needs_card(account: Account) -> str:
+    """Say why the default card can't go while a subscription is charged to it, or ""."""
+    subscription = current(account=account)
+    if subscription is None:
+        return ""
+    costs = subscription.plan_version.monthly_price.amount or any(
+        line.amount
+        for line in period_lines(
+            account=account,
+            plan_version=subscription.plan_version,
+            period=periods.period(subscription.created_at, 1),
+            held=rentals_held(account=account),
+        )
+    )
+    if costs:
+        plan = subscription.plan_version.plan.name
+        return f"Your {plan} plan is charged to this card. Add another card first."
+    return ""
+
+
+def rental_price(*, subscription: Subscription, feature_key: str) -> FeaturePrice | None:
+    """Return the price of a rental in the subscription's plan, or None when it is not in it."""
+    return (
+        subscription.plan_version.prices.filter(
+            feature__key=feature_key, feature__kind=FeatureKind.RENTAL
+        )
+        .select_related("feature")
+        .first()
+    )

@@ -1,0 +1,12 @@
+"""Scheduled and nudged work on subscriptions."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from plans import renewals
+
+
+@shared_task(name="plans.renew_due")
+def renew_due() -> None:
+    """Open, charge and chase renewals."""
+    renewals.renew_due(now=timezone.now())

@@ -1,0 +1,302 @@
+"""Auto-refill: a top-up the portal makes by itself (DESIGN.md section 6).
+
+Due is a query, not an event: on, not suspended, not backing off, balance strictly below the
+threshold, a default card to charge, none open. Whoever asks, and however many at once: the
+database admits one open refill for an account.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.core.exceptions import ValidationError
+from django.db import transaction as database
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from accounts import cards, outbox
+from accounts.models import Account, AuditEvent, Card, User
+from accounts.money import format_usd, to_cents, usd
+from invoices import charging
+from invoices.charging import NewLine
+from invoices.models import Purpose, Status, Transaction
+from wallet import ledger, topups
+from wallet.models import AutoRefill, EntryKind, Wallet
+
+log = structlog.get_logger(__name__)
+
+DESCRIPTION = "Auto-refill"
+
+#: How long to wait after the first, second and third decline in a row; the third suspends.
+BACK_OFF = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
+FAILURES_UNTIL_SUSPENDED = len(BACK_OFF)
+#: No more refills than this in 24 hours, whatever is used.
+MAXIMUM_PER_DAY = 5
+
+#: No decline to remember.
+_AFRESH: dict[str, Any] = {
+    "consecutive_failures": 0,
+    "next_attempt_at": None,
+    "suspended_at": None,
+}
+
+
+def configure(
+    *,
+    account: Account,
+    enabled: bool,
+    threshold: Decimal,
+    amount: Decimal,
+    minimum: Decimal,
+    by: User | None,
+    now: datetime,
+) -> AutoRefill:
+    """Switch auto-refill on or off and set its threshold and amount (USD).
+
+    Switching it on again lifts a suspension. Raises ValidationError, by field, without a default
+    card, for a threshold that is negative or an amount that can't be topped up.
+    """
+    errors: dict[str, str] = {}
+    if not threshold.is_finite() or threshold < 0 or threshold != to_cents(threshold):
+        errors["threshold"] = "Enter an amount of zero or more, in whole cents."
+    elif threshold > Decimal("100000"):
+        errors["threshold"] = f"Enter at most {format_usd(Decimal(100000))}."
+    try:
+        topups.check_amount(amount, minimum=minimum)
+    except ValidationError as error:
+        errors["amount"] = error.messages[0]
+    if enabled and cards.default_card(account=account) is None:
+        errors["enabled"] = "Add a payment method first: auto-refill charges your default card."
+    if errors:
+        raise ValidationError(errors)
+    with database.atomic():
+        wallet = Wallet.objects.select_for_update(no_key=True).get(account=account)
+        refill = of_wallet(wallet=wallet)
+        switched_on = enabled and not refill.enabled
+        refill.threshold, refill.amount = usd(threshold), usd(amount)
+        refill.enabled = enabled
+        if switched_on:
+            refill.enabled_by, refill.enabled_at = by, now
+            for field, value in _AFRESH.items():
+                setattr(refill, field, value)
+        refill.save()
+        AuditEvent.objects.create(
+            account=account,
+            actor=by,
+            action="auto_refill_configured",
+            details={"enabled": enabled, "threshold": str(threshold), "amount": str(amount)},
+            created_at=now,
+        )
+        nudge(account_ids=[account.pk])
+    return refill
+
+
+def of_wallet(*, wallet: Wallet) -> AutoRefill:
+    """Return the wallet's auto-refill, off by default."""
+    refill, _ = AutoRefill.objects.get_or_create(wallet=wallet)
+    return refill
+
+
+def due(*, now: datetime) -> QuerySet[AutoRefill]:
+    """Return the refills that should be opened at `now`."""
+    account_id = OuterRef("wallet__account_id")
+    return AutoRefill.objects.filter(
+        Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=now),
+        Exists(Card.objects.filter(account_id=account_id, is_default=True)),
+        ~Exists(
+            Transaction.objects.filter(
+                account_id=account_id, purpose=Purpose.AUTO_REFILL, status=Status.PROCESSING
+            )
+        ),
+        enabled=True,
+        suspended_at__isnull=True,
+        wallet__balance__lt=F("threshold"),
+    )
+
+
+def refill_due(*, now: datetime, account_ids: Iterable[UUID] | None = None) -> int:
+    """Open and charge every refill that is due, looking again after a success; return how many.
+
+    Without `account_ids`, all accounts are looked at: the sweep that finds what a lost nudge
+    should have done.
+    """
+    candidates = due(now=now).select_related("wallet__account")
+    if account_ids is not None:
+        candidates = candidates.filter(wallet__account_id__in=list(account_ids))
+    charged = 0
+    for refill in candidates:
+        # A refill smaller than the gap takes several; the cap per day ends the loop.
+        while (transaction := _open(account=refill.wallet.account, now=now)) is not None:
+            settled = charging.execute(transaction_id=transaction.pk, now=now)
+            charged += 1
+            if settled.status != Status.PAID:
+                break
+    return charged
+
+
+def _open(*, account: Account, now: datetime) -> Transaction | None:
+    """Record one refill if it is due, looking again under the wallet's lock."""
+    with database.atomic(durable=True):
+        wallet = Wallet.objects.select_for_update(no_key=True).get(account=account)
+        refill = due(now=now).filter(wallet=wallet).first()
+        if refill is None:
+            return None
+        if _used_today(account, now) >= MAXIMUM_PER_DAY:
+            _tell_cap_reached(account, refill, now)
+            return None
+        try:
+            return charging.open_transaction(
+                account=account,
+                purpose=Purpose.AUTO_REFILL,
+                lines=[NewLine(DESCRIPTION, refill.amount.amount)],
+                status=Status.PROCESSING,
+                card=cards.default_card(account=account),
+                obligation="auto_refill",
+                now=now,
+            )
+        except charging.AlreadyOpen:
+            return None
+
+
+def _used_today(account: Account, now: datetime) -> int:
+    return Transaction.objects.filter(
+        account=account,
+        purpose=Purpose.AUTO_REFILL,
+        status=Status.PAID,
+        created_at__gt=now - timedelta(days=1),
+    ).count()
+
+
+def _tell_cap_reached(account: Account, refill: AutoRefill, now: datetime) -> None:
+    """Wait until the oldest refill of the last day is a day old, and say so."""
+    oldest = (
+        Transaction.objects.filter(
+            account=account,
+            purpose=Purpose.AUTO_REFILL,
+            status=Status.PAID,
+            created_at__gt=now - timedelta(days=1),
+        )
+        .order_by("created_at")
+        .first()
+    )
+    if oldest is None:
+        return
+    refill.next_attempt_at = oldest.created_at + timedelta(days=1)
+    refill.save(update_fields=["next_attempt_at"])
+    reason = f"It has topped up {MAXIMUM_PER_DAY} times in 24 hours, the most it may."
+    outbox.record_email(
+        account=account,
+        event="auto_refill_failed",
+        key=f"auto_refill_cap:{oldest.number}",
+        context={
+            "amount": format_usd(refill.amount.amount),
+            "card": "",
+            "reason": reason,
+            "next_attempt_at": refill.next_attempt_at.isoformat(),
+            "path": "/billing/",
+        },
+        now=now,
+    )
+    AuditEvent.objects.create(
+        account=account, action="auto_refill_cap_reached", reason=reason, created_at=now
+    )
+
+
+def last_attempt(*, account: Account) -> Transaction | None:
+    """Return the newest refill, whatever its outcome."""
+    return (
+        Transaction.objects.filter(account=account, purpose=Purpose.AUTO_REFILL)
+        .order_by("-created_at", "-pk")
+        .first()
+    )
+
+
+def nudge(*, account_ids: Iterable[UUID]) -> None:
+    """After commit, have the worker look at these accounts' refills.
+
+    A nudge may be lost: the sweep finds the refill a minute later.
+    """
+    ids = [str(account_id) for account_id in account_ids]
+    if not ids:
+        return
+
+    def send() -> None:
+        # Imported here: tasks import services, not the reverse.
+        from wallet.tasks import refill_accounts
+
+        try:
+            refill_accounts.delay(ids)
+        except refill_accounts.OperationalError:
+            log.warning("refill_nudge_lost", accounts=ids)
+
+    database.on_commit(send)
+
+
+def start_afresh(account: Account, now: datetime) -> None:
+    """A new default card: forget earlier declines and try again."""
+    AutoRefill.objects.filter(wallet__account=account).update(**_AFRESH)
+    nudge(account_ids=[account.pk])
+
+
+def needs_card(account: Account) -> str:
+    """Say why the default card can't go while auto-refill is on, or ""."""
+    if AutoRefill.objects.filter(wallet__account=account, enabled=True).exists():
+        return "Auto-Refill charges this card. Switch it off or add another card first."
+    return ""
+
+
+class AutoRefillFulfilment:
+    """A paid refill becomes credit; a declined one backs off and at last suspends itself."""
+
+    announces_failure = True
+
+    def paid(self, *, transaction: Transaction, now: datetime) -> None:
+        """Credit the wallet with what was paid, in USD."""
+        ledger.post(
+            account_id=transaction.account_id,
+            kind=EntryKind.AUTO_REFILL,
+            amount=transaction.amount.amount,
+            description=DESCRIPTION,
+            now=now,
+            transaction=transaction,
+        )
+        AutoRefill.objects.filter(wallet__account_id=transaction.account_id).update(**_AFRESH)
+
+    def failed(self, *, transaction: Transaction, now: datetime) -> None:
+        """Back off, or after three declines in a row suspend, and tell the customer which."""
+        refill = AutoRefill.objects.select_for_update().get(
+            wallet__account_id=transaction.account_id
+        )
+        refill.consecutive_failures += 1
+        if refill.consecutive_failures >= FAILURES_UNTIL_SUSPENDED:
+            refill.suspended_at = now
+            refill.next_attempt_at = None
+        else:
+            refill.next_attempt_at = now + BACK_OFF[refill.consecutive_failures - 1]
+        refill.save()
+        suspended = refill.suspended_at is not None
+        event = "auto_refill_suspended" if suspended else "auto_refill_failed"
+        context: dict[str, object] = {"reason": transaction.failure_message, "path": "/billing/"}
+        if not suspended:
+            context |= {
+                "amount": format_usd(transaction.amount.amount),
+                "card": f"{transaction.card}" if transaction.card else "",
+                "next_attempt_at": refill.next_attempt_at and refill.next_attempt_at.isoformat(),
+            }
+        outbox.record_email(
+            account=transaction.account,
+            event=event,
+            key=f"{event}:{transaction.number}",
+            context=context,
+            now=now,
+        )
+        if suspended:
+            outbox.record_platform_event(
+                account=transaction.account,
+                event="auto_refill.suspended",
+                key=f"auto_refill.suspended:{transaction.number}",
+                data={"reason": transaction.failure_code},
+                now=now,
+            )

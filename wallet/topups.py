@@ -1,0 +1,140 @@
+"""Top-ups: credit bought by the customer, on a hosted page or with the saved card."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction as database
+from djmoney.money import Money
+
+from accounts import cards
+from accounts.models import Account, Card, User
+from accounts.money import format_usd, to_cents
+from invoices import charging, checkout
+from invoices.charging import NewLine
+from invoices.models import Purpose, Status, Transaction
+from wallet import ledger
+from wallet.models import EntryKind
+
+DESCRIPTION = "Credit top-up"
+
+#: Below this no plan may set its minimum: Stripe charges nothing smaller in most currencies (USD).
+SMALLEST_TOP_UP = Decimal("1.00")
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a top-up comes to, shown before the customer agrees. USD unless said otherwise."""
+
+    amount: Decimal
+    charged_amount: Money
+    exchange_rate: Decimal
+    balance_after: Decimal
+
+
+def check_amount(amount: Decimal, *, minimum: Decimal) -> Decimal:
+    """Return `amount` (USD) when it may be bought.
+
+    Raises ValidationError, saying what may be entered, below the plan's minimum, above
+    settings.MAXIMUM_TOP_UP or with fractions of a cent.
+    """
+    minimum = max(minimum, SMALLEST_TOP_UP)
+    if not amount.is_finite() or amount < minimum:
+        raise ValidationError(f"Enter at least {format_usd(minimum)}.")
+    if amount > settings.MAXIMUM_TOP_UP:
+        raise ValidationError(f"Enter at most {format_usd(settings.MAXIMUM_TOP_UP)}.")
+    if amount != to_cents(amount):
+        raise ValidationError("Enter whole cents, such as 25.50.")
+    return amount
+
+
+def quote(*, account: Account, amount: Decimal) -> Quote:
+    """Return what topping up by `amount` USD comes to at this moment's rate."""
+    return Quote(
+        amount=amount,
+        charged_amount=charging.quote(amount),
+        exchange_rate=settings.USD_TO_OMR,
+        balance_after=account.wallet.balance + amount,
+    )
+
+
+def charge_saved_card(
+    *,
+    account: Account,
+    amount: Decimal,
+    minimum: Decimal,
+    by: User | None,
+    now: datetime,
+    card: Card | None = None,
+) -> Transaction:
+    """Charge `amount` USD to `card`, or to the default card, and credit it once it is paid.
+
+    Returns the transaction: paid, failed, or processing when Stripe gave no answer. Raises
+    ValidationError for an amount that can't be bought, without a card, or while another one-click
+    top-up is under way (a second click must not be a second charge).
+    """
+    check_amount(amount, minimum=minimum)
+    card = card or cards.default_card(account=account)
+    if card is None:
+        raise ValidationError("Add a payment method first, or pay on the payment page.")
+    with database.atomic(durable=True):
+        transaction = charging.open_transaction(
+            account=account,
+            purpose=Purpose.TOP_UP,
+            lines=[NewLine(DESCRIPTION, amount)],
+            status=Status.PROCESSING,
+            card=card,
+            obligation="top_up",
+            by=by,
+            now=now,
+        )
+    return charging.execute(transaction_id=transaction.pk, now=now)
+
+
+def open_payment_page(
+    *,
+    account: Account,
+    amount: Decimal,
+    minimum: Decimal,
+    return_path: str,
+    cancel_path: str,
+    by: User | None,
+    now: datetime,
+) -> Transaction:
+    """Open a hosted page on which the customer pays `amount` USD; see `checkout_url`.
+
+    Raises ValidationError for an amount that can't be bought, GatewayUnavailable when Stripe
+    can't be reached.
+    """
+    check_amount(amount, minimum=minimum)
+    return checkout.open_page(
+        account=account,
+        purpose=Purpose.TOP_UP,
+        lines=[NewLine(DESCRIPTION, amount)],
+        return_url=checkout.absolute(return_path),
+        cancel_url=checkout.absolute(cancel_path),
+        by=by,
+        now=now,
+    )
+
+
+class TopUpFulfilment:
+    """A paid top-up becomes credit."""
+
+    announces_failure = False
+
+    def paid(self, *, transaction: Transaction, now: datetime) -> None:
+        """Credit the wallet with what was paid, in USD."""
+        ledger.post(
+            account_id=transaction.account_id,
+            kind=EntryKind.TOP_UP,
+            amount=transaction.amount.amount,
+            description=DESCRIPTION,
+            now=now,
+            transaction=transaction,
+        )
+
+    def failed(self, *, transaction: Transaction, now: datetime) -> None:
+        """Nothing was bought."""
