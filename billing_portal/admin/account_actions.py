@@ -1,0 +1,329 @@
+"""What staff may do to an account: adjust its credit, lock and unlock its services.
+
+Each has a page of its own that asks for a reason and shows the effect before anything happens.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, cast
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminTextareaWidget,
+)
+
+from accounts import service_state
+from accounts.models import Account, PauseReason, User
+from accounts.money import format_usd
+from wallet import adjustments, ledger
+from wallet.models import Adjustment, Entry, Wallet
+
+
+class AdjustmentForm(forms.Form):
+    """How much, in which direction, and why.
+
+    `last_adjustment` names the newest adjustment the reader has seen. It is what makes one
+    confirmation count once: applying it makes a newer one, whoever applies it.
+    """
+
+    direction = forms.ChoiceField(
+        choices=[("add", "Add credit"), ("deduct", "Deduct credit")],
+        initial="add",
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+    amount = forms.DecimalField(
+        label="Amount (USD)",
+        max_digits=18,
+        decimal_places=6,
+        min_value=Decimal(0),
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01", "inputmode": "decimal"}),
+    )
+    reason = forms.CharField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        required=False,
+        help_text="Shown to the customer in the wallet statement, and kept in the audit trail.",
+    )
+    last_adjustment = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    def signed_amount(self) -> Decimal:
+        """Return the amount with the sign of its direction."""
+        amount: Decimal = self.cleaned_data["amount"]
+        return amount if self.cleaned_data["direction"] == "add" else -amount
+
+
+class NoteForm(forms.Form):
+    """Why services are locked or unlocked."""
+
+    note = forms.CharField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="For your colleagues: kept in the audit trail.",
+        max_length=2000,
+    )
+
+
+@dataclass(frozen=True)
+class AdjustmentEffect:
+    """What an adjustment would bring about."""
+
+    balance_before: str
+    balance_after: str
+    services_before: str
+    services_after: str
+
+
+class _NotApplied(Exception):
+    """Undoes a rehearsal."""
+
+
+class AlreadyAdjusted(Exception):
+    """Another adjustment came between the preview and the confirmation."""
+
+
+def newest_adjustment(account: Account) -> int:
+    """Return the id of the account's newest adjustment, 0 without any."""
+    newest = Adjustment.objects.filter(wallet__account=account).order_by("-pk").first()
+    return newest.pk if newest else 0
+
+
+def rehearse(*, account: Account, amount: Decimal, reason: str, author: User) -> AdjustmentEffect:
+    """Adjust for real, look at the effect, and undo it: the preview cannot be wrong.
+
+    Raises the service's ValidationError.
+    """
+    effect = None
+    try:
+        with transaction.atomic():
+            entry = adjustments.adjust(
+                account=account, amount=amount, reason=reason, author=author, now=timezone.now()
+            )
+            effect = AdjustmentEffect(
+                balance_before=format_usd(entry.balance_after - entry.amount),
+                balance_after=format_usd(entry.balance_after),
+                services_before=account.services,
+                services_after=Account.objects.get(pk=account.pk).services,
+            )
+            raise _NotApplied
+    except _NotApplied:
+        assert effect is not None
+        return effect
+
+
+@transaction.atomic
+def apply_once(
+    *, account: Account, amount: Decimal, reason: str, author: User, last_adjustment: int
+) -> Entry:
+    """Adjust, unless the account was adjusted since `last_adjustment` was seen.
+
+    The wallet's lock decides between two clicks at once. Raises AlreadyAdjusted, or the service's
+    ValidationError.
+    """
+    ledger.lock(account_ids=[account.pk])
+    if newest_adjustment(account) != last_adjustment:
+        raise AlreadyAdjusted
+    return adjustments.adjust(
+        account=account, amount=amount, reason=reason, author=author, now=timezone.now()
+    )
+
+
+@transaction.atomic
+def lock_services(*, account_id: UUID, note: str, by: User) -> None:
+    """Pause the account's services for staff's reason and keep the note with the account."""
+    service_state.pause(
+        account_ids=[account_id], reason=PauseReason.LOCKED, now=timezone.now(), by=by, note=note
+    )
+    Account.objects.filter(pk=account_id).update(lock_note=note)
+
+
+@transaction.atomic
+def unlock_services(*, account_id: UUID, note: str, by: User) -> None:
+    """Lift staff's reason; other reasons still hold."""
+    service_state.lift(
+        account_ids=[account_id], reason=PauseReason.LOCKED, now=timezone.now(), by=by, note=note
+    )
+    Account.objects.filter(pk=account_id).update(lock_note="")
+
+
+class AccountActionsMixin:
+    """The buttons above an account, and the pages behind them."""
+
+    actions_detail = ("adjust_credit", "lock", "unlock")
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        """Offer to lock what is unlocked, and the other way round."""
+        actions = super().get_actions_detail(request, object_id)  # type: ignore[misc]
+        account = Account.objects.filter(pk=_uuid(object_id)).only("pause_reasons").first()
+        locked = account is not None and PauseReason.LOCKED in account.pause_reasons
+        hidden = "accounts_account_lock" if locked else "accounts_account_unlock"
+        return [one for one in actions if one.action_name != hidden]
+
+    @action(  # type: ignore[untyped-decorator]
+        description="Adjust credit",
+        url_path="adjust-credit",
+        permissions=["wallet.add_adjustment"],
+        icon="price_change",
+        variant=ActionVariant.PRIMARY,
+    )
+    def adjust_credit(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask how much and why, show what it does, and do it once."""
+        account = self._account(request, object_id)
+        author = cast(User, request.user)
+        if request.method != "POST":
+            return self._adjust_page(request, account, AdjustmentForm())
+        form = AdjustmentForm(request.POST)
+        if not form.is_valid():
+            return self._adjust_page(request, account, form)
+        wanted: dict[str, Any] = {
+            "account": account,
+            "amount": form.signed_amount(),
+            "reason": form.cleaned_data["reason"],
+            "author": author,
+        }
+        try:
+            if "_apply" not in request.POST:
+                effect = rehearse(**wanted)
+                return self._adjust_page(request, account, form, effect)
+            entry = apply_once(**wanted, last_adjustment=form.cleaned_data["last_adjustment"] or 0)
+        except ValidationError as error:
+            form.add_error(None, error)
+            return self._adjust_page(request, account, form)
+        except AlreadyAdjusted:
+            messages.warning(
+                request,
+                "Nothing was done by this click: the credit was adjusted since you looked. "
+                "See the newest entries below before you try again.",
+            )
+            return self._back_to(account)
+        messages.success(
+            request,
+            f"The credit was adjusted by {format_usd(entry.amount)}. "
+            f"The balance is now {format_usd(entry.balance_after)}.",
+        )
+        return self._back_to(account)
+
+    @action(  # type: ignore[untyped-decorator]
+        description="Lock services",
+        url_path="lock",
+        permissions=["accounts.change_account"],
+        icon="lock",
+        variant=ActionVariant.DANGER,
+    )
+    def lock(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Pause services until a colleague unlocks them."""
+        account = self._account(request, object_id)
+        form = NoteForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            lock_services(
+                account_id=account.pk,
+                note=form.cleaned_data["note"],
+                by=cast(User, request.user),
+            )
+            messages.success(request, "Services are locked.")
+            return self._back_to(account)
+        effect = "No call starts until services are unlocked. The customer is told by e-mail."
+        return self._note_page(request, account, form, "Lock services", effect, danger=True)
+
+    @action(  # type: ignore[untyped-decorator]
+        description="Unlock services",
+        url_path="unlock",
+        permissions=["accounts.change_account"],
+        icon="lock_open",
+    )
+    def unlock(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lift the lock; what else pauses services still does."""
+        account = self._account(request, object_id)
+        form = NoteForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            unlock_services(
+                account_id=account.pk,
+                note=form.cleaned_data["note"],
+                by=cast(User, request.user),
+            )
+            messages.success(request, "Services are unlocked.")
+            return self._back_to(account)
+        others = [PauseReason(one).label for one in account.pause_reasons if one != "locked"]
+        effect = (
+            f"Services stay paused for another reason: {', '.join(others)}."
+            if others
+            else "Services resume at once. The customer is told by e-mail."
+        )
+        return self._note_page(request, account, form, "Unlock services", effect)
+
+    def _account(self, request: HttpRequest, object_id: str) -> Account:
+        account = Account.objects.filter(pk=_uuid(object_id)).first()
+        if account is None:
+            raise Http404("No such account.")
+        return account
+
+    def _back_to(self, account: Account) -> HttpResponseRedirect:
+        return HttpResponseRedirect(reverse("admin:accounts_account_change", args=[account.pk]))
+
+    def _adjust_page(
+        self,
+        request: HttpRequest,
+        account: Account,
+        form: AdjustmentForm,
+        effect: AdjustmentEffect | None = None,
+    ) -> TemplateResponse:
+        wallet = Wallet.objects.filter(account=account).first()
+        context = {
+            "form": form,
+            "effect": effect,
+            "balance": format_usd(wallet.balance) if wallet else None,
+            "last_adjustment": newest_adjustment(account),
+        }
+        return self._page(request, account, "Adjust credit", "admin/adjust_credit.html", context)
+
+    def _note_page(
+        self,
+        request: HttpRequest,
+        account: Account,
+        form: NoteForm,
+        title: str,
+        effect: str,
+        *,
+        danger: bool = False,
+    ) -> TemplateResponse:
+        context = {"form": form, "effect": effect, "button": title, "danger": danger}
+        return self._page(request, account, title, "admin/note.html", context)
+
+    def _page(
+        self,
+        request: HttpRequest,
+        account: Account,
+        title: str,
+        template: str,
+        context: dict[str, Any],
+    ) -> TemplateResponse:
+        site = self.admin_site  # type: ignore[attr-defined]
+        return TemplateResponse(
+            request,
+            template,
+            {
+                **site.each_context(request),
+                "title": f"{title}: {account}",
+                "opts": Account._meta,
+                "original": account,
+                "account": account,
+                "back_url": reverse("admin:accounts_account_change", args=[account.pk]),
+                **context,
+            },
+        )
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

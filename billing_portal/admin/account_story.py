@@ -1,0 +1,325 @@
+"""The story of an account, as panels: the newest of everything, with links to all of it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Model
+from django.utils.html import format_html
+
+from accounts.models import Account, AuditEvent, Card, Message, User
+from accounts.money import format_quantity
+from billing_portal.admin.cells import (
+    NOTHING,
+    Cell,
+    badge,
+    figure,
+    ledger_usd,
+    link,
+    link_to,
+    list_url,
+    status_badge,
+    usd,
+    when,
+)
+from invoices.models import Transaction
+from plans.models import Allowance, Rental, Subscription, UsageRecord
+from plans.subscription_models import CURRENT_STATUSES, SubscriptionStatus
+from wallet.models import AutoRefill, Entry, Wallet
+
+#: How many of the newest records a panel shows.
+NEWEST = 20
+Row = list[Cell]
+
+
+@dataclass(kw_only=True)
+class Panel:
+    """One table of the story."""
+
+    title: str
+    headers: list[str]
+    rows: list[Row]
+    more_url: str = ""
+    more_text: str = ""
+    wide: bool = True
+
+    @property
+    def table(self) -> dict[str, object]:
+        """The shape unfold's table component takes."""
+        return {"headers": self.headers, "rows": self.rows}
+
+
+@dataclass(kw_only=True)
+class Fact:
+    """One figure at the top of the page."""
+
+    title: str
+    value: Cell
+    note: Cell = ""
+
+
+@dataclass
+class Story:
+    """What is known about an account that the reader may see."""
+
+    facts: list[Fact] = field(default_factory=list)
+    panels: list[Panel] = field(default_factory=list)
+
+
+def story_of(account: Account, reader: User | AnonymousUser) -> Story:
+    """Tell the story in a fixed number of queries; leave out what `reader` may not view."""
+    wallet = Wallet.objects.filter(account=account).select_related("auto_refill").first()
+    subscriptions = Subscription.objects.filter(
+        account=account, status__in=[*CURRENT_STATUSES, SubscriptionStatus.INACTIVE]
+    ).select_related("plan_version__plan")
+    # One in force comes before one that waits for its first payment.
+    current = min(subscriptions, key=lambda one: one.status not in CURRENT_STATUSES, default=None)
+    panels = [
+        (Allowance, lambda: _allowances(current)),
+        (Card, lambda: _cards(account)),
+        (Rental, lambda: _rentals(account)),
+        (Transaction, lambda: _transactions(account)),
+        (Entry, lambda: _entries(account)),
+        (UsageRecord, lambda: _usage(account)),
+        (AuditEvent, lambda: _events(account)),
+        (Message, lambda: _messages(account)),
+    ]
+    return Story(
+        facts=[
+            _balance(wallet),
+            *_subscription(current),
+            _auto_refill(wallet),
+        ],
+        panels=[panel() for model, panel in panels if _may_view(reader, model)],
+    )
+
+
+def _may_view(reader: User | AnonymousUser, model: type[Model]) -> bool:
+    options = model._meta
+    return reader.has_perm(f"{options.app_label}.view_{options.model_name}")
+
+
+def _balance(wallet: Wallet | None) -> Fact:
+    if wallet is None:
+        return Fact(title="Balance", value=NOTHING, note="No wallet yet")
+    exact = ledger_usd(wallet.balance)
+    return Fact(
+        title="Balance",
+        value=usd(wallet.balance),
+        note=format_html("{} exactly, after {} entries", exact, wallet.last_sequence),
+    )
+
+
+def _subscription(subscription: Subscription | None) -> Iterable[Fact]:
+    if subscription is None:
+        return [Fact(title="Plan", value="None", note="Not subscribed")]
+    plan = link(subscription.plan_version)
+    state = status_badge(subscription.status, subscription.get_status_display())
+    facts = [Fact(title="Plan", value=plan, note=state)]
+    if subscription.current_period_end is None:
+        return facts
+    ends = "Ends" if subscription.cancel_at_period_end else "Next renewal"
+    started = when(subscription.current_period_start)
+    facts.append(
+        Fact(
+            title=f"{ends} (UTC)",
+            value=figure(when(subscription.current_period_end)),
+            note=f"Period {subscription.current_period_number} began {started}",
+        )
+    )
+    return facts
+
+
+def _auto_refill(wallet: Wallet | None) -> Fact:
+    refill: AutoRefill | None = getattr(wallet, "auto_refill", None)
+    if refill is None or not refill.enabled:
+        return Fact(title="Auto-refill", value=badge("Off"))
+    if refill.suspended_at:
+        state, note = badge("Suspended", "danger"), f"since {when(refill.suspended_at)}"
+    elif refill.consecutive_failures:
+        state = badge(f"{refill.consecutive_failures} declined", "warning")
+        note = f"next attempt not before {when(refill.next_attempt_at)}"
+    else:
+        state, note = badge("On", "success"), ""
+    rule = f"{refill.amount} when below {refill.threshold}"
+    return Fact(title="Auto-refill", value=state, note=f"{rule}{', ' if note else ''}{note}")
+
+
+def _quantity(quantity: Decimal) -> Cell:
+    return figure(format_quantity(quantity))
+
+
+def _of(account: Account, text: str, model: type[Model]) -> dict[str, str]:
+    return {"more_url": list_url(model, f"?account__id__exact={account.pk}"), "more_text": text}
+
+
+def _allowances(subscription: Subscription | None) -> Panel:
+    allowances = (
+        Allowance.objects.filter(
+            renewal__subscription=subscription, renewal__number=subscription.current_period_number
+        )
+        .select_related("feature")
+        .order_by("feature__position")
+        if subscription
+        else []
+    )
+    return Panel(
+        title="Allowances of this period",
+        headers=["Feature", "Included", "Used", "Left", "Billed beyond"],
+        rows=[
+            [
+                allowance.feature.name,
+                _quantity(allowance.included),
+                _quantity(allowance.used),
+                _quantity(allowance.included - allowance.used),
+                _quantity(allowance.billed_quantity),
+            ]
+            for allowance in allowances
+        ],
+        wide=False,
+    )
+
+
+def _cards(account: Account) -> Panel:
+    cards = Card.objects.filter(account=account)[:NEWEST]
+    return Panel(
+        title="Cards",
+        headers=["Card", "Expires", "Status", "Added (UTC)"],
+        rows=[
+            [
+                format_html("{} {}", link(card), badge("Default", "primary"))
+                if card.is_default
+                else link(card),
+                f"{card.exp_month:02}/{card.exp_year}",
+                status_badge(card.status, card.get_status_display()),
+                when(card.created_at),
+            ]
+            for card in cards
+        ],
+        wide=False,
+        **_of(account, "All cards", Card),
+    )
+
+
+def _rentals(account: Account) -> Panel:
+    rentals = Rental.objects.filter(account=account, ended_at=None).select_related("feature")
+    return Panel(
+        title="Rentals held",
+        headers=["Feature", "Held", "From next period", "Since (UTC)"],
+        rows=[
+            [
+                rental.feature.name,
+                str(rental.quantity),
+                NOTHING
+                if rental.quantity_at_renewal is None
+                else str(rental.quantity_at_renewal),
+                when(rental.started_at),
+            ]
+            for rental in rentals
+        ],
+        wide=False,
+        **_of(account, "All rentals", Rental),
+    )
+
+
+def _transactions(account: Account) -> Panel:
+    transactions = Transaction.objects.filter(account=account)[:NEWEST]
+    return Panel(
+        title="Transactions",
+        headers=["Number", "For", "Status", "Amount", "Charged", "Card", "Created (UTC)", "Why"],
+        rows=[
+            [
+                link(transaction),
+                transaction.get_purpose_display(),
+                status_badge(transaction.status, transaction.get_status_display()),
+                usd(transaction.amount.amount),
+                figure(f"{transaction.charged_amount.amount:,.3f} OMR"),
+                f"{transaction.card_brand} {transaction.card_last4}".strip() or NOTHING,
+                when(transaction.created_at),
+                transaction.failure_message or NOTHING,
+            ]
+            for transaction in transactions
+        ],
+        **_of(account, "All transactions", Transaction),
+    )
+
+
+def _entries(account: Account) -> Panel:
+    entries = Entry.objects.filter(account=account)[:NEWEST]
+    return Panel(
+        title="Ledger entries",
+        headers=["#", "Kind", "Amount", "Balance after", "What", "At (UTC)"],
+        rows=[
+            [
+                link(entry, str(entry.sequence)),
+                entry.get_kind_display(),
+                ledger_usd(entry.amount),
+                ledger_usd(entry.balance_after),
+                entry.description,
+                when(entry.created_at),
+            ]
+            for entry in entries
+        ],
+        **_of(account, "All entries", Entry),
+    )
+
+
+def _usage(account: Account) -> Panel:
+    records = UsageRecord.objects.filter(account=account).select_related("feature")[:NEWEST]
+    return Panel(
+        title="Usage",
+        headers=["Record", "Feature", "Quantity", "Included", "Billed", "Amount", "At (UTC)"],
+        rows=[
+            [
+                link(record),
+                record.feature.name,
+                _quantity(record.quantity),
+                _quantity(record.included_quantity),
+                _quantity(record.billed_quantity),
+                ledger_usd(record.amount),
+                when(record.occurred_at),
+            ]
+            for record in records
+        ],
+        **_of(account, "All usage", UsageRecord),
+    )
+
+
+def _events(account: Account) -> Panel:
+    events = AuditEvent.objects.filter(account=account).select_related("actor")[:NEWEST]
+    return Panel(
+        title="Audit events",
+        headers=["What", "By", "Why", "At (UTC)"],
+        rows=[
+            [
+                link_to(AuditEvent, event.pk, event.action.replace("_", " ")),
+                str(event.actor) if event.actor else "the portal",
+                event.reason or NOTHING,
+                when(event.created_at),
+            ]
+            for event in events
+        ],
+        **_of(account, "All events", AuditEvent),
+    )
+
+
+def _messages(account: Account) -> Panel:
+    messages = Message.objects.filter(account=account)[:NEWEST]
+    return Panel(
+        title="Messages",
+        headers=["What", "How", "To", "Recorded (UTC)", "Sent (UTC)"],
+        rows=[
+            [
+                link_to(Message, message.pk, message.event.replace("_", " ")),
+                message.get_channel_display(),
+                message.recipient or "platform",
+                when(message.created_at),
+                when(message.sent_at)
+                if message.sent_at
+                else badge(f"{message.attempts} attempts", "warning"),
+            ]
+            for message in messages
+        ],
+        **_of(account, "All messages", Message),
+    )

@@ -1,0 +1,226 @@
+"""Customers: the list to find one in, and the page with its whole story."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.db.models import F, Model, OuterRef, Q, QuerySet, Subquery
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.safestring import SafeString, mark_safe
+from unfold.admin import TabularInline
+
+from accounts.models import Account, AuditEvent, Card, Membership, PauseReason
+from billing_portal.admin import cells
+from billing_portal.admin.account_actions import AccountActionsMixin
+from billing_portal.admin.account_story import story_of
+from billing_portal.admin.base import PortalAdmin
+from billing_portal.admin.filters import BalanceFilter, PlanFilter, ServicesFilter
+from invoices.models import Transaction
+from plans.models import Subscription
+from plans.subscription_models import CURRENT_STATUSES
+
+_REASON_WORDS = {
+    PauseReason.NEGATIVE_BALANCE: "balance below zero",
+    PauseReason.SUBSCRIPTION_UNPAID: "subscription unpaid",
+    PauseReason.LOCKED: "locked by support",
+}
+
+
+class MembershipInline(TabularInline):  # type: ignore[misc]
+    """Who may sign in to the account, and as what."""
+
+    model = Membership
+    fields = ("user", "role", "member_since")
+    readonly_fields = ("member_since",)
+    autocomplete_fields = ("user",)
+    extra = 0
+    verbose_name = "member"
+    verbose_name_plural = "members"
+
+    @admin.display(description="Member since (UTC)")
+    def member_since(self, membership: Membership) -> str:
+        """When the role was given."""
+        return cells.when(membership.created_at)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        """Load the users with their roles."""
+        members: QuerySet[Membership] = super().get_queryset(request)
+        return members.select_related("user")
+
+
+def accounts_found(term: str) -> Q:
+    """Return the accounts a person on the phone may mean by `term`.
+
+    Names and addresses match in part, identifiers whole, so that each can use its index.
+    """
+    found = (
+        Q(name__icontains=term)
+        | Q(owner_email__icontains=term)
+        | Q(external_id=term)
+        | Q(stripe_customer_id=term)
+        | Q(
+            pk__in=Membership.objects.filter(user__email__icontains=term).values("account_id"),
+        )
+        | Q(
+            pk__in=Transaction.objects.filter(
+                Q(number=term.upper())
+                | Q(receipt_number=term.upper())
+                | Q(stripe_payment_intent_id=term)
+                | Q(stripe_checkout_session_id=term)
+            ).values("account_id")
+        )
+    )
+    if len(term) == 4 and term.isdecimal():
+        found |= Q(pk__in=Card.objects.filter(last4=term).values("account_id"))
+    try:
+        found |= Q(pk=UUID(term))
+    except ValueError:
+        pass
+    return found
+
+
+@admin.register(Account)
+class AccountAdmin(AccountActionsMixin, PortalAdmin):
+    """Accounts are opened by the platform; here they are found, understood and helped."""
+
+    list_display = (
+        "name",
+        cells.column("owner_email", "Owner", str),
+        "plan",
+        "services_state",
+        cells.balance_column("balance_now", "Balance"),
+        cells.time_column("created_at", "Created"),
+    )
+    list_filter = (ServicesFilter, PlanFilter, BalanceFilter)
+    search_fields = ("name",)
+    search_help_text = (
+        "Company, e-mail, external id, card's last four, transaction or receipt number, Stripe id"
+    )
+    inlines = (MembershipInline,)
+    readonly_fields = ("id", "stripe_customer_id", "created")
+    fieldsets = (
+        (
+            "Customer",
+            {
+                "fields": (
+                    ("name", "owner_email"),
+                    ("external_id", "timezone"),
+                    ("id", "stripe_customer_id", "created"),
+                )
+            },
+        ),
+        (
+            "Billing details on receipts",
+            {
+                "fields": (
+                    ("billing_name", "tax_number"),
+                    ("address_line1", "address_line2"),
+                    ("city", "country"),
+                    "receipt_email",
+                )
+            },
+        ),
+    )
+    change_form_outer_before_template = "admin/account_story.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
+        """Annotate what the list shows: one query, however many accounts."""
+        current = Subscription.objects.filter(
+            account=OuterRef("pk"), status__in=CURRENT_STATUSES
+        )
+        accounts: QuerySet[Account] = super().get_queryset(request)
+        return accounts.annotate(
+            balance_now=F("wallet__balance"),
+            plan_name=Subquery(current.values("plan_version__plan__name")[:1]),
+            plan_number=Subquery(current.values("plan_version__number")[:1]),
+            plan_status=Subquery(current.values("status")[:1]),
+        )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Account], search_term: str
+    ) -> tuple[QuerySet[Account], bool]:
+        """Find by any of the things a customer can name."""
+        term = search_term.strip()
+        return (queryset.filter(accounts_found(term)) if term else queryset), False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """The platform opens accounts through the API, with a wallet and a subscription."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """An account with a history is never deleted."""
+        return False
+
+    @admin.display(description="Plan", ordering="plan_name")
+    def plan(self, account: Any) -> cells.Cell:
+        """The plan and version the account is on."""
+        if account.plan_name is None:
+            return cells.NOTHING
+        text = f"{account.plan_name} v{account.plan_number}"
+        if account.plan_status != "past_due":
+            return text
+        return mark_safe(  # noqa: S308 - both parts are escaped
+            f"{cells.figure(text)} {cells.status_badge('past_due', 'Past due')}"
+        )
+
+    @admin.display(description="Services", ordering="pause_reasons")
+    def services_state(self, account: Account) -> SafeString:
+        """Active or paused, with the reasons."""
+        return services_badge(account)
+
+    @admin.display(description="Created (UTC)")
+    def created(self, account: Account) -> str:
+        """When the account was opened."""
+        return cells.when(account.created_at)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Account | None = None,
+    ) -> HttpResponse:
+        """Put the account's story beside the form."""
+        if obj is not None:
+            context["story"] = story_of(obj, request.user)
+            context["services"] = services_badge(obj)
+        response: HttpResponse = super().render_change_form(
+            request, context, add, change, form_url, obj
+        )
+        return response
+
+    def save_formset(
+        self, request: HttpRequest, form: "ModelForm[Account]", formset: Any, change: bool
+    ) -> None:
+        """Date the memberships that are new."""
+        for member_form in formset.forms:
+            if isinstance(member_form.instance, Membership) and member_form.instance.pk is None:
+                member_form.instance.created_at = timezone.now()
+        super().save_formset(request, form, formset, change)
+
+    def log_change(self, request: HttpRequest, obj: Account, message: Any) -> Any:
+        """Keep what staff edited in the account's own history, too."""
+        if message:
+            AuditEvent.objects.create(
+                account=obj,
+                actor_id=request.user.pk,
+                action="account_edited",
+                details={"changes": message},
+                created_at=timezone.now(),
+            )
+        return super().log_change(request, obj, message)
+
+
+def services_badge(account: Account) -> SafeString:
+    """Return the state of an account's services with what paused them."""
+    if not account.pause_reasons:
+        return cells.badge("Active", "success")
+    reasons = ", ".join(_REASON_WORDS[PauseReason(reason)] for reason in account.pause_reasons)
+    return mark_safe(  # noqa: S308 - our own words
+        f'<span class="flex flex-wrap gap-2 items-center">{cells.badge("Paused", "danger")}'
+        f"<span>{reasons}</span></span>"
+    )

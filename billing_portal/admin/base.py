@@ -1,0 +1,79 @@
+"""What the pages of the admin share: the truth is read-only, whoever asks."""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from unfold.admin import ModelAdmin, TabularInline
+
+
+class PortalAdmin(ModelAdmin):  # type: ignore[misc]
+    """Lists that stay quick: no second count of the whole table, filters in a side sheet."""
+
+    list_per_page = 50
+    show_full_result_count = False
+    list_filter_submit = True
+    compressed_fields = True
+    warn_unsaved_form = True
+
+
+class ReadOnlyAdmin(PortalAdmin):
+    """Records that nobody adds, changes or deletes here: not superusers, not a forged POST."""
+
+    actions = None
+    warn_unsaved_form = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody adds."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody changes."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody deletes."""
+        return False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list; there is nothing to post to it."""
+        if request.method not in ("GET", "HEAD"):
+            raise PermissionDenied
+        return super().changelist_view(request, extra_context)
+
+
+class ActionsNeedChangeMixin:
+    """Takes the list's actions from those who may only look."""
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Offer actions only to those who may change what they act on."""
+        if not self.has_change_permission(request):  # type: ignore[attr-defined]
+            return {}
+        actions: dict[str, Any] = super().get_actions(request)  # type: ignore[misc]
+        return actions
+
+
+class PartOfParentInline(TabularInline):  # type: ignore[misc]
+    """Rows that belong to the record they are shown with: whoever sees that one sees them."""
+
+    extra = 0
+    can_delete = False
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """The page's own permission has been checked."""
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody adds."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody changes."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody deletes."""
+        return False

@@ -1,0 +1,430 @@
+"""What is sold: plans, their versions and prices, and features."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Count, Exists, Field, Model, OuterRef, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from djmoney.models.fields import MoneyField
+from unfold.admin import TabularInline
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminDecimalFieldWidget
+
+from accounts.money import format_quantity, format_unit_price
+from billing_portal.admin import cells
+from billing_portal.admin.base import PartOfParentInline, PortalAdmin
+from plans import versions
+from plans.models import (
+    Feature,
+    FeaturePrice,
+    Plan,
+    PlanVersion,
+    PriceTier,
+    Renewal,
+    Subscription,
+)
+from plans.subscription_models import CURRENT_STATUSES
+
+
+class DollarsWidget(forms.MultiWidget):
+    """An amount in dollars: the currency is not a choice in the catalogue."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            widgets=[UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}), forms.HiddenInput()]
+        )
+
+    def decompress(self, value: Any) -> list[Any]:
+        """Split a Money; an amount that is shown has no trailing zeros."""
+        if value is None:
+            return [None, "USD"]
+        amount = value.amount if hasattr(value, "amount") else value[0]
+        return [None if amount is None else f"{amount.normalize():f}", "USD"]
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> list[Any]:
+        """Read the amount; the currency is dollars whatever was posted."""
+        amount, _ = super().value_from_datadict(data, files, name)
+        return [amount, "USD"]
+
+
+class PricedInDollarsMixin:
+    """Asks for prices as plain dollars."""
+
+    def formfield_for_dbfield(
+        self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Give prices the widget without a currency."""
+        if isinstance(db_field, MoneyField):
+            kwargs["widget"] = DollarsWidget()
+            formfield = db_field.formfield(**kwargs)
+            formfield.widget = kwargs["widget"]
+            return formfield
+        return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+
+
+def may_edit(request: HttpRequest, version: PlanVersion | None) -> bool:
+    """Return whether this user may change this version: the prices are part of it."""
+    if not request.user.has_perm("plans.change_planversion"):
+        return False
+    return version is None or not subscribed(version)
+
+
+def subscribed(version: PlanVersion) -> bool:
+    """Return whether the version is frozen; asks the database once for each object."""
+    if not hasattr(version, "frozen"):
+        version.frozen = versions.is_subscribed(version)  # type: ignore[attr-defined]
+    return bool(version.frozen)  # type: ignore[attr-defined]
+
+
+class VersionInline(PartOfParentInline):
+    """The versions a plan has been sold in."""
+
+    model = PlanVersion
+    fields = ("version", "monthly_price", "minimum_top_up", "published")
+    readonly_fields = fields
+    verbose_name_plural = "versions"
+
+    @admin.display(description="Version")
+    def version(self, version: PlanVersion) -> cells.Cell:
+        """A link to its prices."""
+        return cells.link_to(PlanVersion, version.pk, f"v{version.number}")
+
+    @admin.display(description="Published (UTC)")
+    def published(self, version: PlanVersion) -> cells.Cell:
+        """When it was offered first."""
+        return cells.when(version.published_at) if version.published_at else cells.badge("Draft")
+
+
+@admin.register(Plan)
+class PlanAdmin(PortalAdmin):
+    """Plans. What they cost is in their versions."""
+
+    list_display = (
+        "name",
+        "slug",
+        "type",
+        "pricing",
+        "current_subscribers",
+        cells.time_column("archived_at", "Archived"),
+    )
+    list_filter = ("type", "pricing", ("archived_at", admin.EmptyFieldListFilter))
+    search_fields = ("name", "slug")
+    fields = (("name", "slug"), ("type", "pricing"), "description", ("position", "archived_at"))
+    inlines = (VersionInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Plan]:
+        """Count the accounts on each plan."""
+        plans: QuerySet[Plan] = super().get_queryset(request)
+        return plans.annotate(
+            subscribers=Count(
+                "versions__subscriptions",
+                filter=Q(versions__subscriptions__status__in=CURRENT_STATUSES),
+            )
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """A plan is archived, not deleted."""
+        return False
+
+    @admin.display(description="Accounts on it", ordering="subscribers")
+    def current_subscribers(self, plan: Any) -> str:
+        """How many accounts are on it now."""
+        return f"{plan.subscribers:,}"
+
+
+class PriceInline(PricedInDollarsMixin, TabularInline):  # type: ignore[misc]
+    """What each feature costs in the version."""
+
+    model = FeaturePrice
+    fields = ("feature", "included_quantity", "unit_price", "maximum", "tiers_shown")
+    readonly_fields = ("tiers_shown",)
+    extra = 0
+    show_change_link = True
+    verbose_name = "price"
+    verbose_name_plural = "prices"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FeaturePrice]:
+        """Load the names and tiers of all prices at once."""
+        prices: QuerySet[FeaturePrice] = super().get_queryset(request)
+        return prices.select_related("feature", "version__plan").prefetch_related("tiers")
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Ask for the list of features once, not once a row."""
+        formfield = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "feature" and formfield is not None:
+            formfield.choices = list(formfield.choices)
+        return formfield
+
+    @admin.display(description="Volume tiers")
+    def tiers_shown(self, price: FeaturePrice) -> str:
+        """The discounts, edited on the price's own page."""
+        if price.pk is None:
+            return cells.NOTHING
+        return tiers_in_words(price) or cells.NOTHING
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Whoever sees the version sees its prices."""
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: PlanVersion | None = None) -> bool:
+        """Prices are part of the version."""
+        return may_edit(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: PlanVersion | None = None) -> bool:
+        """Prices are part of the version."""
+        return may_edit(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: PlanVersion | None = None) -> bool:
+        """Prices are part of the version."""
+        return may_edit(request, obj)
+
+
+def tiers_in_words(price: FeaturePrice) -> str:
+    """Write the tiers: `−10 % above 5,000`."""
+    return ", ".join(
+        f"−{format_quantity(tier.discount_percent)} % above {format_quantity(tier.above_quantity)}"
+        for tier in price.tiers.all()
+    )
+
+
+@admin.register(PlanVersion)
+class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
+    """The prices a plan is sold at. A version somebody has subscribed to is only shown."""
+
+    list_display = (
+        "__str__",
+        "state",
+        cells.balance_column("monthly_price", "Monthly price"),
+        cells.balance_column("minimum_top_up", "Minimum top-up"),
+        "current_subscribers",
+        cells.time_column("published_at", "Published"),
+    )
+    list_select_related = ("plan",)
+    list_filter = ("plan", ("published_at", admin.EmptyFieldListFilter))
+    search_fields = ("plan__name", "plan__slug")
+    fields = (("plan", "number", "state"), ("monthly_price", "minimum_top_up"))
+    readonly_fields = ("state",)
+    inlines = (PriceInline,)
+    actions = None
+    actions_detail = ("draft", "publish")
+    change_form_outer_before_template = "admin/version_state.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PlanVersion]:
+        """Know of each version whether it is frozen, and how many are on it."""
+        found: QuerySet[PlanVersion] = super().get_queryset(request)
+        mine = {"plan_version": OuterRef("pk")}
+        return found.select_related("plan").annotate(
+            frozen=Exists(Subscription.objects.filter(**mine))
+            | Exists(Renewal.objects.filter(**mine)),
+            subscribers=Count(
+                "subscriptions", filter=Q(subscriptions__status__in=CURRENT_STATUSES)
+            ),
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: PlanVersion | None = None) -> Any:
+        """A version keeps its plan and number."""
+        return ("state",) if obj is None else ("state", "plan", "number")
+
+    def has_change_permission(self, request: HttpRequest, obj: PlanVersion | None = None) -> bool:
+        """What has been subscribed to never changes."""
+        return may_edit(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: PlanVersion | None = None) -> bool:
+        """Only a draft nobody has seen is deleted."""
+        allowed = bool(super().has_delete_permission(request, obj))
+        if obj is None or not allowed:
+            return allowed
+        return obj.published_at is None and not subscribed(obj)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        """Offer to publish drafts only."""
+        actions: list[Any] = super().get_actions_detail(request, object_id)
+        if not object_id.isdecimal():
+            return actions
+        draft = PlanVersion.objects.filter(pk=object_id, published_at=None).exists()
+        hidden = "plans_planversion_draft" if draft else "plans_planversion_publish"
+        return [one for one in actions if one.action_name != hidden]
+
+    @admin.display(description="State")
+    def state(self, version: PlanVersion) -> SafeString:
+        """Draft, on sale, or frozen because somebody subscribed to it."""
+        if version.pk is None or version.published_at is None:
+            return cells.badge("Draft", "info")
+        if subscribed(version):
+            return cells.badge("Subscribed to: never changes", "success")
+        return cells.badge("Published", "success")
+
+    @admin.display(description="Accounts on it", ordering="subscribers")
+    def current_subscribers(self, version: Any) -> str:
+        """How many accounts are on it now."""
+        return f"{version.subscribers:,}"
+
+    @action(  # type: ignore[untyped-decorator]
+        description="Make a new version",
+        url_path="new-version",
+        permissions=["plans.add_planversion"],
+        icon="content_copy",
+        variant=ActionVariant.PRIMARY,
+    )
+    def draft(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Copy the version as a draft and go there."""
+        version = self._version(object_id)
+        return self._confirm(
+            request,
+            version,
+            title="Make a new version",
+            effect=f"A draft with the same prices is made. {version} and those on it stay as they "
+            "are.",
+            act=lambda: versions.draft_from(version=version),
+            done="This is a draft: change what you like, then publish it.",
+        )
+
+    @action(  # type: ignore[untyped-decorator]
+        description="Publish",
+        url_path="publish",
+        permissions=["plans.change_planversion"],
+        icon="publish",
+        variant=ActionVariant.PRIMARY,
+    )
+    def publish(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Offer the draft to customers."""
+        version = self._version(object_id)
+        return self._confirm(
+            request,
+            version,
+            title="Publish",
+            effect=f"New subscribers get {version} from now on. Those on an older version stay on "
+            "it.",
+            act=lambda: versions.publish(version=version, now=timezone.now()),
+            done=f"{version} is published.",
+        )
+
+    def _version(self, object_id: str) -> PlanVersion:
+        if not object_id.isdecimal():
+            raise PermissionDenied
+        return get_object_or_404(PlanVersion.objects.select_related("plan"), pk=object_id)
+
+    def _confirm(
+        self,
+        request: HttpRequest,
+        version: PlanVersion,
+        *,
+        title: str,
+        effect: str,
+        act: Any,
+        done: str,
+    ) -> HttpResponse:
+        page = "admin:plans_planversion_change"
+        if request.method == "POST":
+            try:
+                changed = act()
+            except ValidationError as error:
+                messages.error(request, " ".join(error.messages))
+                return HttpResponseRedirect(reverse(page, args=[version.pk]))
+            messages.success(request, done)
+            return HttpResponseRedirect(reverse(page, args=[changed.pk]))
+        return TemplateResponse(
+            request,
+            "admin/note.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": f"{title}: {version}",
+                "opts": PlanVersion._meta,
+                "original": version,
+                "effect": effect,
+                "button": title,
+                "back_url": reverse(page, args=[version.pk]),
+            },
+        )
+
+
+class TierInline(TabularInline):  # type: ignore[misc]
+    """Discounts beyond a quantity."""
+
+    model = PriceTier
+    fields = ("above_quantity", "discount_percent")
+    extra = 0
+    verbose_name = "volume tier"
+    verbose_name_plural = "volume tiers"
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Whoever sees the price sees its tiers."""
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: FeaturePrice | None = None) -> bool:
+        """Tiers are part of the version."""
+        return may_edit(request, obj.version if obj else None)
+
+    def has_change_permission(self, request: HttpRequest, obj: FeaturePrice | None = None) -> bool:
+        """Tiers are part of the version."""
+        return may_edit(request, obj.version if obj else None)
+
+    def has_delete_permission(self, request: HttpRequest, obj: FeaturePrice | None = None) -> bool:
+        """Tiers are part of the version."""
+        return may_edit(request, obj.version if obj else None)
+
+
+@admin.register(FeaturePrice)
+class FeaturePriceAdmin(PricedInDollarsMixin, PortalAdmin):
+    """One price with its tiers; reached from its version."""
+
+    list_display = (
+        cells.column("feature", "Feature", str),
+        cells.column("version", "Version", cells.link),
+        cells.column("included_quantity", "Included", format_quantity),
+        cells.column("unit_price", "Unit price", lambda money: format_unit_price(money.amount)),
+        "maximum",
+    )
+    list_select_related = ("feature", "version__plan")
+    list_filter = ("version__plan", "feature")
+    fields = (("version", "feature"), ("included_quantity", "unit_price", "maximum"))
+    readonly_fields = ("version", "feature")
+    inlines = (TierInline,)
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[FeaturePrice]:
+        """Load what the page names."""
+        prices: QuerySet[FeaturePrice] = super().get_queryset(request)
+        return prices.select_related("feature", "version__plan")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Prices are added on their version's page."""
+        return False
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: FeaturePrice | None = None
+    ) -> bool:
+        """Prices are part of the version."""
+        return may_edit(request, obj.version if obj else None)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Prices are removed on their version's page."""
+        return False
+
+
+@admin.register(Feature)
+class FeatureAdmin(PortalAdmin):
+    """What plans put a price on."""
+
+    list_display = ("name", "key", "unit", "kind", "position")
+    list_filter = ("kind",)
+    search_fields = ("name", "key")
+    fields = (("name", "key"), ("unit", "kind", "position"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Feature | None = None) -> Any:
+        """The platform reports usage under the key: it stays."""
+        return ("key", "kind") if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """A feature that has been sold stands in the records."""
+        return False
+
+

@@ -1,0 +1,133 @@
+"""The front page: what needs a person now."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import Account, AuditEvent, Message
+from billing_portal.admin.cells import NOTHING, link, link_to, list_url, when
+from invoices.models import Status, Transaction
+from plans.models import Subscription, SubscriptionStatus
+from wallet.models import AutoRefill, Wallet
+
+#: A charge is known within seconds; after this, somebody should look.
+STUCK_AFTER = timedelta(minutes=10)
+#: How many of the newest events are shown.
+NEWEST_EVENTS = 10
+
+
+@dataclass(frozen=True)
+class Concern:
+    """Something that needs a person while its count is not zero."""
+
+    title: str
+    count: int
+    url: str
+    note: str
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add what needs attention, and what happened last, to the front page."""
+    now = timezone.now()
+    context["concerns"] = concerns(request, now=now)
+    context["as_of"] = when(now)
+    context["events"] = newest_events(request)
+    context["events_url"] = list_url(AuditEvent)
+    return context
+
+
+def concerns(request: HttpRequest, *, now: datetime) -> list[Concern]:
+    """Count what needs a person, among what this user may see: one query for each kind."""
+    stuck_before = now - STUCK_AFTER
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    found: list[Concern] = []
+
+    def add(title: str, model: type[Model], query: str, note: str, **conditions: Any) -> None:
+        options = model._meta
+        if request.user.has_perm(f"{options.app_label}.view_{options.model_name}"):
+            count = model._default_manager.filter(**conditions).count()
+            found.append(Concern(title, count, list_url(_listed(model), query), note))
+
+    add(
+        "Stuck payments",
+        Transaction,
+        f"?status__exact=processing&created_at__lt={stuck_before:%Y-%m-%dT%H:%M:%S}Z",
+        "Processing for more than ten minutes",
+        status=Status.PROCESSING,
+        created_at__lt=stuck_before,
+    )
+    add(
+        "Failed today",
+        Transaction,
+        f"?status__exact=failed&failed_at__gte={midnight:%Y-%m-%dT%H:%M:%S}Z",
+        "Payments declined since midnight UTC",
+        status=Status.FAILED,
+        failed_at__gte=midnight,
+    )
+    add(
+        "Past due",
+        Subscription,
+        "?status__exact=past_due",
+        "Subscriptions whose renewal is unpaid",
+        status=SubscriptionStatus.PAST_DUE,
+    )
+    add(
+        "Paused accounts",
+        Account,
+        "?services=paused",
+        "Services stopped, for any reason",
+        pause_reasons__len__gt=0,
+    )
+    add(
+        "Negative balances",
+        Wallet,
+        "?balance=negative",
+        "Accounts that owe us",
+        balance__lt=0,
+    )
+    add(
+        "Refills suspended",
+        AutoRefill,
+        "?suspended_at__isempty=0",
+        "Three declines in a row",
+        suspended_at__isnull=False,
+        enabled=True,
+    )
+    add(
+        "Messages failing",
+        Message,
+        "?sent_at__isempty=1&attempts__gte=3",
+        "Three attempts or more, not sent",
+        sent_at__isnull=True,
+        attempts__gte=3,
+    )
+    return found
+
+
+def newest_events(request: HttpRequest) -> dict[str, Any] | None:
+    """Return the newest audit events as a table, or None for who may not see them."""
+    if not request.user.has_perm("accounts.view_auditevent"):
+        return None
+    events = AuditEvent.objects.select_related("account", "actor")[:NEWEST_EVENTS]
+    return {
+        "headers": ["What", "Account", "By", "Why", "At (UTC)"],
+        "rows": [
+            [
+                link_to(AuditEvent, event.pk, event.action.replace("_", " ")),
+                link(event.account),
+                str(event.actor) if event.actor else "the portal",
+                event.reason or NOTHING,
+                when(event.created_at),
+            ]
+            for event in events
+        ],
+    }
+
+
+def _listed(model: type[Model]) -> type[Model]:
+    """A negative balance is looked at among the accounts."""
+    return Account if model is Wallet else model

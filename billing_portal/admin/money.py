@@ -1,0 +1,324 @@
+"""Money: transactions, the ledger and adjustments. All of it read-only."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+
+from accounts.money import format_omr, format_quantity, format_unit_price
+from billing_portal.admin import cells
+from billing_portal.admin.base import PartOfParentInline, ReadOnlyAdmin
+from invoices.models import Line, Transaction
+from wallet.models import Adjustment, AutoRefill, Entry, Wallet
+
+
+class LineInline(PartOfParentInline):
+    """What the transaction is made of."""
+
+    model = Line
+    fields = ("description", "how_many", "each", "in_all", "period")
+    readonly_fields = fields
+    verbose_name_plural = "lines"
+
+    @admin.display(description="Quantity")
+    def how_many(self, line: Line) -> str:
+        """The quantity."""
+        return format_quantity(line.quantity)
+
+    @admin.display(description="Unit price")
+    def each(self, line: Line) -> str:
+        """The price of one."""
+        return format_unit_price(line.unit_price.amount)
+
+    @admin.display(description="Amount")
+    def in_all(self, line: Line) -> cells.Cell:
+        """The amount."""
+        return cells.usd(line.amount.amount)
+
+    @admin.display(description="Period (UTC)")
+    def period(self, line: Line) -> str:
+        """What it pays for, in time."""
+        if line.period_start is None:
+            return cells.NOTHING
+        return f"{cells.when(line.period_start)} to {cells.when(line.period_end)}"
+
+
+class EntryInline(PartOfParentInline):
+    """What the transaction did to the ledger."""
+
+    model = Entry
+    fields = ("entry", "kind", "moved", "after", "at")
+    readonly_fields = fields
+    verbose_name_plural = "ledger entries"
+
+    @admin.display(description="Entry")
+    def entry(self, entry: Entry) -> cells.Cell:
+        """Its place in the ledger."""
+        return cells.link(entry, f"#{entry.sequence} {entry.description}")
+
+    @admin.display(description="Amount")
+    def moved(self, entry: Entry) -> cells.Cell:
+        """The signed amount."""
+        return cells.ledger_usd(entry.amount)
+
+    @admin.display(description="Balance after")
+    def after(self, entry: Entry) -> cells.Cell:
+        """The balance it left."""
+        return cells.ledger_usd(entry.balance_after)
+
+    @admin.display(description="At (UTC)")
+    def at(self, entry: Entry) -> str:
+        """When it was posted."""
+        return cells.when(entry.created_at)
+
+
+@admin.register(Transaction)
+class TransactionAdmin(ReadOnlyAdmin):
+    """Every attempt to move real money, and what came of it."""
+
+    list_display = (
+        "number",
+        "state",
+        "purpose",
+        cells.account_column(),
+        cells.balance_column("amount", "USD"),
+        cells.column("charged_amount", "OMR", lambda money: cells.omr(money.amount)),
+        "card_shown",
+        cells.time_column("created_at", "Created"),
+        cells.time_column("paid_at", "Paid"),
+    )
+    list_select_related = ("account",)
+    list_filter = (
+        "status",
+        "purpose",
+        ("created_at", RangeDateTimeFilter),
+        ("account", AutocompleteSelectFilter),
+    )
+    search_fields = (
+        "number__iexact",
+        "receipt_number__iexact",
+        "stripe_payment_intent_id__exact",
+        "stripe_checkout_session_id__exact",
+        "account__name",
+        "account__owner_email",
+    )
+    search_help_text = "Number, receipt number, Stripe id, company or its owner's e-mail"
+    inlines = (LineInline, EntryInline)
+    fieldsets = (
+        (
+            "Transaction",
+            {
+                "fields": (
+                    ("number", "state", "receipt_number"),
+                    ("account_link", "purpose", "obligation"),
+                    ("in_usd", "in_omr", "rate", "refunded"),
+                )
+            },
+        ),
+        (
+            "Times (UTC)",
+            {"fields": (("opened", "asked", "paid"), ("failed", "expires", "expired"))},
+        ),
+        (
+            "Card and bank",
+            {
+                "fields": (
+                    ("card_link", "opened_by"),
+                    ("failure_code", "failure_message"),
+                    ("stripe_payment_intent_id", "stripe_checkout_session_id"),
+                )
+            },
+        ),
+    )
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Transaction | None = None
+    ) -> tuple[str, ...]:
+        """All fields, written for people."""
+        return (
+            "state",
+            "account_link",
+            "in_usd",
+            "in_omr",
+            "rate",
+            "refunded",
+            "opened",
+            "asked",
+            "paid",
+            "failed",
+            "expires",
+            "expired",
+            "card_link",
+        )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Transaction]:
+        """Load what the page links to."""
+        transactions: QuerySet[Transaction] = super().get_queryset(request)
+        return transactions.select_related("account", "card", "opened_by")
+
+    @admin.display(description="Status", ordering="status")
+    def state(self, transaction: Transaction) -> cells.Cell:
+        """The status, and beside it what never replaces it."""
+        text = transaction.get_status_display()
+        shown = cells.status_badge(transaction.status, text)
+        if transaction.is_expired:
+            return format_html("{} {}", shown, cells.badge("Expired"))
+        if transaction.refunded_amount.amount:
+            return format_html("{} {}", shown, cells.badge("Refunded", "warning"))
+        return shown
+
+    @admin.display(description="Card")
+    def card_shown(self, transaction: Transaction) -> str:
+        """The card as it was when it paid."""
+        text = f"{transaction.card_brand.title()} {transaction.card_last4}".strip()
+        return text or cells.NOTHING
+
+    @admin.display(description="Account")
+    def account_link(self, transaction: Transaction) -> cells.Cell:
+        """Whose it is."""
+        return cells.link(transaction.account)
+
+    @admin.display(description="Card")
+    def card_link(self, transaction: Transaction) -> cells.Cell:
+        """The saved card, or what is known of the one used."""
+        if transaction.card is None:
+            return self.card_shown(transaction)
+        return cells.link(transaction.card)
+
+    @admin.display(description="Amount (USD)")
+    def in_usd(self, transaction: Transaction) -> cells.Cell:
+        """What it is for the customer."""
+        return cells.usd(transaction.amount.amount)
+
+    @admin.display(description="Charged")
+    def in_omr(self, transaction: Transaction) -> str:
+        """What the card was charged."""
+        return format_omr(transaction.charged_amount.amount)
+
+    @admin.display(description="Rate (OMR for a dollar)")
+    def rate(self, transaction: Transaction) -> str:
+        """Fixed when it was opened."""
+        return format_quantity(transaction.exchange_rate)
+
+    @admin.display(description="Refunded")
+    def refunded(self, transaction: Transaction) -> cells.Cell:
+        """How much went back."""
+        return cells.usd(transaction.refunded_amount.amount)
+
+    @admin.display(description="Opened")
+    def opened(self, transaction: Transaction) -> str:
+        """Opened at."""
+        return cells.when(transaction.created_at)
+
+    @admin.display(description="Stripe last asked")
+    def asked(self, transaction: Transaction) -> str:
+        """Asked at."""
+        return cells.when(transaction.asked_at)
+
+    @admin.display(description="Paid")
+    def paid(self, transaction: Transaction) -> str:
+        """Paid at."""
+        return cells.when(transaction.paid_at)
+
+    @admin.display(description="Failed")
+    def failed(self, transaction: Transaction) -> str:
+        """Failed at."""
+        return cells.when(transaction.failed_at)
+
+    @admin.display(description="Payment page open until")
+    def expires(self, transaction: Transaction) -> str:
+        """Expires at."""
+        return cells.when(transaction.expires_at)
+
+    @admin.display(description="Expired")
+    def expired(self, transaction: Transaction) -> str:
+        """Expired at."""
+        return cells.when(transaction.expired_at)
+
+
+@admin.register(Entry)
+class EntryAdmin(ReadOnlyAdmin):
+    """The ledger, line by line."""
+
+    list_display = (
+        "sequence",
+        cells.account_column(),
+        "kind",
+        cells.ledger_column("amount", "Amount"),
+        cells.ledger_column("balance_after", "Balance after"),
+        "description",
+        cells.time_column("created_at", "At"),
+    )
+    list_select_related = ("account",)
+    list_filter = (
+        "kind",
+        ("created_at", RangeDateTimeFilter),
+        ("account", AutocompleteSelectFilter),
+    )
+    search_fields = ("usage_id__exact", "transaction__number__iexact", "account__name")
+    search_help_text = "Usage record id, transaction number or company"
+    ordering = ("-created_at", "-id")
+    fields = (
+        ("account", "sequence", "kind"),
+        ("amount", "balance_after"),
+        "description",
+        ("transaction", "adjustment", "usage_id"),
+        "created_at",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
+        """Load what the page links to."""
+        entries: QuerySet[Entry] = super().get_queryset(request)
+        return entries.select_related("account", "transaction", "adjustment")
+
+
+@admin.register(Adjustment)
+class AdjustmentAdmin(ReadOnlyAdmin):
+    """Credit added or taken by staff. New ones are made on the account's page."""
+
+    list_display = (
+        cells.time_column("created_at", "At"),
+        cells.column("wallet__account", "Account", cells.link),
+        cells.balance_column("amount", "Amount"),
+        "reason",
+        "author",
+    )
+    list_select_related = ("wallet__account", "author")
+    list_filter = (("created_at", RangeDateTimeFilter), ("author", AutocompleteSelectFilter))
+    search_fields = ("reason", "wallet__account__name", "author__email")
+    fields = (("wallet", "author", "created_at"), "amount", "reason")
+
+
+@admin.register(Wallet)
+class WalletAdmin(ReadOnlyAdmin):
+    """Prepaid credit; only entries move it."""
+
+    list_display = (
+        cells.account_column(),
+        cells.balance_column("balance", "Balance"),
+        cells.column("last_sequence", "Entries", str),
+        cells.time_column("created_at", "Opened"),
+    )
+    list_select_related = ("account",)
+    search_fields = ("account__name", "account__owner_email")
+    fields = ("account", "balance", "last_sequence", "created_at")
+    readonly_fields = ("balance", "last_sequence")
+
+
+@admin.register(AutoRefill)
+class AutoRefillAdmin(ReadOnlyAdmin):
+    """Each customer's own rule."""
+
+    list_display = (
+        cells.column("wallet__account", "Account", cells.link),
+        "enabled",
+        cells.balance_column("threshold", "Threshold"),
+        cells.balance_column("amount", "Top Up Amount"),
+        "consecutive_failures",
+        cells.time_column("next_attempt_at", "Not before"),
+        cells.time_column("suspended_at", "Suspended"),
+    )
+    list_select_related = ("wallet__account",)
+    list_filter = ("enabled", ("suspended_at", admin.EmptyFieldListFilter))
+    search_fields = ("wallet__account__name",)

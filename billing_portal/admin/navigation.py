@@ -1,0 +1,112 @@
+"""The sidebar: what a person may open, in the words of the trade."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+
+#: Group, then: title, model, icon.
+GROUPS: list[tuple[str, bool, list[tuple[str, str, str]]]] = [
+    (
+        "Customers",
+        False,
+        [
+            ("Accounts", "accounts.account", "apartment"),
+            ("Subscriptions", "plans.subscription", "autorenew"),
+            ("Cards", "accounts.card", "credit_card"),
+            ("Users", "accounts.user", "person"),
+        ],
+    ),
+    (
+        "Money",
+        False,
+        [
+            ("Transactions", "invoices.transaction", "receipt_long"),
+            ("Entries", "wallet.entry", "list_alt"),
+            ("Wallets", "wallet.wallet", "account_balance_wallet"),
+            ("Adjustments", "wallet.adjustment", "price_change"),
+            ("Auto-refill", "wallet.autorefill", "sync"),
+            ("Renewals", "plans.renewal", "event_repeat"),
+        ],
+    ),
+    (
+        "Catalogue",
+        False,
+        [
+            ("Plans", "plans.plan", "sell"),
+            ("Versions", "plans.planversion", "layers"),
+            ("Features", "plans.feature", "category"),
+        ],
+    ),
+    (
+        "Usage",
+        False,
+        [
+            ("Usage records", "plans.usagerecord", "call"),
+            ("Allowances", "plans.allowance", "donut_large"),
+            ("Rentals", "plans.rental", "dialpad"),
+        ],
+    ),
+    (
+        "Operations",
+        True,
+        [
+            ("Audit events", "accounts.auditevent", "history"),
+            ("Outbox", "accounts.message", "outgoing_mail"),
+            ("API keys", "accounts.apikey", "key"),
+            ("Scheduled tasks", "django_celery_beat.periodictask", "schedule"),
+            ("Intervals", "django_celery_beat.intervalschedule", "timer"),
+            ("Crontabs", "django_celery_beat.crontabschedule", "calendar_month"),
+            ("Clocked", "django_celery_beat.clockedschedule", "alarm"),
+            ("Solar", "django_celery_beat.solarschedule", "wb_sunny"),
+            ("Heartbeats", "billing_portal.heartbeat", "monitor_heart"),
+            ("Groups", "auth.group", "groups"),
+            ("E-mail addresses", "account.emailaddress", "alternate_email"),
+            ("Second factors", "mfa.authenticator", "phonelink_lock"),
+        ],
+    ),
+    (
+        "Stripe",
+        True,
+        [
+            ("Customers", "djstripe.customer", "group"),
+            ("Payment methods", "djstripe.paymentmethod", "credit_card"),
+            ("Payment intents", "djstripe.paymentintent", "payments"),
+            ("Setup intents", "djstripe.setupintent", "add_card"),
+            ("Checkout sessions", "djstripe.session", "shopping_cart"),
+            ("Charges", "djstripe.charge", "receipt"),
+            ("Refunds", "djstripe.refund", "undo"),
+            ("Disputes", "djstripe.dispute", "gavel"),
+            ("Balance transactions", "djstripe.balancetransaction", "account_balance"),
+            ("Events", "djstripe.event", "bolt"),
+            ("Webhook deliveries", "djstripe.webhookeventtrigger", "webhook"),
+            ("Webhook endpoints", "djstripe.webhookendpoint", "link"),
+            ("Stripe accounts", "djstripe.account", "domain"),
+        ],
+    ),
+]
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the groups with what this user may open; empty groups are left out."""
+    admins = {model._meta.label_lower: site for model, site in admin.site._registry.items()}
+    front: dict[str, Any] = {
+        "items": [{"title": "Front page", "icon": "home", "link": reverse("admin:index")}]
+    }
+    groups = [front]
+    for title, collapsible, entries in GROUPS:
+        items = [
+            {"title": text, "icon": icon, "link": _list_url(label)}
+            for text, label, icon in entries
+            if label in admins and admins[label].has_view_or_change_permission(request)
+        ]
+        if items:
+            groups.append(
+                {"title": title, "separator": True, "collapsible": collapsible, "items": items}
+            )
+    return groups
+
+
+def _list_url(label: str) -> str:
+    return reverse(f"admin:{label.replace('.', '_')}_changelist")

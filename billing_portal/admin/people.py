@@ -1,0 +1,143 @@
+"""Cards, users and groups."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from accounts.models import Card, Membership, User
+from billing_portal.admin import cells
+from billing_portal.admin.base import PartOfParentInline, PortalAdmin, ReadOnlyAdmin
+
+admin.site.unregister(Group)
+
+
+@admin.register(Card)
+class CardAdmin(ReadOnlyAdmin):
+    """Cards belong to their customers: staff look."""
+
+    list_display = (
+        "__str__",
+        cells.account_column(),
+        "expires",
+        cells.status_column(),
+        "is_default",
+        cells.time_column("created_at", "Added"),
+        cells.time_column("hold_voided_at", "Hold voided"),
+    )
+    list_select_related = ("account",)
+    list_filter = ("status", "is_default", "brand", ("account", AutocompleteSelectFilter))
+    search_fields = ("last4", "account__name", "stripe_payment_method_id", "stripe_hold_id")
+    search_help_text = "Last four, company, Stripe's payment method or hold"
+
+    @admin.display(description="Expires", ordering="exp_year")
+    def expires(self, card: Card) -> str:
+        """Month and year."""
+        return f"{card.exp_month:02}/{card.exp_year}"
+
+
+class NewUserForm(UserCreationForm):  # type: ignore[misc]
+    """A new user is an e-mail address and a password."""
+
+    class Meta:
+        model = User
+        fields = ("email",)
+        field_classes: dict[str, type[forms.Field]] = {}
+
+
+class UserMembershipInline(PartOfParentInline):
+    """The accounts a user belongs to."""
+
+    model = Membership
+    fields = ("account", "role")
+    verbose_name_plural = "accounts"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        """Load the accounts with the roles."""
+        memberships: QuerySet[Membership] = super().get_queryset(request)
+        return memberships.select_related("account")
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, PortalAdmin):  # type: ignore[type-arg,misc]
+    """People who sign in. Only a superuser gives or takes rights, and touches other staff."""
+
+    form = UserChangeForm
+    add_form = NewUserForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = (
+        "email",
+        "first_name",
+        "last_name",
+        "is_staff",
+        "is_active",
+        cells.time_column("last_login", "Last login"),
+    )
+    list_filter = ("is_staff", "is_superuser", "is_active", "groups")
+    search_fields = ("email", "first_name", "last_name")
+    ordering = ("email",)
+    readonly_fields = ("last_login", "date_joined")
+    filter_horizontal = ("groups", "user_permissions")
+    fieldsets = (
+        (None, {"fields": ("email", "password")}),
+        ("Name", {"fields": (("first_name", "last_name"),)}),
+        (
+            "Rights",
+            {
+                "fields": (
+                    ("is_active", "is_staff", "is_superuser"),
+                    "groups",
+                    "user_permissions",
+                )
+            },
+        ),
+        ("Times (UTC)", {"fields": (("last_login", "date_joined"),)}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
+    inlines = (UserMembershipInline,)
+    warn_unsaved_form = False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Rights are a superuser's to give."""
+        fields = super().get_readonly_fields(request, obj)
+        if request.user.is_superuser:
+            return fields
+        return (*fields, "is_staff", "is_superuser", "groups", "user_permissions")
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Whoever is not a superuser can't become one through somebody else's password."""
+        if isinstance(obj, User) and obj.is_staff and not request.user.is_superuser:
+            return False
+        return bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """A user's name stands in the records: switch them off instead."""
+        return False
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, PortalAdmin):
+    """Roles of staff: only a superuser changes what they may do."""
+
+    warn_unsaved_form = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Superusers only."""
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Superusers only."""
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Superusers only."""
+        return bool(request.user.is_superuser)
+
+

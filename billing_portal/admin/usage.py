@@ -1,0 +1,225 @@
+"""Who is on which plan, what was billed for it, and what was used. All of it read-only."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+
+from accounts.money import format_quantity, format_unit_price
+from billing_portal.admin import cells
+from billing_portal.admin.base import ReadOnlyAdmin
+from plans.models import Allowance, Renewal, Rental, Subscription, UsageRecord
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ReadOnlyAdmin):
+    """Subscriptions; every period follows from the anchor."""
+
+    list_display = (
+        cells.account_column(),
+        cells.column("plan_version", "Plan", cells.link),
+        cells.status_column(),
+        cells.column("current_period_number", "Period", str),
+        cells.time_column("current_period_end", "Period ends"),
+        "cancel_at_period_end",
+        cells.time_column("past_due_since", "Past due since"),
+        cells.time_column("created_at", "Created"),
+    )
+    list_select_related = ("account", "plan_version__plan")
+    list_filter = ("status", "plan_version__plan", ("account", AutocompleteSelectFilter))
+    search_fields = ("account__name", "account__owner_email")
+
+
+@admin.register(Renewal)
+class RenewalAdmin(ReadOnlyAdmin):
+    """Each billed period, and whether it is paid."""
+
+    list_display = (
+        cells.account_column(),
+        cells.column("plan_version", "Plan", str),
+        cells.column("number", "Period", str),
+        cells.status_column(),
+        cells.balance_column("amount", "Amount"),
+        cells.time_column("period_start", "From"),
+        cells.time_column("period_end", "To"),
+        cells.column("transaction", "Transaction", cells.link),
+        "attempts",
+        cells.time_column("next_attempt_at", "Next attempt"),
+    )
+    list_select_related = ("account", "plan_version__plan", "transaction")
+    list_filter = (
+        "status",
+        ("period_start", RangeDateTimeFilter),
+        ("account", AutocompleteSelectFilter),
+    )
+    search_fields = ("account__name", "account__owner_email", "transaction__number__iexact")
+    ordering = ("-period_start", "-id")
+
+
+@admin.register(Rental)
+class RentalAdmin(ReadOnlyAdmin):
+    """Rentals held, from when to when."""
+
+    list_display = (
+        cells.account_column(),
+        cells.column("feature", "Feature", str),
+        cells.column("quantity", "Held", str),
+        "quantity_at_renewal",
+        cells.time_column("started_at", "From"),
+        cells.time_column("ended_at", "To"),
+    )
+    list_select_related = ("account", "feature")
+    list_filter = (
+        "feature",
+        ("ended_at", admin.EmptyFieldListFilter),
+        ("account", AutocompleteSelectFilter),
+    )
+    search_fields = ("account__name", "account__owner_email")
+
+
+@admin.register(Allowance)
+class AllowanceAdmin(ReadOnlyAdmin):
+    """What was included, used and billed in each period."""
+
+    list_display = (
+        cells.account_column(),
+        cells.column("feature", "Feature", str),
+        cells.column("renewal__number", "Period", str),
+        cells.time_column("renewal__period_start", "From"),
+        cells.time_column("renewal__period_end", "To"),
+        cells.column("included", "Included", format_quantity),
+        cells.column("used", "Used", format_quantity),
+        "left",
+        cells.column("billed_quantity", "Billed beyond", format_quantity),
+    )
+    list_select_related = ("account", "feature", "renewal")
+    list_filter = ("feature", ("account", AutocompleteSelectFilter))
+    search_fields = ("account__name", "account__owner_email")
+    ordering = ("-id",)
+
+    @admin.display(description="Left")
+    def left(self, allowance: Allowance) -> str:
+        """What is still included."""
+        return format_quantity(allowance.included - allowance.used)
+
+
+@admin.register(UsageRecord)
+class UsageRecordAdmin(ReadOnlyAdmin):
+    """What the platform reported, and how it was rated."""
+
+    list_display = (
+        "record_id",
+        cells.account_column(),
+        cells.column("feature", "Feature", str),
+        cells.column("quantity", "Quantity", format_quantity),
+        cells.column("included_quantity", "Included", format_quantity),
+        cells.column("billed_quantity", "Billed", format_quantity),
+        cells.column("unit_price", "Unit price", format_unit_price),
+        cells.ledger_column("amount", "Amount"),
+        "workspace",
+        cells.time_column("occurred_at", "Occurred"),
+    )
+    list_select_related = ("account", "feature")
+    list_filter = (
+        "feature",
+        ("occurred_at", RangeDateTimeFilter),
+        ("account", AutocompleteSelectFilter),
+    )
+    search_fields = ("record_id__exact", "workspace__exact", "account__name")
+    search_help_text = "Record id, workspace or company"
+    readonly_fields = (
+        "how_many",
+        "from_allowance",
+        "billed",
+        "price",
+        "cost",
+        "left_before",
+        "billed_earlier",
+        "before",
+        "after",
+        "occurred",
+        "recorded",
+    )
+    fieldsets = (
+        (
+            "Record",
+            {
+                "fields": (
+                    ("record_id", "account", "feature"),
+                    ("workspace", "source", "description"),
+                    ("occurred", "recorded"),
+                )
+            },
+        ),
+        (
+            "Why it cost what it cost",
+            {
+                "fields": (
+                    ("plan_version", "renewal"),
+                    ("how_many", "left_before", "from_allowance"),
+                    ("billed", "billed_earlier", "price"),
+                    ("cost", "before", "after"),
+                )
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[UsageRecord]:
+        """Load what the page names."""
+        records: QuerySet[UsageRecord] = super().get_queryset(request)
+        return records.select_related("account", "feature", "renewal", "plan_version__plan")
+
+    @admin.display(description="Quantity")
+    def how_many(self, record: UsageRecord) -> str:
+        """What was reported."""
+        return f"{format_quantity(record.quantity)} × {record.feature.unit}"
+
+    @admin.display(description="Drawn from the allowance")
+    def from_allowance(self, record: UsageRecord) -> str:
+        """What was included."""
+        return format_quantity(record.included_quantity)
+
+    @admin.display(description="Billed quantity")
+    def billed(self, record: UsageRecord) -> str:
+        """What had to be paid for."""
+        return format_quantity(record.billed_quantity)
+
+    @admin.display(description="Unit price")
+    def price(self, record: UsageRecord) -> str:
+        """The plan's price."""
+        return format_unit_price(record.unit_price)
+
+    @admin.display(description="Amount")
+    def cost(self, record: UsageRecord) -> cells.Cell:
+        """What was deducted."""
+        return cells.ledger_usd(record.amount)
+
+    @admin.display(description="Allowance left before")
+    def left_before(self, record: UsageRecord) -> str:
+        """What was left of the allowance."""
+        return format_quantity(record.included_before)
+
+    @admin.display(description="Billed before in the period")
+    def billed_earlier(self, record: UsageRecord) -> str:
+        """What decides the volume tier."""
+        return format_quantity(record.billed_before)
+
+    @admin.display(description="Balance before")
+    def before(self, record: UsageRecord) -> cells.Cell:
+        """The balance before."""
+        return cells.ledger_usd(record.balance_before)
+
+    @admin.display(description="Balance after")
+    def after(self, record: UsageRecord) -> cells.Cell:
+        """The balance after."""
+        return cells.ledger_usd(record.balance_after)
+
+    @admin.display(description="Occurred (UTC)")
+    def occurred(self, record: UsageRecord) -> str:
+        """When it happened."""
+        return cells.when(record.occurred_at)
+
+    @admin.display(description="Recorded (UTC)")
+    def recorded(self, record: UsageRecord) -> str:
+        """When the portal heard of it."""
+        return cells.when(record.recorded_at)

@@ -1,0 +1,82 @@
+"""New versions of a plan: copied from an old one as a draft, changed, then published.
+
+What has been subscribed to never changes (the database refuses it); a new price is a new version.
+"""
+
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Max
+
+from plans.models import FeaturePrice, Plan, PlanVersion, PriceTier, Renewal, Subscription
+
+
+def is_subscribed(version: PlanVersion) -> bool:
+    """Return whether the version has ever been subscribed to, and so never changes."""
+    return (
+        Subscription.objects.filter(plan_version=version).exists()
+        or Renewal.objects.filter(plan_version=version).exists()
+    )
+
+
+@transaction.atomic
+def draft_from(*, version: PlanVersion) -> PlanVersion:
+    """Copy a version with its prices and tiers to the plan's next number, not yet published.
+
+    Raises ValidationError when the plan already has a draft: two would compete for one number in
+    the minds of those who edit them.
+    """
+    plan = Plan.objects.select_for_update().get(pk=version.plan_id)
+    drafts = PlanVersion.objects.filter(plan=plan, published_at=None)
+    if draft := drafts.order_by("number").first():
+        raise ValidationError(
+            f"{draft} is already a draft: change and publish that one, or delete it."
+        )
+    newest = PlanVersion.objects.filter(plan=plan).aggregate(newest=Max("number"))["newest"]
+    copy = PlanVersion.objects.create(
+        plan=plan,
+        number=newest + 1,
+        monthly_price=version.monthly_price,
+        minimum_top_up=version.minimum_top_up,
+    )
+    for price in version.prices.prefetch_related("tiers"):
+        copied = FeaturePrice.objects.create(
+            version=copy,
+            feature_id=price.feature_id,
+            included_quantity=price.included_quantity,
+            unit_price=price.unit_price,
+            maximum=price.maximum,
+        )
+        PriceTier.objects.bulk_create(
+            PriceTier(
+                price=copied,
+                above_quantity=tier.above_quantity,
+                discount_percent=tier.discount_percent,
+            )
+            for tier in price.tiers.all()
+        )
+    return copy
+
+
+@transaction.atomic
+def publish(*, version: PlanVersion, now: datetime) -> PlanVersion:
+    """Offer a draft to customers from `now` on.
+
+    Raises ValidationError when it is published already, sells nothing, or has been overtaken by a
+    published version with a higher number.
+    """
+    Plan.objects.select_for_update().get(pk=version.plan_id)
+    version.refresh_from_db()
+    if version.published_at is not None:
+        raise ValidationError(f"{version} is published already.")
+    if not version.prices.exists():
+        raise ValidationError(f"{version} has no prices yet: add at least one feature.")
+    later = PlanVersion.objects.filter(
+        plan_id=version.plan_id, number__gt=version.number, published_at__isnull=False
+    ).first()
+    if later is not None:
+        raise ValidationError(f"{later} is newer and published: make a new version from it.")
+    version.published_at = now
+    version.save(update_fields=["published_at"])
+    return version
