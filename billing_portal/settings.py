@@ -361,12 +361,17 @@ if not DEBUG:
 UNFOLD = {
     "SITE_TITLE": "Billing support",
     "SITE_HEADER": "Billing support",
-    "SITE_SUBHEADER": SELLER["name"],
+    "SITE_SUBHEADER": f"{SELLER['name']} · times in UTC",
     "SITE_URL": reverse_lazy("billing-overview"),
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SITE_ICON": lambda request: static("brand/mark.svg"),
-    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": []},
+    "DASHBOARD_CALLBACK": "billing_portal.admin.front_page.dashboard",
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "billing_portal.admin.navigation.sidebar",
+    },
 }
 
 LOGGING_CONFIG = None
