@@ -97,7 +97,7 @@ def merchant(sandbox: Sandbox) -> Iterator[str]:
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
     server.server_close()
@@ -193,6 +193,69 @@ def test_a_payment_is_confirmed_in_the_browser(page: Any, merchant: str, sandbox
     page.click("#save")
     page.frame_locator("dialog iframe").locator("#test-source-authorize-3ds").click()
     result(page, "payment_intent succeeded")
+
+
+def test_saved_cards_and_new_ones_need_no_form(page: Any, merchant: str, sandbox: Sandbox) -> None:
+    intent = setup(sandbox)
+    card = open_merchant(page, merchant, intent.client_secret)
+    type_card(card, GOOD)
+    made = page.evaluate("stripe.createPaymentMethod({ type: 'card', card })")
+    assert made["paymentMethod"]["card"]["last4"] == "4242"
+    done = page.evaluate(
+        "([secret, id]) => stripe.confirmCardSetup(secret, { payment_method: id })",
+        [intent.client_secret, made["paymentMethod"]["id"]],
+    )
+    assert done["setupIntent"]["status"] == "succeeded"
+    seen = page.evaluate("secret => stripe.retrieveSetupIntent(secret)", intent.client_secret)
+    assert seen["setupIntent"]["id"] == intent.id
+    assert "metadata" not in seen["setupIntent"]
+    page.evaluate("card.clear()")
+    sync_api.expect(page.locator("#change")).to_have_text("unknown|false|true|")
+
+
+def test_a_payment_left_waiting_is_authenticated_later(
+    page: Any, merchant: str, sandbox: Sandbox
+) -> None:
+    intent = sandbox.client.payment_intents.create(
+        {
+            "amount": 3850,
+            "currency": "omr",
+            "confirm": True,
+            "payment_method_types": ["card"],
+            "payment_method": "pm_card_authenticationRequired",
+        }
+    )
+    open_merchant(page, merchant, intent.client_secret)
+    page.evaluate(
+        "clientSecret => { stripe.handleNextAction({ clientSecret }).then((answer) => {"
+        "document.getElementById('result').textContent = answer.paymentIntent.status; }); }",
+        intent.client_secret,
+    )
+    bank = page.frame_locator("dialog iframe")
+    sync_api.expect(bank.locator("#test-source-authorize-3ds")).to_be_focused()
+    page.keyboard.press("Enter")
+    result(page, "succeeded")
+
+
+def test_the_board_refunds_and_disputes(page: Any, sandbox: Sandbox) -> None:
+    for _ in range(2):
+        sandbox.client.payment_intents.create(
+            {
+                "amount": 3850,
+                "currency": "omr",
+                "confirm": True,
+                "off_session": True,
+                "payment_method": "pm_card_visa",
+            }
+        )
+    page.goto(f"{sandbox.url}/")
+    page.get_by_role("button", name="Refund").first.click()
+    sync_api.expect(page.get_by_text("refunded 3.850 OMR")).to_be_visible()
+    page.get_by_role("button", name="Dispute", exact=True).first.click()
+    page.get_by_role("button", name="Win dispute").click()
+    sync_api.expect(page.get_by_text("dispute: won")).to_be_visible()
+    page.get_by_role("button", name="Decline the next card").click()
+    sync_api.expect(page.get_by_text("decline × 1: insufficient_funds")).to_be_visible()
 
 
 def pay_page(page: Any, sandbox: Sandbox, merchant: str) -> Any:
