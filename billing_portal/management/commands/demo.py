@@ -358,7 +358,7 @@ def choose_port(say: Callable[[str], None]) -> int:
         if port != FIRST_PORT:
             say(f"port {FIRST_PORT} is in use, so it is port {port} (PORT=... chooses another)")
         return port
-    if not wanted.isdecimal() or not 0 < int(wanted) < 65536:
+    if not (wanted.isascii() and wanted.isdecimal() and 0 < int(wanted) < 65536):
         raise SupervisorError(f"PORT is {wanted!r}. Set it to a number from 1 to 65535.")
     if not is_free(int(wanted)):
         raise SupervisorError(f"Port {wanted} is in use. Set PORT to another, or leave it out.")
