@@ -8,130 +8,329 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ReceiptSequence',
+            name="ReceiptSequence",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('prefix', models.CharField(max_length=16, unique=True)),
-                ('last_number', models.PositiveIntegerField(default=0)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("prefix", models.CharField(max_length=16, unique=True)),
+                ("last_number", models.PositiveIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='Transaction',
+            name="Transaction",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(max_length=32, unique=True)),
-                ('purpose', models.CharField(choices=[('top_up', 'Top-up'), ('auto_refill', 'Auto-refill'), ('renewal', 'Renewal'), ('plan_change', 'Plan'), ('rental', 'Rental')], max_length=16)),
-                ('status', models.CharField(choices=[('checkout', 'Checkout'), ('processing', 'Processing'), ('paid', 'Paid'), ('failed', 'Failed')], max_length=16)),
-                ('subject_id', models.BigIntegerField(blank=True, help_text="The row of the purpose's own app that this pays for.", null=True)),
-                ('obligation', models.CharField(blank=True, help_text='What is owed. While one attempt at it is open, no second one is opened.', max_length=100)),
-                ('amount_currency', djmoney.models.fields.CurrencyField(choices=[('OMR', 'Omani Rial'), ('USD', 'US Dollar')], default='USD', editable=False, max_length=3)),
-                ('amount', djmoney.models.fields.MoneyField(decimal_places=2, max_digits=12)),
-                ('charged_amount_currency', djmoney.models.fields.CurrencyField(choices=[('OMR', 'Omani Rial'), ('USD', 'US Dollar')], default='OMR', editable=False, max_length=3)),
-                ('charged_amount', djmoney.models.fields.MoneyField(decimal_places=3, default_currency='OMR', max_digits=12)),
-                ('exchange_rate', models.DecimalField(decimal_places=6, max_digits=12)),
-                ('refunded_amount_currency', djmoney.models.fields.CurrencyField(choices=[('OMR', 'Omani Rial'), ('USD', 'US Dollar')], default='USD', editable=False, max_length=3)),
-                ('refunded_amount', djmoney.models.fields.MoneyField(decimal_places=2, default=djmoney.money.Money(0, 'USD'), max_digits=12)),
-                ('card_brand', models.CharField(blank=True, max_length=32)),
-                ('card_last4', models.CharField(blank=True, max_length=4)),
-                ('stripe_payment_intent_id', models.CharField(blank=True, max_length=255)),
-                ('stripe_checkout_session_id', models.CharField(blank=True, max_length=255)),
-                ('checkout_url', models.URLField(blank=True, max_length=2000)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('expired_at', models.DateTimeField(blank=True, null=True)),
-                ('failure_code', models.CharField(blank=True, max_length=64)),
-                ('failure_message', models.CharField(blank=True, max_length=500)),
-                ('receipt_number', models.CharField(blank=True, max_length=32)),
-                ('created_at', models.DateTimeField()),
-                ('asked_at', models.DateTimeField(blank=True, help_text='When Stripe was last asked about it.', null=True)),
-                ('paid_at', models.DateTimeField(blank=True, null=True)),
-                ('failed_at', models.DateTimeField(blank=True, null=True)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='transactions', to='accounts.account')),
-                ('card', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='transactions', to='accounts.card')),
-                ('opened_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.CharField(max_length=32, unique=True)),
+                (
+                    "purpose",
+                    models.CharField(
+                        choices=[
+                            ("top_up", "Top-up"),
+                            ("auto_refill", "Auto-refill"),
+                            ("renewal", "Renewal"),
+                            ("plan_change", "Plan"),
+                            ("rental", "Rental"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("checkout", "Checkout"),
+                            ("processing", "Processing"),
+                            ("paid", "Paid"),
+                            ("failed", "Failed"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "subject_id",
+                    models.BigIntegerField(
+                        blank=True,
+                        help_text="The row of the purpose's own app that this pays for.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "obligation",
+                    models.CharField(
+                        blank=True,
+                        help_text="What is owed. While one attempt at it is open, no second one is opened.",
+                        max_length=100,
+                    ),
+                ),
+                (
+                    "amount_currency",
+                    djmoney.models.fields.CurrencyField(
+                        choices=[("OMR", "Omani Rial"), ("USD", "US Dollar")],
+                        default="USD",
+                        editable=False,
+                        max_length=3,
+                    ),
+                ),
+                ("amount", djmoney.models.fields.MoneyField(decimal_places=2, max_digits=12)),
+                (
+                    "charged_amount_currency",
+                    djmoney.models.fields.CurrencyField(
+                        choices=[("OMR", "Omani Rial"), ("USD", "US Dollar")],
+                        default="OMR",
+                        editable=False,
+                        max_length=3,
+                    ),
+                ),
+                (
+                    "charged_amount",
+                    djmoney.models.fields.MoneyField(
+                        decimal_places=3, default_currency="OMR", max_digits=12
+                    ),
+                ),
+                ("exchange_rate", models.DecimalField(decimal_places=6, max_digits=12)),
+                (
+                    "refunded_amount_currency",
+                    djmoney.models.fields.CurrencyField(
+                        choices=[("OMR", "Omani Rial"), ("USD", "US Dollar")],
+                        default="USD",
+                        editable=False,
+                        max_length=3,
+                    ),
+                ),
+                (
+                    "refunded_amount",
+                    djmoney.models.fields.MoneyField(
+                        decimal_places=2, default=djmoney.money.Money(0, "USD"), max_digits=12
+                    ),
+                ),
+                ("card_brand", models.CharField(blank=True, max_length=32)),
+                ("card_last4", models.CharField(blank=True, max_length=4)),
+                ("stripe_payment_intent_id", models.CharField(blank=True, max_length=255)),
+                ("stripe_checkout_session_id", models.CharField(blank=True, max_length=255)),
+                ("checkout_url", models.URLField(blank=True, max_length=2000)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("expired_at", models.DateTimeField(blank=True, null=True)),
+                ("failure_code", models.CharField(blank=True, max_length=64)),
+                ("failure_message", models.CharField(blank=True, max_length=500)),
+                ("receipt_number", models.CharField(blank=True, max_length=32)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "asked_at",
+                    models.DateTimeField(
+                        blank=True, help_text="When Stripe was last asked about it.", null=True
+                    ),
+                ),
+                ("paid_at", models.DateTimeField(blank=True, null=True)),
+                ("failed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="transactions",
+                        to="accounts.account",
+                    ),
+                ),
+                (
+                    "card",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="transactions",
+                        to="accounts.card",
+                    ),
+                ),
+                (
+                    "opened_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at', '-id'],
+                "ordering": ["-created_at", "-id"],
             },
         ),
         migrations.CreateModel(
-            name='Line',
+            name="Line",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField()),
-                ('description', models.CharField(max_length=300)),
-                ('quantity', models.DecimalField(decimal_places=6, default=1, max_digits=18)),
-                ('unit_price_currency', djmoney.models.fields.CurrencyField(choices=[('OMR', 'Omani Rial'), ('USD', 'US Dollar')], default='USD', editable=False, max_length=3)),
-                ('unit_price', djmoney.models.fields.MoneyField(decimal_places=8, max_digits=18)),
-                ('amount_currency', djmoney.models.fields.CurrencyField(choices=[('OMR', 'Omani Rial'), ('USD', 'US Dollar')], default='USD', editable=False, max_length=3)),
-                ('amount', djmoney.models.fields.MoneyField(decimal_places=2, max_digits=12)),
-                ('period_start', models.DateTimeField(blank=True, null=True)),
-                ('period_end', models.DateTimeField(blank=True, null=True)),
-                ('transaction', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='invoices.transaction')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("position", models.PositiveSmallIntegerField()),
+                ("description", models.CharField(max_length=300)),
+                ("quantity", models.DecimalField(decimal_places=6, default=1, max_digits=18)),
+                (
+                    "unit_price_currency",
+                    djmoney.models.fields.CurrencyField(
+                        choices=[("OMR", "Omani Rial"), ("USD", "US Dollar")],
+                        default="USD",
+                        editable=False,
+                        max_length=3,
+                    ),
+                ),
+                ("unit_price", djmoney.models.fields.MoneyField(decimal_places=8, max_digits=18)),
+                (
+                    "amount_currency",
+                    djmoney.models.fields.CurrencyField(
+                        choices=[("OMR", "Omani Rial"), ("USD", "US Dollar")],
+                        default="USD",
+                        editable=False,
+                        max_length=3,
+                    ),
+                ),
+                ("amount", djmoney.models.fields.MoneyField(decimal_places=2, max_digits=12)),
+                ("period_start", models.DateTimeField(blank=True, null=True)),
+                ("period_end", models.DateTimeField(blank=True, null=True)),
+                (
+                    "transaction",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="lines",
+                        to="invoices.transaction",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position'],
+                "ordering": ["position"],
             },
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(fields=['account', '-created_at', '-id'], name='billing_history'),
+            model_name="transaction",
+            index=models.Index(fields=["account", "-created_at", "-id"], name="billing_history"),
         ),
         migrations.AddIndex(
-            model_name='transaction',
-            index=models.Index(condition=models.Q(('status__in', ('checkout', 'processing'))), fields=['created_at'], name='open_transactions'),
+            model_name="transaction",
+            index=models.Index(
+                condition=models.Q(("status__in", ("checkout", "processing"))),
+                fields=["created_at"],
+                name="open_transactions",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ('checkout', 'processing')), models.Q(('obligation', ''), _negated=True)), fields=('account', 'obligation'), name='one_open_attempt_per_obligation'),
+            model_name="transaction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("status__in", ("checkout", "processing")),
+                    models.Q(("obligation", ""), _negated=True),
+                ),
+                fields=("account", "obligation"),
+                name="one_open_attempt_per_obligation",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('purpose', 'auto_refill'), ('status', 'processing')), fields=('account',), name='one_open_refill_per_account'),
+            model_name="transaction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("purpose", "auto_refill"), ("status", "processing")),
+                fields=("account",),
+                name="one_open_refill_per_account",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('stripe_payment_intent_id', ''), _negated=True), fields=('stripe_payment_intent_id',), name='one_transaction_per_payment_intent'),
+            model_name="transaction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("stripe_payment_intent_id", ""), _negated=True),
+                fields=("stripe_payment_intent_id",),
+                name="one_transaction_per_payment_intent",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('stripe_checkout_session_id', ''), _negated=True), fields=('stripe_checkout_session_id',), name='one_transaction_per_checkout_session'),
+            model_name="transaction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("stripe_checkout_session_id", ""), _negated=True),
+                fields=("stripe_checkout_session_id",),
+                name="one_transaction_per_checkout_session",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.UniqueConstraint(condition=models.Q(('receipt_number', ''), _negated=True), fields=('receipt_number',), name='one_transaction_per_receipt_number'),
+            model_name="transaction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("receipt_number", ""), _negated=True),
+                fields=("receipt_number",),
+                name="one_transaction_per_receipt_number",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='transaction_amount_positive'),
+            model_name="transaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("amount__gt", 0)), name="transaction_amount_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.CheckConstraint(condition=models.Q(('charged_amount__gt', 0)), name='transaction_charged_amount_positive'),
+            model_name="transaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("charged_amount__gt", 0)),
+                name="transaction_charged_amount_positive",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.CheckConstraint(condition=models.Q(('refunded_amount__gte', 0), ('refunded_amount__lte', models.F('amount'))), name='refunds_never_exceed_the_payment'),
+            model_name="transaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("refunded_amount__gte", 0), ("refunded_amount__lte", models.F("amount"))
+                ),
+                name="refunds_never_exceed_the_payment",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('paid_at__isnull', False), ('status', 'paid'), models.Q(('stripe_payment_intent_id', ''), _negated=True), models.Q(('receipt_number', ''), _negated=True)), models.Q(models.Q(('status', 'paid'), _negated=True), ('paid_at__isnull', True), ('receipt_number', '')), _connector='OR'), name='paid_means_one_captured_payment_and_a_receipt'),
+            model_name="transaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("paid_at__isnull", False),
+                        ("status", "paid"),
+                        models.Q(("stripe_payment_intent_id", ""), _negated=True),
+                        models.Q(("receipt_number", ""), _negated=True),
+                    ),
+                    models.Q(
+                        models.Q(("status", "paid"), _negated=True),
+                        ("paid_at__isnull", True),
+                        ("receipt_number", ""),
+                    ),
+                    _connector="OR",
+                ),
+                name="paid_means_one_captured_payment_and_a_receipt",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='transaction',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'failed'), _negated=True), ('failed_at__isnull', False), _connector='OR'), name='a_failed_transaction_says_when'),
+            model_name="transaction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "failed"), _negated=True),
+                    ("failed_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="a_failed_transaction_says_when",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='line',
-            constraint=models.UniqueConstraint(fields=('transaction', 'position'), name='lines_are_ordered'),
+            model_name="line",
+            constraint=models.UniqueConstraint(
+                fields=("transaction", "position"), name="lines_are_ordered"
+            ),
         ),
     ]

@@ -1,0 +1,126 @@
+"""What all tests share: a real sandbox Stripe, and transactional tests beside append-only tables."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db.backends.postgresql.operations import DatabaseOperations
+from pytest_django import Settings
+
+ROOT = Path(__file__).resolve().parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_append_only_tables() -> Iterator[None]:
+    """Let Django empty the tables after a transactional test: our triggers refuse TRUNCATE.
+
+    As a replica the session runs no triggers; only the flush between tests does this.
+    """
+    original = DatabaseOperations.execute_sql_flush
+
+    def flush(self: DatabaseOperations, sql_list: list[str]) -> None:
+        as_replica = ["SET session_replication_role = replica;"]
+        as_before = ["SET session_replication_role = DEFAULT;"]
+        original(self, [*as_replica, *sql_list, *as_before])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "execute_sql_flush", flush)
+        yield
+
+
+class Sandbox:
+    """The sandbox Stripe's process, and its control calls (see stripe_sandbox/README.md)."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def control(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """POST to the sandbox's control API and return its answer."""
+        request = urllib.request.Request(
+            f"{self.url}/_sandbox/{path}",
+            data=json.dumps(body or {}).encode(),
+            headers={"Content-Type": "application/json"},
+            method="POST",
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return dict(json.load(answer))
+
+    def confirm_setup(self, setup_intent_id: str, payment_method: str = "pm_card_visa") -> None:
+        """Confirm a SetupIntent, as the browser does."""
+        self.control(f"setup_intents/{setup_intent_id}/confirm", {"payment_method": payment_method})
+
+    def fail_next(self, **fault: Any) -> None:
+        """Make the next matching request go wrong: `action="drop_connection"`, `status=500`, …"""
+        self.control("next", fault)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on just now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """Start the sandbox Stripe on a free port, for the whole run."""
+    port = free_port()
+    log = (tmp_path_factory.mktemp("sandbox") / "log").open("wb")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "stripe_sandbox", "--port", str(port), "--data-dir",
+         str(tmp_path_factory.mktemp("sandbox-data"))],
+        cwd=ROOT,
+        stdout=log,
+        stderr=log,
+    )  # fmt: skip
+    sandbox = Sandbox(f"http://127.0.0.1:{port}")
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            urllib.request.urlopen(f"{sandbox.url}/_sandbox/health", timeout=1).close()
+            break
+        except (urllib.error.URLError, OSError):
+            if time.monotonic() > deadline or process.poll() is not None:
+                process.kill()
+                pytest.fail(f"The sandbox Stripe did not start; see {log.name}")
+            time.sleep(0.05)
+    yield sandbox
+    process.terminate()
+    process.wait(timeout=10)
+    log.close()
+
+
+@pytest.fixture
+def sandbox(sandbox_process: Sandbox, settings: Settings) -> Iterator[Sandbox]:
+    """An empty sandbox Stripe that the portal talks to."""
+    from accounts import gateway
+
+    sandbox_process.control("reset")
+    settings.STRIPE_API_BASE = sandbox_process.url
+    settings.STRIPE_SANDBOX_URL = sandbox_process.url
+    settings.STRIPE_JS_URL = f"{sandbox_process.url}/v3/"
+    gateway.client.cache_clear()
+    yield sandbox_process
+    gateway.client.cache_clear()
+
+
+@pytest.fixture
+def add_card(sandbox: Sandbox) -> Callable[..., Any]:
+    """Add a card to an account through the real service and the sandbox."""
+    from accounts import cards
+    from accounts.tests.factories import NOW
+
+    def add(account: Any, payment_method: str = "pm_card_visa", now: Any = NOW) -> Any:
+        setup = cards.begin(account=account)
+        sandbox.confirm_setup(setup.id, payment_method)
+        return cards.add(account=account, setup_intent_id=setup.id, by=None, now=now)
+
+    return add
