@@ -1,6 +1,7 @@
 """What all tests share: a real sandbox Stripe, and transactional tests beside append-only tables."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -124,3 +125,16 @@ def add_card(sandbox: Sandbox) -> Callable[..., Any]:
         return cards.add(account=account, setup_intent_id=setup.id, by=None, now=now)
 
     return add
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Where Chromium is. Without one: loudly skipped on a laptop, a failure with CI=true."""
+    from tests import chromium
+
+    path = chromium.find()
+    if path is None:
+        if os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(chromium.MISSING)
+        pytest.skip(chromium.MISSING)
+    return path
