@@ -52,6 +52,14 @@ class AutoRefillFailed(TypedDict):
     path: str
 
 
+class AutoRefillCapped(TypedDict):
+    """Auto-refill pauses because it reached the most it may do in a day or a month."""
+
+    reason: str  # "It topped up 5 times in 24 hours, the most it may."
+    next_attempt_at: NotRequired[str | None]
+    path: str
+
+
 class AutoRefillSuspended(TypedDict):
     """Auto-refill gave up after several declines in a row."""
 
@@ -109,6 +117,7 @@ NOTICES: dict[str, Any] = {
     "transaction_paid": TransactionPaid,
     "transaction_failed": TransactionFailed,
     "auto_refill_failed": AutoRefillFailed,
+    "auto_refill_capped": AutoRefillCapped,
     "auto_refill_suspended": AutoRefillSuspended,
     "services_paused": ServicesPaused,
     "services_resumed": ServicesResumed,
@@ -143,7 +152,6 @@ def compose(message: Message) -> EmailMultiAlternatives:
         "seller": settings.SELLER,
         "timezone": str(account.timezone),
         "link": portal_url + message.payload.get("path", "/"),
-        "settings_link": f"{portal_url}/billing/settings/",
     }
     template = f"email/{message.event}"
     with timezone.override(account.timezone):

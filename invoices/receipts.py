@@ -40,11 +40,11 @@ ZERO_WIDTH_NON_JOINER = "\u200c"
 _registering = threading.Lock()
 
 
-class NotPaid(Exception):  # noqa: N818
+class NotPaid(Exception):
     """Only a paid transaction has a receipt."""
 
 
-class ReceiptNotDrawn(Exception):  # noqa: N818
+class ReceiptNotDrawn(Exception):
     """The PDF could not be made; the details are in the log."""
 
 
@@ -153,12 +153,13 @@ def _billed_to(account: Account) -> dict[str, Any]:
 
 
 def _row(line: Line, *, timezone: tzinfo) -> dict[str, str]:
+    unit_price = line.unit_price.amount
     return {
         "description": line.description,
         "direction": _direction(line.description),
         "period": period(line.period_start, line.period_end, timezone=timezone),
         "quantity": format_quantity(line.quantity),
-        "unit_price": format_unit_price(line.unit_price.amount),
+        "unit_price": ("−" if unit_price < 0 else "") + format_unit_price(abs(unit_price)),
         "amount": format_usd(line.amount.amount),
     }
 

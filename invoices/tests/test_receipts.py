@@ -95,6 +95,21 @@ def test_a_receipt_says_who_sold_what_to_whom_and_how_it_was_paid(account: Accou
         assert part in text
 
 
+def test_a_credited_line_is_shown_with_a_minus(account: Account) -> None:
+    transaction = make_transaction(
+        account,
+        lines=[
+            LineSpec(description="Growth plan", amount=Decimal("99.00")),
+            LineSpec(description="Unused days of Starter", amount=Decimal("-0.55")),
+        ],
+    )
+
+    text = text_of(transaction)
+
+    assert "Unused days of Starter 1 −$0.55 −$0.55" in text
+    assert "Total USD $98.45" in text
+
+
 def test_the_seller_is_a_setting(account: Account, settings: LazySettings) -> None:
     settings.SELLER = {
         **settings.SELLER,
