@@ -33,8 +33,8 @@ from wallet.models import Wallet
 
 logger = structlog.get_logger(__name__)
 
-#: The heartbeat of the tick that beat sends every minute.
-TICK = "tick"
+#: The heartbeat of the task that beat sends every minute (see tasks.py).
+TICK = "beat"
 #: Three ticks may be missed before somebody should look.
 HEARTBEAT_FRESH_FOR = timedelta(minutes=4)
 #: A portal that has just started has not been ticked yet.

@@ -166,7 +166,7 @@ def test_metrics_are_in_the_format_of_prometheus(client: Client, settings: Any) 
     assert (
         "# TYPE billing_portal_wallets_negative gauge\nbilling_portal_wallets_negative 0.0" in text
     )
-    assert 'billing_portal_heartbeat_age_seconds{name="tick"}' in text
+    assert 'billing_portal_heartbeat_age_seconds{name="beat"}' in text
     assert "billing_portal_metrics_failed 0.0" in text
 
 

@@ -234,7 +234,9 @@ def prepare(step: Callable[[str], Any]) -> None:
         fill(state, step)
         state.filled = True
         state.save()
-    register_webhooks()
+    if settings.STRIPE_SANDBOX_URL:
+        with step("webhook endpoint"):
+            register_webhooks()
 
 
 def fill(state: DemoState, step: Callable[[str], Any]) -> None:
@@ -250,9 +252,10 @@ def fill(state: DemoState, step: Callable[[str], Any]) -> None:
 
 def register_webhooks() -> None:
     """Tell the sandbox where the portal listens."""
-    if settings.STRIPE_SANDBOX_URL and find_spec("accounts.webhooks") is not None:
-        webhooks = import_module("accounts.webhooks")
-        webhooks.register_endpoint(url=f"{settings.PORTAL_URL}/webhooks/stripe/")
+    # Imported here: the supervisor needs no models.
+    from accounts import webhooks
+
+    webhooks.register_endpoint(portal_url=settings.PORTAL_URL)
 
 
 def database_name() -> str:
