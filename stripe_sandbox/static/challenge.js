@@ -37,7 +37,9 @@ document.addEventListener("keydown", (event) => {
 });
 window.addEventListener("message", (event) => {
   if (event.source !== window.parent || event.origin !== PARENT) return;
-  if (event.data?.sandbox === "3ds" && event.data.kind === "fail") answer(false);
+  if (event.data?.sandbox !== "3ds") return;
+  if (event.data.kind === "fail") answer(false);
+  if (event.data.kind === "focus") buttons[0]?.focus();
 });
 if (main.dataset.status !== "requires_action" && window.parent !== window) {
   window.parent.postMessage({ sandbox: "3ds", kind: "done" }, PARENT);

@@ -37,7 +37,10 @@ function challenge(url) {
     const frame = document.createElement("iframe");
     frame.title = "3-D Secure authentication";
     frame.src = url;
-    frame.addEventListener("load", () => frame.focus());
+    frame.addEventListener("load", () => {
+      frame.focus();
+      frame.contentWindow.postMessage({ sandbox: "3ds", kind: "focus" }, location.origin);
+    });
     dialog.append(frame);
     dialog.addEventListener("cancel", (event) => {
       event.preventDefault();

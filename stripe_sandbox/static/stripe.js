@@ -260,7 +260,10 @@
         event.preventDefault();
         frame.contentWindow.postMessage({ sandbox: "3ds", kind: "fail" }, ORIGIN);
       });
-      frame.addEventListener("load", () => frame.focus());
+      frame.addEventListener("load", () => {
+        frame.focus();
+        frame.contentWindow.postMessage({ sandbox: "3ds", kind: "focus" }, ORIGIN);
+      });
       dialog.append(frame);
       document.body.append(dialog);
       dialog.showModal();

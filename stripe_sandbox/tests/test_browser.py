@@ -330,7 +330,6 @@ def test_pages_are_accessible_and_fit_a_phone(
     ]
     for address in addresses:
         page.goto(address)
-        page.wait_for_load_state("networkidle")
         found = axe.run(page)
         assert found.violations_count == 0, (address, found.generate_report())
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, address
