@@ -1,0 +1,159 @@
+"""What every call of the REST API shares: keys, limits and the shape of errors.
+
+The settings of DRF name what is here, so nothing here may import DRF's views: they are in
+api_views.py.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+from django.core.cache import cache
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
+from django.core.signals import got_request_exception
+from django.http import Http404
+from django.utils import timezone
+from rest_framework import exceptions, status
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
+
+from accounts import api_keys
+from accounts.models import ApiKey
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
+
+log = logging.getLogger("django.request")
+
+
+@dataclass(frozen=True)
+class ApiClient:
+    """Who calls: the holder of a key."""
+
+    key: ApiKey
+    is_authenticated: bool = True
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer bp_<prefix>_<secret>`."""
+
+    def authenticate(self, request: Request) -> tuple[ApiClient, ApiKey] | None:
+        """Return who calls, or None without a header. Raises AuthenticationFailed."""
+        header = get_authorization_header(request).decode("latin-1").split()
+        if not header:
+            return None
+        if len(header) != 2 or header[0].lower() != "bearer":
+            raise exceptions.AuthenticationFailed("Send the key as: Authorization: Bearer bp_…")
+        key = api_keys.verify(token=header[1], now=timezone.now())
+        if key is None:
+            raise exceptions.AuthenticationFailed("The API key is wrong or revoked.")
+        return ApiClient(key), key
+
+    def authenticate_header(self, request: Request) -> str:
+        """Say how to authenticate: this makes the answer a 401."""
+        return "Bearer"
+
+
+class KeyThrottle(BaseThrottle):
+    """So many requests a minute for each key and kind of call (`throttle_scope` of the view)."""
+
+    _seconds: Final = 60
+
+    def allow_request(self, request: Request, view: "APIView") -> bool:
+        """Count the request; refuse it when the minute's number is used up."""
+        scope = getattr(view, "throttle_scope", "default")
+        limits: Mapping[str, int] = settings.API_REQUESTS_PER_MINUTE
+        limit = limits.get(scope, limits["default"])
+        self._elapsed = timezone.now().timestamp() % self._seconds
+        minute = int(timezone.now().timestamp() // self._seconds)
+        counter = f"api-requests:{request.user.key.pk}:{scope}:{minute}"
+        if cache.add(counter, 1, timeout=2 * self._seconds):
+            return limit >= 1
+        try:
+            return cache.incr(counter) <= limit
+        except ValueError:  # evicted between the two
+            return True
+
+    def wait(self) -> float:
+        """Return the seconds until the next minute begins."""
+        return self._seconds - self._elapsed
+
+
+class Conflict(exceptions.APIException):
+    """What is asked for contradicts what is there."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_detail = "This contradicts what is there already."
+    default_code = "conflict"
+
+
+class TooLarge(exceptions.APIException):
+    """The body is larger than we read."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = "The body is too large."
+    default_code = "body_too_large"
+
+
+#: DRF's own names, where ours are clearer.
+_CODES = {"parse_error": "invalid_json", "invalid": "invalid_request"}
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
+    """Answer every error as `{"code", "detail", "fields"}`."""
+    failure = _as_api_exception(error)
+    if failure is None:
+        return _unexpected(error, context)
+    headers = {}
+    if header := getattr(failure, "auth_header", None):
+        headers["WWW-Authenticate"] = header
+    if (wait := getattr(failure, "wait", None)) is not None:
+        headers["Retry-After"] = str(max(1, int(wait)))
+    return Response(_body(failure), status=failure.status_code, headers=headers)
+
+
+def _as_api_exception(error: Exception) -> exceptions.APIException | None:
+    if isinstance(error, exceptions.APIException):
+        return error
+    if isinstance(error, Http404):
+        return exceptions.NotFound()
+    if isinstance(error, PermissionDenied):
+        return exceptions.PermissionDenied()
+    if isinstance(error, RequestDataTooBig):
+        return TooLarge(f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes.")
+    if isinstance(error, ValidationError):
+        fields = error.message_dict if hasattr(error, "error_dict") else error.messages
+        return exceptions.ValidationError(fields)
+    return None
+
+
+def _body(failure: exceptions.APIException) -> dict[str, Any]:
+    if isinstance(failure, exceptions.ValidationError):
+        detail = failure.detail
+        fields = detail if isinstance(detail, dict) else {"non_field_errors": detail}
+        return {
+            "code": "invalid_request",
+            "detail": "The request is not valid; `fields` says what to change.",
+            "fields": fields,
+        }
+    code = getattr(failure.detail, "code", None) or failure.default_code
+    return {"code": _CODES.get(code, code), "detail": str(failure.detail), "fields": {}}
+
+
+def _unexpected(error: Exception, context: dict[str, Any]) -> Response:
+    """Log a fault of ours as Django would, and answer in the API's shape."""
+    request = context["request"]._request
+    got_request_exception.send(sender=exception_handler, request=request)
+    log.error("Internal Server Error: %s", request.path, exc_info=error)
+    return Response(
+        {
+            "code": "internal_error",
+            "detail": "This is a fault of ours. Send the request again a little later.",
+            "fields": {},
+        },
+        status=status.HTTP_500_INTERNAL_SERVER_ERROR,
+    )

@@ -290,6 +290,12 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Badal Billing <billing@badal
 
 # REST API -------------------------------------------------------------------------------------
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+#: For each key and kind of call (`throttle_scope` of the view).
+API_REQUESTS_PER_MINUTE = {
+    "usage": env.int("API_USAGE_REQUESTS_PER_MINUTE", 12_000),
+    "authorization": env.int("API_AUTHORIZATION_REQUESTS_PER_MINUTE", 60_000),
+    "default": env.int("API_REQUESTS_PER_MINUTE", 3_000),
+}
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

@@ -14,5 +14,6 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="billing-overview")),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
+    path("api/", include("billing_portal.api")),
     path("stripe/webhook/<uuid:uuid>/", webhooks.receive, name="stripe-webhook"),
 ]

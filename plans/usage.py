@@ -16,7 +16,7 @@ from uuid import UUID
 from django.db import transaction
 
 from accounts.money import format_quantity, format_unit_price
-from plans import usage_store
+from plans import renewals, usage_store
 from plans.catalogue_models import Feature
 from plans.pricing import rate, split_by_price
 from plans.usage_records import Code, ParsedRecord, Rejected
@@ -73,6 +73,7 @@ def record(*, records: Sequence[ParsedRecord | Rejected], now: datetime) -> list
     candidates = _resolve(records, results)
     if candidates:
         account_ids = {candidate.account_id for candidate in candidates}
+        renewals.open_due_periods(now=now, account_ids=sorted(account_ids))
         with transaction.atomic():
             # Locked first, in one statement; whatever depends on it is read afterwards.
             wallets = ledger.lock(account_ids=account_ids)
@@ -85,18 +86,14 @@ def _resolve(
 ) -> list[_Candidate]:
     """Find the accounts and features; what can't be found is a result already."""
     parsed = [item for item in records if isinstance(item, ParsedRecord)]
-    names = {item.account for item in parsed}
-    external = {name.removeprefix("external:") for name in names if name.startswith("external:")}
-    ids = {name.lower() for name in names if is_uuid(name)}
-    accounts = usage_store.find_accounts(ids, external) if names else {}
+    accounts = usage_store.find_accounts({item.account for item in parsed}) if parsed else {}
     features = usage_store.find_features({item.feature for item in parsed}) if parsed else {}
     candidates = []
     for index, item in enumerate(records):
         if isinstance(item, Rejected):
             results[index] = _rejected(item.id, item.code, item.detail)
             continue
-        name = item.account
-        account_id = accounts.get(name if name.startswith("external:") else name.lower())
+        account_id = accounts.get(item.account)
         feature = features.get(item.feature)
         if account_id is None:
             results[index] = _rejected(
@@ -113,16 +110,6 @@ def _resolve(
                 _Candidate(index, item, account_id, feature, item.content_hash(account_id))
             )
     return candidates
-
-
-def is_uuid(text: str) -> bool:
-    """Whether `text` is a UUID in its usual form, 8-4-4-4-12."""
-    if len(text) != 36:
-        return False
-    try:
-        return str(UUID(text)) == text.lower()
-    except ValueError:
-        return False
 
 
 def _rejected(record_id: str | None, code: Code, detail: str) -> Result:

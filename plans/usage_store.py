@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from accounts.references import split
 from plans.catalogue_models import Feature, FeatureKind
 from plans.pricing import Tier
 from plans.subscription_models import CURRENT_STATUSES
@@ -119,10 +120,19 @@ WHERE external_id = ANY(%(external_ids)s::varchar[]) AND external_id <> ''
 """
 
 
-def find_accounts(ids: Collection[str], external_ids: Collection[str]) -> dict[str, UUID]:
-    """Return the accounts by their UUID in text and by `external:<external_id>`."""
-    rows = _fetch(_ACCOUNTS, {"ids": list(ids), "external_ids": list(external_ids)})
-    return {name: account_id for account_id, name in rows}
+def find_accounts(names: Collection[str]) -> dict[str, UUID]:
+    """Return the accounts by what the platform calls them (see accounts/references.py)."""
+    references = {name: split(name) for name in names}
+    rows = _fetch(
+        _ACCOUNTS,
+        {
+            "ids": [account_id for account_id, _ in references.values() if account_id],
+            "external_ids": [external_id for _, external_id in references.values() if external_id],
+        },
+    )
+    known = {name: account_id for account_id, name in rows}
+    found = {name: known.get(account_id or name) for name, (account_id, _) in references.items()}
+    return {name: account_id for name, account_id in found.items() if account_id}
 
 
 def find_features(keys: Collection[str]) -> dict[str, Feature]:

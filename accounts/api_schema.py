@@ -1,0 +1,56 @@
+"""What the API's schema says of every call: its key, its errors, its decimals."""
+
+from typing import Any, Final
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
+from rest_framework import serializers
+
+
+class ErrorSerializer(serializers.Serializer[Any]):
+    """The shape of every error."""
+
+    code = serializers.CharField(help_text="What went wrong, for a program.")
+    detail = serializers.CharField(help_text="What went wrong and what to do, for a person.")
+    fields = serializers.DictField(  # type: ignore[assignment]
+        help_text="For an invalid request: what is wrong with each field."
+    )
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+    """Tells drf-spectacular about our keys."""
+
+    target_class = "accounts.api.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        """Return the scheme of the schema."""
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "bp_<prefix>_<secret>"}
+
+
+_MEANINGS: Final = {
+    400: "The request is not valid.",
+    404: "There is no such thing.",
+    409: "It contradicts what is there.",
+    413: "The body is too large.",
+    415: "The body is no JSON.",
+}
+
+
+def errors(*statuses: int) -> dict[int, Any]:
+    """Return the responses of a call that fails with `statuses`, besides those any call has."""
+    responses = {status: OpenApiResponse(ErrorSerializer, _MEANINGS[status]) for status in statuses}
+    return {
+        **responses,
+        401: OpenApiResponse(ErrorSerializer, "The key is missing, wrong or revoked."),
+        429: OpenApiResponse(ErrorSerializer, "Too many requests; see Retry-After."),
+    }
+
+
+ACCOUNT_ID: Final = OpenApiParameter(
+    "id",
+    OpenApiTypes.STR,
+    OpenApiParameter.PATH,
+    description="The account's UUID, or `external:` and the platform's own id of it.",
+)

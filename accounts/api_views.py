@@ -1,0 +1,110 @@
+"""The base of the REST API's views: bodies of bounded size, pages, and how an account is found."""
+
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig, ValidationError
+from django.db.models import QuerySet
+from rest_framework import exceptions
+from rest_framework.generics import ListAPIView
+from rest_framework.pagination import CursorPagination
+from rest_framework.parsers import JSONParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from accounts import references
+from accounts.api import KeyThrottle
+from accounts.models import Account
+
+
+class BoundedJSONParser(JSONParser):
+    """JSON, never more of it than DATA_UPLOAD_MAX_MEMORY_SIZE."""
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Parse the body. Raises ParseError, RequestDataTooBig."""
+        length = getattr(stream, "META", {}).get("CONTENT_LENGTH") or 0
+        if int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise RequestDataTooBig
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RecursionError as error:
+            raise exceptions.ParseError("The body is nested too deeply.") from error
+
+
+class Pages(CursorPagination):
+    """`{"next", "previous", "results"}`, in the view's `page_order`; `?page_size=` up to 200."""
+
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 200
+
+    def get_ordering(
+        self, request: Request, queryset: QuerySet[Any], view: APIView
+    ) -> tuple[str, ...]:
+        """Return the view's order: the client chooses none."""
+        return tuple(view.page_order)  # type: ignore[attr-defined]
+
+    def paginate_queryset(
+        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+    ) -> list[Any] | None:
+        """Return the page of `queryset`. Raises NotFound for a cursor that is not ours."""
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        except (ValidationError, ValueError, OverflowError) as error:
+            raise exceptions.NotFound(self.invalid_cursor_message) from error
+
+
+class ApiView(APIView):
+    """The base of every call."""
+
+    throttle_classes: Sequence[type[BaseThrottle]] = (KeyThrottle,)
+    parser_classes = (BoundedJSONParser,)
+    throttle_scope = "default"
+
+    @staticmethod
+    def find_account(name: str, accounts: QuerySet[Account] | None = None) -> Account:
+        """Return the account called `name`: a UUID or `external:<external_id>`. Raises NotFound."""
+        accounts = Account.objects.all() if accounts is None else accounts
+        account_id, external_id = references.split(name)
+        account = None
+        if account_id is not None:
+            account = accounts.filter(pk=account_id).first()
+        elif external_id is not None:
+            account = accounts.filter(external_id=external_id).first()
+        if account is None:
+            raise exceptions.NotFound("No account has this id.")
+        return account
+
+
+class ListView(ApiView, ListAPIView[Any]):
+    """The base of every list."""
+
+    pagination_class = Pages
+    page_order: Sequence[str] = ("-created_at", "-id")
+
+
+class NotFoundView(ApiView):
+    """Every address under the API that is no call."""
+
+    schema = None  # type: ignore[assignment]
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Answer 404, whatever the method."""
+        self.http_method_not_allowed = self._not_found  # type: ignore[method-assign]
+        return super().dispatch(request, *args, **kwargs)
+
+    def _not_found(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        raise exceptions.NotFound(
+            "The API has no such address. Addresses end with a slash; see /api/docs/."
+        )

@@ -1,0 +1,23 @@
+"""How the platform calls an account: by its UUID, or by `external:` and the id it gave it."""
+
+from uuid import UUID
+
+EXTERNAL = "external:"
+
+
+def is_uuid(text: str) -> bool:
+    """Whether `text` is a UUID in its usual form, 8-4-4-4-12."""
+    if len(text) != 36:
+        return False
+    try:
+        return str(UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def split(reference: str) -> tuple[str | None, str | None]:
+    """Return the account's UUID or its external id; neither for what can be no reference."""
+    if reference.startswith(EXTERNAL):
+        external_id = reference.removeprefix(EXTERNAL)
+        return None, external_id if external_id and "\0" not in external_id else None
+    return (reference.lower() if is_uuid(reference) else None), None

@@ -1,0 +1,224 @@
+"""Reporting usage and reading it back over the REST API."""
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
+from rest_framework import exceptions, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api import TooLarge
+from accounts.api_schema import ACCOUNT_ID, errors
+from accounts.api_views import ApiView, BoundedJSONParser, ListView
+from plans import usage
+from plans.models import UsageRecord
+from plans.usage import Result, ResultStatus
+from plans.usage_records import MAXIMUM_RECORDS, Code, EnvelopeError, parse_body
+
+
+class SentRecordSerializer(serializers.Serializer[Any]):
+    """A record as the platform sends it. For the schema: no serializer touches a record."""
+
+    id = serializers.CharField(max_length=200, help_text="Yours, unique within the account.")
+    account = serializers.CharField(help_text="A UUID, or `external:` and your id of the account.")
+    feature = serializers.CharField(max_length=64)
+    quantity = serializers.DecimalField(
+        max_digits=16,
+        decimal_places=6,
+        min_value=Decimal(0),
+        max_value=Decimal(1_000_000_000),
+        help_text="A string (or a number) of plain digits with at most 6 decimals.",
+    )
+    occurred_at = serializers.DateTimeField(help_text="ISO 8601 with an offset.")
+    workspace = serializers.CharField(max_length=200, required=False, allow_null=True)
+    source = serializers.CharField(max_length=200, required=False, allow_null=True)
+    description = serializers.CharField(max_length=300, required=False, allow_null=True)
+
+
+class BatchSerializer(serializers.Serializer[Any]):
+    """1 to 10,000 records."""
+
+    records = serializers.ListField(
+        child=SentRecordSerializer(), min_length=1, max_length=MAXIMUM_RECORDS
+    )
+
+
+class ResultSerializer(serializers.Serializer[Any]):
+    """What became of one record."""
+
+    id = serializers.CharField(allow_null=True, help_text="Null when the record had no usable id.")
+    status = serializers.ChoiceField(choices=[(status, status) for status in ResultStatus])
+    included_quantity = serializers.DecimalField(max_digits=18, decimal_places=6)
+    billed_quantity = serializers.DecimalField(max_digits=18, decimal_places=6)
+    amount = serializers.DecimalField(max_digits=18, decimal_places=6, help_text="USD.")
+    index = serializers.IntegerField(required=False, help_text="Rejected: its place, from 0.")
+    code = serializers.ChoiceField(
+        choices=[(code, code) for code in Code], required=False, help_text="Rejected: why."
+    )
+    detail = serializers.CharField(required=False, help_text="Rejected: what to do.")
+
+
+class ReportSerializer(serializers.Serializer[Any]):
+    """The answer to a batch, in the order sent."""
+
+    recorded = serializers.IntegerField()
+    duplicates = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    results = serializers.ListField(child=ResultSerializer())
+
+
+class ReportUsageView(ApiView):
+    """`POST /usage/`. Plain: a serializer for each record would cost more than rating it."""
+
+    throttle_scope = "usage"
+
+    @extend_schema(
+        operation_id="report_usage",
+        tags=["Usage"],
+        summary="Report usage",
+        parameters=[
+            OpenApiParameter(
+                "results",
+                enum=["all", "none"],
+                description="`none` leaves everything out of `results` but the rejected.",
+            )
+        ],
+        request=BatchSerializer,
+        responses={200: ReportSerializer, **errors(400, 413, 415)},
+        examples=[
+            OpenApiExample(
+                "A call of 12 minutes",
+                request_only=True,
+                value={
+                    "records": [
+                        {
+                            "id": "call-8731",
+                            "account": "external:customer-42",
+                            "feature": "call_minutes",
+                            "quantity": "12",
+                            "occurred_at": "2026-11-23T09:30:00Z",
+                        }
+                    ]
+                },
+            )
+        ],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Rate records, draw them from allowances and deduct the rest. Safe to repeat."""
+        detailed = request.query_params.get("results", "all")
+        if detailed not in ("all", "none"):
+            raise exceptions.ValidationError({"results": ["Send all or none."]})
+        if request.content_type.partition(";")[0].strip().lower() != BoundedJSONParser.media_type:
+            raise exceptions.UnsupportedMediaType(request.content_type)
+        try:
+            records = parse_body(request._request.body)
+        except RequestDataTooBig as error:
+            raise TooLarge(
+                "The body is too large; send the batch in parts.", code="batch_too_large"
+            ) from error
+        except EnvelopeError as error:
+            failure = TooLarge if error.code == "batch_too_large" else exceptions.ParseError
+            raise failure(error.detail, code=error.code) from error
+        results = usage.record(records=records, now=timezone.now())
+        body = json.dumps(report(results, only_rejected=detailed == "none"), ensure_ascii=True)
+        return HttpResponse(body, content_type="application/json")
+
+
+def report(results: Sequence[Result], *, only_rejected: bool) -> dict[str, Any]:
+    """Return the answer of POST /usage/, ready for JSON."""
+    counts = dict.fromkeys(ResultStatus, 0)
+    listed = []
+    for index, result in enumerate(results):
+        counts[result.status] += 1
+        is_rejected = result.status == ResultStatus.REJECTED
+        if only_rejected and not is_rejected:
+            continue
+        answer: dict[str, Any] = {
+            "id": result.id,
+            "status": result.status.value,
+            "included_quantity": f"{result.included_quantity:.6f}",
+            "billed_quantity": f"{result.billed_quantity:.6f}",
+            "amount": f"{result.amount:.6f}",
+        }
+        if is_rejected and result.code is not None:
+            answer |= {"index": index, "code": result.code.value, "detail": result.detail}
+        listed.append(answer)
+    return {
+        "recorded": counts[ResultStatus.RECORDED],
+        "duplicates": counts[ResultStatus.DUPLICATE],
+        "rejected": counts[ResultStatus.REJECTED],
+        "results": listed,
+    }
+
+
+def _quantity(help_text: str = "") -> serializers.DecimalField:
+    return serializers.DecimalField(max_digits=18, decimal_places=6, help_text=help_text)
+
+
+class UsageRecordSerializer(serializers.Serializer[UsageRecord]):
+    """A rated record, with everything that explains its amount."""
+
+    id = serializers.CharField(source="record_id")
+    feature = serializers.CharField(source="feature.key")
+    quantity = _quantity()
+    included_quantity = _quantity("Drawn from the allowance.")
+    billed_quantity = _quantity("Billed at the price.")
+    unit_price = serializers.DecimalField(
+        max_digits=18, decimal_places=8, help_text="USD, before volume discounts."
+    )
+    amount = _quantity("USD.")
+    included_before = _quantity("What was left of the allowance.")
+    billed_before = _quantity("Billed before in the period: it decides the volume tier.")
+    balance_before = _quantity("USD.")
+    balance_after = _quantity("USD.")
+    plan = serializers.CharField(source="plan_version.plan.slug")
+    plan_version = serializers.IntegerField(source="plan_version.number")
+    occurred_at = serializers.DateTimeField()
+    recorded_at = serializers.DateTimeField()
+    workspace = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
+    description = serializers.CharField()
+
+
+class UsageView(ListView):
+    """`GET /accounts/{id}/usage/`."""
+
+    queryset = UsageRecord.objects.none()
+    serializer_class = UsageRecordSerializer
+    page_order = ("-occurred_at", "-id")
+
+    def get_queryset(self) -> QuerySet[UsageRecord]:
+        """Return the account's records, of one feature or workspace when asked for."""
+        account = self.find_account(self.kwargs["id"])
+        records = UsageRecord.objects.filter(account=account)
+        records = records.select_related("feature", "plan_version__plan")
+        for parameter, field in (("feature", "feature__key"), ("workspace", "workspace")):
+            value = self.request.query_params.get(parameter)
+            if value is not None and "\0" in value:
+                raise exceptions.ValidationError({parameter: ["Leave out NUL characters."]})
+            if value is not None:
+                records = records.filter(**{field: value})
+        return records
+
+    @extend_schema(
+        operation_id="list_usage",
+        tags=["Usage"],
+        summary="Rated usage, newest first",
+        parameters=[
+            ACCOUNT_ID,
+            OpenApiParameter("feature", OpenApiTypes.STR, description="Only this feature."),
+            OpenApiParameter("workspace", OpenApiTypes.STR, description="Only this workspace."),
+        ],
+        responses={200: UsageRecordSerializer(many=True), **errors(400, 404)},
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List an account's rated records."""
+        return super().get(request, *args, **kwargs)

@@ -1,0 +1,71 @@
+"""Reading the ledger over the REST API."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import exceptions, serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api_schema import ACCOUNT_ID, errors
+from accounts.api_views import ListView
+from wallet.models import Entry, EntryKind
+
+
+class EntrySerializer(serializers.Serializer[Entry]):
+    """One line of the ledger."""
+
+    sequence = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=EntryKind.choices)
+    amount = serializers.DecimalField(
+        max_digits=18, decimal_places=6, help_text="USD, signed, to a millionth."
+    )
+    balance_after = serializers.DecimalField(max_digits=18, decimal_places=6, help_text="USD.")
+    description = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    transaction = serializers.SerializerMethodField(
+        help_text="The number of the payment behind it."
+    )
+    usage_id = serializers.SerializerMethodField(help_text="The id of the usage record behind it.")
+
+    def get_transaction(self, entry: Entry) -> str | None:
+        """Return the payment's number."""
+        return entry.transaction.number if entry.transaction else None
+
+    def get_usage_id(self, entry: Entry) -> str | None:
+        """Return the usage record's id."""
+        return entry.usage_id or None
+
+
+class EntriesView(ListView):
+    """`GET /accounts/{id}/entries/`."""
+
+    queryset = Entry.objects.none()
+    serializer_class = EntrySerializer
+    page_order = ("-sequence",)
+
+    def get_queryset(self) -> QuerySet[Entry]:
+        """Return the account's entries, of one kind when asked for."""
+        account = self.find_account(self.kwargs["id"])
+        entries = Entry.objects.filter(wallet__account=account).select_related("transaction")
+        kind = self.request.query_params.get("kind")
+        if kind is None:
+            return entries
+        if kind not in EntryKind.values:
+            raise exceptions.ValidationError({"kind": ["This is no kind of entry."]})
+        return entries.filter(kind=kind)
+
+    @extend_schema(
+        operation_id="list_entries",
+        tags=["Accounts"],
+        summary="The ledger, newest first",
+        parameters=[
+            ACCOUNT_ID,
+            OpenApiParameter("kind", enum=EntryKind.values, description="Only this kind."),
+        ],
+        responses={200: EntrySerializer(many=True), **errors(400, 404)},
+    )
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """List the entries of an account's ledger."""
+        return super().get(request, *args, **kwargs)
