@@ -13,7 +13,6 @@ import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
-from django.urls import reverse_lazy
 
 from billing_portal import embedded_postgres
 from billing_portal.logs import configure_logging
@@ -311,6 +310,12 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Usage reporting, call authorization and account provisioning.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_NAME_OVERRIDES": {
+        "EntryKind": "wallet.models.EntryKind.choices",
+        "FeatureKind": "plans.models.FeatureKind.choices",
+        "TransactionStatus": "invoices.models.Status.choices",
+        "SubscriptionStatus": "plans.models.SubscriptionStatus.choices",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
@@ -368,7 +373,7 @@ UNFOLD = {
     "SITE_TITLE": "Billing support",
     "SITE_HEADER": "Billing support",
     "SITE_SUBHEADER": f"{SELLER['name']} · times in UTC",
-    "SITE_URL": reverse_lazy("billing-overview"),
+    "SITE_URL": "/",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SITE_ICON": lambda request: static("brand/mark.svg"),
