@@ -8,7 +8,7 @@ os.environ["DEBUG"] = "1"
 # Not the demo's: a demo that is stopped must not take the tests' database with it.
 os.environ.setdefault("DATA_DIR", str(Path(__file__).resolve().parent.parent / ".data" / "tests"))
 
-from billing_portal.settings import *  # noqa: E402, F403
+from billing_portal.settings import *  # noqa: F403
 
 _work_dir = Path(tempfile.mkdtemp(prefix="billing-portal-tests-"))
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
