@@ -57,6 +57,10 @@ class ApiKeyAdmin(ActionsNeedChangeMixin, PortalAdmin):
         """A key is revoked, not deleted: it stands in the records."""
         return False
 
+    def has_new_key_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        """Whoever may add a key."""
+        return cast(User, request.user).has_perm("accounts.add_apikey")
+
     @admin.display(description="State", ordering="revoked_at")
     def state(self, key: ApiKey) -> cells.Cell:
         """Valid or revoked."""
@@ -67,7 +71,7 @@ class ApiKeyAdmin(ActionsNeedChangeMixin, PortalAdmin):
     @action(  # type: ignore[untyped-decorator]
         description="New API key",
         url_path="new-key",
-        permissions=["accounts.add_apikey"],
+        permissions=["new_key"],
         icon="key",
         variant=ActionVariant.PRIMARY,
     )

@@ -1,6 +1,6 @@
 """What is sold: plans, their versions and prices, and features."""
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -18,6 +18,7 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
+from accounts.models import User
 from accounts.money import format_quantity, format_unit_price
 from billing_portal.admin import cells
 from billing_portal.admin.base import PartOfParentInline, PortalAdmin
@@ -244,6 +245,14 @@ class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
             return allowed
         return obj.published_at is None and not subscribed(obj)
 
+    def has_draft_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        """Whoever may add a version."""
+        return cast(User, request.user).has_perm("plans.add_planversion")
+
+    def has_publish_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        """Whoever may change versions."""
+        return cast(User, request.user).has_perm("plans.change_planversion")
+
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         """Offer to publish drafts only."""
         actions: list[Any] = super().get_actions_detail(request, object_id)
@@ -270,7 +279,7 @@ class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
     @action(  # type: ignore[untyped-decorator]
         description="Make a new version",
         url_path="new-version",
-        permissions=["plans.add_planversion"],
+        permissions=["draft"],
         icon="content_copy",
         variant=ActionVariant.PRIMARY,
     )
@@ -290,7 +299,7 @@ class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
     @action(  # type: ignore[untyped-decorator]
         description="Publish",
         url_path="publish",
-        permissions=["plans.change_planversion"],
+        permissions=["publish"],
         icon="publish",
         variant=ActionVariant.PRIMARY,
     )
