@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from flask import Flask, Response
+from werkzeug.exceptions import InternalServerError
 
 from . import REFUSAL, api, board, control, debug_is_off, pages
 from .delivery import Courier
@@ -44,9 +45,18 @@ def create_app(data_dir: str | None = None, public_url: str = "") -> Flask:
     for part in (api.blueprint, pages.blueprint, control.blueprint, board.blueprint):
         app.register_blueprint(part)
     app.register_error_handler(StripeError, _refused)
+    app.register_error_handler(InternalServerError, _broken)
     courier.start()
     threading.Thread(target=_sweep, args=(store,), name="sweep", daemon=True).start()
     return app
+
+
+def _broken(error: InternalServerError) -> Response:
+    """A mistake of the sandbox's own, in a shape the SDK understands."""
+    problem = StripeError(
+        f"The sandbox failed: {error.original_exception!r}", status=500, kind="api_error"
+    )
+    return _refused(problem)
 
 
 def _refused(error: StripeError) -> Response:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from .errors import Json, ParameterError
 from .store import Tx
 
 MAXIMUM_DEPTH = 4
-# Present only when asked for.
-_EXTRA = {
+# Present only when asked for: lists of the object itself,
+_EXTRA_LISTS = {
     ("checkout.session", "line_items"),
     ("customer", "sources"),
     ("customer", "subscriptions"),
     ("customer", "tax_ids"),
+}
+# and parts that are always empty here.
+_EMPTY: dict[str, Json | list[Json]] = {
+    "total_details.breakdown": {"discounts": [], "taxes": []},
+    "line_items.data.discounts": [],
+    "line_items.data.taxes": [],
 }
 
 
@@ -29,8 +36,10 @@ def expand(tx: Tx, body: Json, paths: list[str]) -> Json:
 
 def _walk(tx: Tx, node: Json, steps: list[str], path: str) -> None:
     name, rest = steps[0], steps[1:]
-    if name not in node and (node.get("object"), name) in _EXTRA:
+    if name not in node and (node.get("object"), name) in _EXTRA_LISTS:
         node[name] = _extra(tx, node, name)
+    elif name not in node and not rest and path.removeprefix("data.") in _EMPTY:
+        node[name] = deepcopy(_EMPTY[path.removeprefix("data.")])
     if name not in node:
         raise ParameterError(f"This property cannot be expanded ({path}).", param="expand")
     value: Any = node[name]

@@ -21,7 +21,10 @@ def page(
         where.append("json_extract(body, ?) IS ?")
         values.extend((f"$.{name}", value))
     for name, value in columns.items():
-        if value is not None:
+        if isinstance(value, list):
+            where.append(f"{name} IN ({', '.join('?' * len(value))})")
+            values.extend(value)
+        elif value is not None:
             where.append(f"{name} = ?")
             values.append(value)
     for operator, moment in (params.get("created") or {}).items():

@@ -9,7 +9,7 @@ from . import cards
 from .errors import CardError, Json
 from .events import emit
 from .faults import FAULTS
-from .resources import charges, payment_methods
+from .resources import charges, disputes, payment_methods
 from .store import Tx
 
 AUTHENTICATION_FAILED = (
@@ -104,9 +104,7 @@ def _paid(tx: Tx, intent: Json, charge: Json, method: Json, authenticated: bool)
         emit(tx, "payment_intent.succeeded", intent)
         reason = cards.CARDS[tx.private(method["id"])["number"]].dispute
         if reason:
-            from .resources.disputes import open_dispute  # disputes need charges, too
-
-            open_dispute(tx, charge, reason)
+            disputes.open_dispute(tx, charge, reason)
     else:
         intent.update(status="requires_capture", amount_capturable=intent["amount"])
         tx.save(intent)

@@ -83,6 +83,10 @@ _CREATE = {
             "allow_redisplay_filters": list_of(text),
         }
     ),
+    **dict.fromkeys(
+        ("adaptive_pricing", "automatic_tax", "invoice_creation", "phone_number_collection"),
+        hash_of({"enabled": boolean}, ("enabled",)),
+    ),
     "custom_text": hash_of({"submit": _CUSTOM, "after_submit": _CUSTOM}),
 }
 _COPIED = (
@@ -185,6 +189,11 @@ def create(tx: Tx, params: Json) -> Json:
     )
     for name in _COPIED:
         session[name] = params.get(name)
+    if params.get("adaptive_pricing"):
+        session["adaptive_pricing"] = params["adaptive_pricing"]
+    for name in ("automatic_tax", "invoice_creation", "phone_number_collection"):
+        if (params.get(name) or {}).get("enabled"):
+            raise StripeError(f"The sandbox has no {name}.", param=f"{name}[enabled]")
     if params.get("customer"):
         session["customer"] = customers.live(tx, params["customer"])["id"]
     else:

@@ -30,10 +30,8 @@ def account(tx: Tx, params: Json, object_id: str | None = None) -> Json:
 
 
 def event_list(tx: Tx, params: Json) -> Json:
-    kinds = params.get("types") or ([params["type"]] if params.get("type") else [])
-    if len(kinds) > 1:
-        raise StripeError("The sandbox filters by one type at a time.", param="types")
-    return page(tx, "event", "/v1/events", params, type=kinds[0] if kinds else None)
+    kinds = params.get("types") or params.get("type")
+    return page(tx, "event", "/v1/events", params, type=kinds)
 
 
 def event_retrieve(tx: Tx, params: Json, object_id: str) -> Json:

@@ -42,11 +42,13 @@ def test_a_session_is_paid_once(sandbox: Sandbox, client: Any, customer: Any) ->
                 "description": "Top-up",
                 "setup_future_usage": "off_session",
             },
-            expand=["line_items"],
+            expand=["line_items", "total_details.breakdown", "line_items.data.discounts"],
         )
     )
     assert (session.amount_total, session.payment_status) == (7700, "unpaid")
     assert session.line_items.data[0].description == "Credit"
+    assert session.line_items.data[0].discounts == []
+    assert session.total_details.breakdown.discounts == []
     assert session.url == f"{sandbox.url}/c/pay/{session.id}"
     sandbox.control(f"checkout/{session.id}/pay", {"payment_method": "pm_card_visa"})
     paid = client.checkout.sessions.retrieve(

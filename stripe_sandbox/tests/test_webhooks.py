@@ -67,6 +67,8 @@ def test_paused_events_are_recorded_and_not_sent(sandbox: Sandbox, receiver: Rec
     wait_for(lambda: receiver.received)
     assert [json.loads(one)["data"]["object"]["name"] for one, _ in receiver.received] == ["loud"]
     assert len(sandbox.client.events.list({"type": "customer.created"}).data) == 2
+    several = {"types": ["customer.created", "customer.deleted"]}
+    assert len(sandbox.client.events.list(several).data) == 2
 
 
 def test_held_events_are_released_in_reverse(sandbox: Sandbox, receiver: Receiver) -> None:
