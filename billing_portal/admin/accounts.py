@@ -28,18 +28,22 @@ _REASON_WORDS = {
 }
 
 
-class MembershipInline(TabularInline):  # type: ignore[misc]
+class MemberInline(TabularInline):  # type: ignore[misc]
     """Who may sign in to the account, and as what."""
 
     model = Membership
-    fields = ("user", "role", "member_since")
-    readonly_fields = ("member_since",)
-    autocomplete_fields = ("user",)
+    fields = ("member", "role", "member_since")
+    readonly_fields = ("member", "member_since")
     extra = 0
-    verbose_name = "member"
+    hide_title = True
     verbose_name_plural = "members"
 
-    @admin.display(description="Member since (UTC)")
+    @admin.display(description="Member")
+    def member(self, membership: Membership) -> cells.Cell:
+        """The user; another person is another membership."""
+        return cells.link(membership.user)
+
+    @admin.display(description="Since (UTC)")
     def member_since(self, membership: Membership) -> str:
         """When the role was given."""
         return cells.when(membership.created_at)
@@ -48,6 +52,33 @@ class MembershipInline(TabularInline):  # type: ignore[misc]
         """Load the users with their roles."""
         members: QuerySet[Membership] = super().get_queryset(request)
         return members.select_related("user")
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Members are added below: a choice of users in every row would ask once for each."""
+        return False
+
+
+class NewMemberInline(TabularInline):  # type: ignore[misc]
+    """Gives a user a role in the account."""
+
+    model = Membership
+    fields = ("user", "role")
+    autocomplete_fields = ("user",)
+    extra = 0
+    verbose_name = "member"
+    verbose_name_plural = "new members"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        """Those who are members already are shown above."""
+        return Membership.objects.none()
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """There is nothing to look at."""
+        return self.has_add_permission(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Roles are changed above."""
+        return False
 
 
 def accounts_found(term: str) -> Q:
@@ -98,7 +129,7 @@ class AccountAdmin(AccountActionsMixin, PortalAdmin):
     search_help_text = (
         "Company, e-mail, external id, card's last four, transaction or receipt number, Stripe id"
     )
-    inlines = (MembershipInline,)
+    inlines = (MemberInline, NewMemberInline)
     readonly_fields = ("id", "stripe_customer_id", "created")
     fieldsets = (
         (

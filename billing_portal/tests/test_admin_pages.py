@@ -1,0 +1,338 @@
+"""Every page of the admin opens for who may see it, and changes nothing for who may not."""
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin import ModelAdmin
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import Account, AuditEvent, Membership, User
+from accounts.tests.factories import NOW, make_account, make_card
+from billing_portal.admin import front_page
+from billing_portal.tests.admin_company import Company, balance_of, make_company
+from invoices.models import Status, Transaction
+from invoices.tests.factories import make_transaction
+from plans.tests.factories import make_subscription, make_wallet
+from wallet.models import Entry
+
+pytestmark = pytest.mark.django_db
+
+#: What nobody changes, superusers included.
+TRUTH = [
+    "accounts.auditevent",
+    "accounts.card",
+    "accounts.message",
+    "invoices.transaction",
+    "plans.allowance",
+    "plans.renewal",
+    "plans.rental",
+    "plans.subscription",
+    "plans.usagerecord",
+    "wallet.adjustment",
+    "wallet.autorefill",
+    "wallet.entry",
+    "wallet.wallet",
+    "djstripe.customer",
+    "djstripe.paymentintent",
+    "djstripe.event",
+    "djstripe.webhookendpoint",
+    "djstripe.webhookeventtrigger",
+]
+
+
+@pytest.fixture
+def company(db: None) -> Company:
+    return make_company()
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def every_admin() -> list[tuple[type[Model], "ModelAdmin[Model]"]]:
+    return list(admin.site._registry.items())
+
+
+def url_of(model: type[Model], page: str, *args: object) -> str:
+    options = model._meta
+    return reverse(f"admin:{options.app_label}_{options.model_name}_{page}", args=args)
+
+
+def model_of(label: str) -> type[Model]:
+    return next(model for model, _ in every_admin() if model._meta.label_lower == label)
+
+
+def test_every_page_opens_for_an_administrator(company: Company) -> None:
+    client = signed_in(company.admin)
+    without_data = {"accounts.accountv2"}
+    empty = []
+    for model, site in every_admin():
+        label = model._meta.label_lower
+        assert client.get(url_of(model, "changelist")).status_code == 200, label
+        assert client.get(url_of(model, "changelist"), {"q": "muscat"}).status_code == 200, label
+        record = model._default_manager.first()
+        if record is None and label not in without_data:
+            empty.append(label)
+        if record is not None:
+            page = client.get(url_of(model, "change", record.pk))
+            assert page.status_code == 200, label
+            assert b"hush-hush" not in page.content, label
+        adding = client.get(url_of(model, "add")).status_code
+        request = page.wsgi_request
+        assert adding == (200 if site.has_add_permission(request) else 403), label
+    # Objects of Stripe's that take a tree of others to make.
+    assert set(empty) <= {"djstripe.refund", "djstripe.dispute", "djstripe.balancetransaction"}
+
+
+def test_every_admin_page_is_one_of_unfolds() -> None:
+    from unfold.admin import ModelAdmin as UnfoldModelAdmin
+
+    strangers = [model for model, site in every_admin() if not isinstance(site, UnfoldModelAdmin)]
+    assert strangers == []
+
+
+def test_viewers_see_every_page_and_post_to_none(company: Company) -> None:
+    client = signed_in(company.support)
+    for model, _ in every_admin():
+        label = model._meta.label_lower
+        record = model._default_manager.first()
+        assert client.get(url_of(model, "changelist")).status_code == 200, label
+        assert client.post(url_of(model, "add"), {}).status_code == 403, label
+        if record is None:
+            continue
+        change = url_of(model, "change", record.pk)
+        assert client.get(change).status_code == 200, label
+        assert client.post(change, {"name": "Mine"}).status_code == 403, label
+        assert client.post(url_of(model, "delete", record.pk), {"post": "yes"}).status_code == 403
+
+
+def test_viewers_run_no_action(company: Company) -> None:
+    client = signed_in(company.support)
+    account = company.account
+    version = company.version
+    for address in (
+        reverse("admin:accounts_account_adjust_credit", args=[account.pk]),
+        reverse("admin:accounts_account_lock", args=[account.pk]),
+        reverse("admin:accounts_account_unlock", args=[account.pk]),
+        reverse("admin:plans_planversion_draft", args=[version.pk]),
+        reverse("admin:plans_planversion_publish", args=[version.pk]),
+        reverse("admin:accounts_apikey_new_key"),
+    ):
+        assert client.get(address).status_code == 403, address
+        assert client.post(address, {"name": "x", "note": "x"}).status_code == 403, address
+    beat = reverse("admin:django_celery_beat_periodictask_changelist")
+    page = client.get(beat).content.decode()
+    assert "disable_tasks" not in page
+    keys = reverse("admin:accounts_apikey_changelist")
+    client.post(keys, {"action": "revoke", "_selected_action": company.key.pk})
+    company.key.refresh_from_db()
+    assert company.key.revoked_at is None
+
+
+@pytest.mark.parametrize("label", TRUTH)
+def test_nobody_changes_the_truth_even_with_a_forged_post(company: Company, label: str) -> None:
+    client = signed_in(company.admin)
+    model = model_of(label)
+    record = model._default_manager.first()
+    assert record is not None
+    before = list(model._default_manager.order_by("pk").values())
+
+    forged = {"amount": "1000000", "amount_0": "1000000", "status": "paid", "post": "yes"}
+    assert client.post(url_of(model, "add"), forged).status_code == 403
+    assert client.post(url_of(model, "change", record.pk), forged).status_code == 403
+    assert client.post(url_of(model, "delete", record.pk), forged).status_code == 403
+    action = {"action": "delete_selected", "_selected_action": record.pk, "post": "yes"}
+    assert client.post(url_of(model, "changelist"), action).status_code == 403
+
+    assert list(model._default_manager.order_by("pk").values()) == before
+
+
+def test_strangers_and_customers_see_no_page(company: Company) -> None:
+    customer = User.objects.get(email="owner@muscat.test")
+    for client in (Client(), signed_in(customer)):
+        answer = client.get(reverse("admin:accounts_account_changelist"))
+        assert answer.status_code == 302
+        assert "/admin/login/" in answer["Location"]
+
+
+def test_the_list_of_accounts_takes_the_same_queries_for_one_and_for_many(
+    company: Company, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = signed_in(company.admin)
+    address = reverse("admin:accounts_account_changelist")
+    client.get(address)
+    for _ in range(30):
+        other = make_account(pause_reasons=["locked"])
+        make_wallet(other, balance="-3.20")
+        make_card(other)
+        make_subscription(other, company.version)
+    with django_assert_max_num_queries(9):
+        page = client.get(address)
+    assert page.content.decode().count("−$3.20") == 30
+
+
+def test_the_other_lists_take_few_queries(
+    company: Company, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = signed_in(company.admin)
+    for _ in range(20):
+        make_transaction(make_account())
+    for model, _ in every_admin():
+        with django_assert_max_num_queries(10):
+            assert client.get(url_of(model, "changelist")).status_code == 200
+
+
+def test_the_account_page_takes_the_same_queries_however_long_its_story(
+    company: Company, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = signed_in(company.admin)
+    address = reverse("admin:accounts_account_change", args=[company.account.pk])
+    for number in range(25):
+        make_transaction(company.account, status=Status.FAILED)
+        user = User.objects.create_user(f"member{number}@muscat.test")
+        Membership.objects.create(
+            account=company.account, user=user, role="viewer", created_at=NOW
+        )
+    with django_assert_max_num_queries(32):
+        page = client.get(address).content.decode()
+    for text in ("Dropped calls", "Call minutes", "•••• 4242", "Ledger entries", "Phone number"):
+        assert text in page
+    # The newest twenty, and where to find the rest.
+    assert page.count("insufficient funds") == 20
+    assert f"?account__id__exact={company.account.pk}" in page
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        "Muscat Frei",
+        "owner@muscat",
+        "4242",
+        "cus_muscat",
+        "{account.external_id}",
+        "{account.pk}",
+        "{paid.number}",
+        "{paid.receipt_number}",
+        "{paid.stripe_payment_intent_id}",
+    ],
+)
+def test_an_account_is_found_by_what_a_customer_can_name(company: Company, term: str) -> None:
+    other = make_account(name="Sohar Dental", owner_email="owner@sohar.test")
+    make_card(other, last4="1881")
+    page = signed_in(company.admin).get(
+        reverse("admin:accounts_account_changelist"),
+        {"q": term.format(account=company.account, paid=company.paid)},
+    )
+    found = page.context["cl"].result_list
+    assert [account.name for account in found] == ["Muscat Freight LLC"]
+
+
+def test_accounts_are_filtered_by_state_plan_and_balance(company: Company) -> None:
+    client = signed_in(company.admin)
+    locked = make_account(name="Locked", pause_reasons=["locked"])
+    make_wallet(locked)
+
+    def names(**query: str) -> list[str]:
+        page = client.get(reverse("admin:accounts_account_changelist"), query)
+        return [account.name for account in page.context["cl"].result_list]
+
+    assert names(services="paused") == ["Locked"]
+    assert names(services="locked") == ["Locked"]
+    assert names(services="negative_balance") == []
+    assert names(services="active") == ["Muscat Freight LLC"]
+    assert names(plan=company.version.plan.slug) == ["Muscat Freight LLC"]
+    assert names(plan="none") == ["Locked"]
+    assert names(balance="zero") == ["Locked"]
+    assert names(balance="positive") == ["Muscat Freight LLC"]
+
+
+def test_the_front_page_counts_what_needs_a_person(
+    company: Company, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    client = signed_in(company.admin)
+    with django_assert_max_num_queries(14):
+        page = client.get(reverse("admin:index"))
+    counts = {concern.title: concern.count for concern in page.context["concerns"]}
+    assert counts["Paused accounts"] == 0
+    assert counts["Past due"] == 0
+    for concern in page.context["concerns"]:
+        listed = client.get(concern.url)
+        assert listed.status_code == 200
+        assert len(listed.context["cl"].result_list) == concern.count, concern.title
+
+
+def test_the_sidebar_leads_nowhere_forbidden(company: Company) -> None:
+    limited = User.objects.create_user("limited@staff.test", is_staff=True)
+    limited.user_permissions.set(
+        company.support.user_permissions.filter(
+            codename__in=["view_account", "view_card"], content_type__app_label="accounts"
+        )
+    )
+    client = signed_in(limited)
+    page = client.get(reverse("admin:index"))
+    groups = page.context["sidebar_navigation"]
+    links = [item["link"] for group in groups for item in group["items"]]
+    assert len(links) == 3
+    assert all(client.get(link).status_code == 200 for link in links)
+    assert [concern.title for concern in page.context["concerns"]] == ["Paused accounts"]
+    # The story leaves out what they may not see.
+    story = client.get(reverse("admin:accounts_account_change", args=[company.account.pk]))
+    assert "Ledger entries" not in story.content.decode()
+
+
+def test_the_sidebar_leads_everywhere(company: Company) -> None:
+    page = signed_in(company.admin).get(reverse("admin:index"))
+    links = {item["link"] for group in page.context["sidebar_navigation"] for item in group["items"]}
+    lists = {url_of(model, "changelist") for model, _ in every_admin()}
+    # A price is reached from its version.
+    assert lists - links == {reverse("admin:plans_featureprice_changelist")}
+
+
+def test_only_a_superuser_gives_rights_or_touches_staff(company: Company) -> None:
+    keeper = User.objects.create_user("keeper@staff.test", is_staff=True)
+    from django.contrib.auth.models import Permission
+
+    keeper.user_permissions.set(
+        Permission.objects.filter(codename__in=["view_user", "change_user", "add_user"])
+    )
+    client = signed_in(keeper)
+    customer = User.objects.get(email="owner@muscat.test")
+    forged = {"email": customer.email, "is_staff": "on", "is_superuser": "on", "is_active": "on"}
+    client.post(url_of(User, "change", customer.pk), forged)
+    customer.refresh_from_db()
+    assert not customer.is_staff
+    assert not customer.is_superuser
+    for address in (
+        url_of(User, "change", company.admin.pk),
+        reverse("admin:auth_user_password_change", args=[company.admin.pk]),
+    ):
+        assert client.post(address, {"password1": "x", "password2": "x"}).status_code == 403
+
+
+def test_a_user_is_added_by_e_mail(company: Company) -> None:
+    answer = signed_in(company.admin).post(
+        url_of(User, "add"),
+        {
+            "email": "new@staff.test",
+            "usable_password": "true",
+            "password1": "a-very-long-password",
+            "password2": "a-very-long-password",
+            "memberships-TOTAL_FORMS": "0",
+            "memberships-INITIAL_FORMS": "0",
+        },
+    )
+    assert answer.status_code == 302
+    assert User.objects.get(email="new@staff.test").check_password("a-very-long-password")
+
+
+def test_nothing_is_rewritten(company: Company) -> None:
+    """The helper itself leaves a consistent company."""
+    assert balance_of(company.account) == Entry.objects.first().balance_after  # type: ignore[union-attr]
+    assert Transaction.objects.count() == 4
+    assert Account.objects.count() == 1
+    assert AuditEvent.objects.exists()
+    assert front_page.NEWEST_EVENTS > 0
