@@ -100,9 +100,17 @@ def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
 
 
 @pytest.fixture
-def sandbox(sandbox_process: Sandbox, settings: Settings) -> Iterator[Sandbox]:
-    """An empty sandbox Stripe that the portal talks to."""
+def sandbox(
+    sandbox_process: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Sandbox]:
+    """An empty sandbox Stripe that the portal and dj-stripe talk to."""
+    import stripe
+
     from accounts import gateway
+
+    monkeypatch.setattr(stripe, "api_base", sandbox_process.url)
+    # The SDK asks again at once, so that a lost answer costs a test no seconds.
+    monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0)
 
     sandbox_process.control("reset")
     settings.STRIPE_API_BASE = sandbox_process.url

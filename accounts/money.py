@@ -80,11 +80,7 @@ def format_omr(amount: Decimal) -> str:
 
 def format_quantity(quantity: Decimal) -> str:
     """Write a quantity without trailing zeros: `12`, `0.5`, `1,250`."""
-    normal = quantity.normalize()
-    text = f"{normal:f}"
-    whole, _, fraction = text.partition(".")
-    grouped = f"{int(whole):,}"
-    return f"{grouped}.{fraction}" if fraction else grouped
+    return f"{quantity.normalize():,f}"
 
 
 def round_up_to_cents(amount: Decimal) -> Decimal:

@@ -1,0 +1,45 @@
+"""What the sandbox Stripe knows, asked over its API, and trouble on the way to it."""
+
+from typing import TYPE_CHECKING, Any
+
+from accounts import gateway
+
+if TYPE_CHECKING:
+    from conftest import Sandbox
+
+#: The SDK asks twice more under the same key; only after that is an answer lost.
+TRIES = 3
+
+
+def payments(**metadata: str) -> list[Any]:
+    """Return every PaymentIntent at Stripe whose metadata has all of this."""
+    listed = gateway.client().v1.payment_intents.list({"limit": 100}).data
+    return [
+        intent
+        for intent in listed
+        if all(intent.to_dict()["metadata"].get(key) == value for key, value in metadata.items())
+    ]
+
+
+def held_payments() -> list[Any]:
+    """Return the holds that nobody voided."""
+    return [intent for intent in payments() if intent.status == "requires_capture"]
+
+
+def lose_answers(sandbox: "Sandbox", path: str = "/v1/payment_intents") -> None:
+    """Have Stripe act on the next request to `path` and the answer get lost on the way."""
+    sandbox.fail_next(action="drop_connection", count=TRIES, match={"path": path})
+
+
+def refuse_service(sandbox: "Sandbox", status: int, path: str = "/v1/payment_intents") -> None:
+    """Have Stripe answer the next request to `path` with `status`, doing nothing."""
+    # The SDK asks again after a 5xx, never after a 429.
+    count = 1 if status < 500 else TRIES
+    sandbox.fail_next(action="status", status=status, count=count, match={"path": path})
+
+
+def decline_from_now_on(sandbox: "Sandbox", card: Any, code: str | None) -> None:
+    """Have the bank decline a saved card, or with None accept it again."""
+    sandbox.control(
+        f"payment_methods/{card.stripe_payment_method_id}/behaviour", {"decline_code": code}
+    )
