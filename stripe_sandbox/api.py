@@ -133,8 +133,14 @@ def _raw() -> str:
     return request.query_string.decode()
 
 
-def _in_transaction(route: Route, values: tuple[str, ...], given: Json, tx: Tx) -> tuple[int, Json]:
-    """Run the handler. Refusals undo what it did; declines keep it, as with Stripe."""
+def _in_transaction(
+    route: Route, values: tuple[str, ...], given: Json, tx: Tx
+) -> tuple[int, Json, bool]:
+    """Run the handler. Refusals undo what it did; declines keep it, as with Stripe.
+
+    Answers with whether the idempotency key is used up: bad parameters leave it free.
+    """
+    final = True
     tx.connection.execute("SAVEPOINT work")
     paths = given.pop("expand", None) or []
     try:
@@ -143,11 +149,12 @@ def _in_transaction(route: Route, values: tuple[str, ...], given: Json, tx: Tx) 
     except StripeError as error:
         if not error.keeps_state:
             tx.connection.execute("ROLLBACK TO work")
+        final = not isinstance(error, ParameterError)
         status, body = error.status, error.body()
     tx.connection.execute("RELEASE work")
     if tx.publishable:
         _hide(body)
-    return status, body
+    return status, body, final
 
 
 def _hide(body: Json) -> None:
@@ -250,8 +257,8 @@ def _execute(
             earlier = _recall(tx, key, fingerprint)
             if earlier:
                 return earlier
-        status, body = _in_transaction(route, values, given, tx)
-        if key is not None:
+        status, body, final = _in_transaction(route, values, given, tx)
+        if key is not None and final:
             tx.connection.execute(
                 "INSERT INTO idempotency VALUES (?, ?, ?, ?, ?, ?)",
                 (key, fingerprint, status, json.dumps(body), request_id, tx.now),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import StripeError
+from .errors import ParameterError
 
 ZERO_DECIMAL = frozenset(
     (
@@ -86,14 +86,14 @@ def check_currency(currency: str) -> str:
     """Lower-cased, and one that Stripe knows."""
     lowered = currency.lower()
     if lowered not in ZERO_DECIMAL | THREE_DECIMAL | TWO_DECIMAL:
-        raise StripeError(f"Invalid currency: {currency}.", param="currency")
+        raise ParameterError(f"Invalid currency: {currency}.", param="currency")
     return lowered
 
 
 def check_step(amount: int, currency: str, param: str = "amount") -> None:
     """Three-decimal currencies must end in 0 in their smallest unit."""
     if currency in THREE_DECIMAL and amount % 10:
-        raise StripeError(
+        raise ParameterError(
             f"Invalid {param}: amounts in {currency.upper()} must be divisible by 10 "
             f"(the last digit must be 0), got {amount}.",
             code="parameter_invalid_integer",
@@ -104,17 +104,19 @@ def check_step(amount: int, currency: str, param: str = "amount") -> None:
 def check_amount(amount: int, currency: str, param: str = "amount") -> None:
     """What may be charged at all."""
     if amount < 1:
-        raise StripeError("Invalid positive integer", code="parameter_invalid_integer", param=param)
+        raise ParameterError(
+            "Invalid positive integer", code="parameter_invalid_integer", param=param
+        )
     check_step(amount, currency, param)
     least = MINIMUM.get(currency, 1)
     if amount < least:
-        raise StripeError(
+        raise ParameterError(
             f"Amount must be at least {display(least, currency)}",
             code="amount_too_small",
             param=param,
         )
     if amount > MAXIMUM:
-        raise StripeError(
+        raise ParameterError(
             f"Amount must be no more than {display(MAXIMUM, currency)}",
             code="amount_too_large",
             param=param,

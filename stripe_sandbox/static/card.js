@@ -9,6 +9,8 @@ const cvc = field("cvc");
 const brand = document.getElementById("brand");
 const root = document.documentElement;
 
+let told = "";
+
 function tell(message) {
   window.parent.postMessage({ sandbox: "card", ...message }, PARENT);
 }
@@ -22,7 +24,10 @@ const fields = bindCardFields({
     cvc.placeholder = state.brand === "amex" ? "CVV" : "CVC";
     const { label, fields: parts, error, ...rest } = state;
     const shown = error ? { type: error.type, code: error.code, message: error.message } : undefined;
-    tell({ kind: "change", state: { ...rest, error: shown } });
+    const change = { ...rest, error: shown };
+    if (JSON.stringify(change) === told) return;
+    told = JSON.stringify(change);
+    tell({ kind: "change", state: change });
   },
 });
 
@@ -98,6 +103,7 @@ document.addEventListener("focusout", () => {
 });
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") tell({ kind: "escape" });
+  if (event.key === "Enter") tell({ kind: "enter" });
 });
 new ResizeObserver(() => tell({ kind: "height", height: document.body.offsetHeight }))
   .observe(document.body);

@@ -188,6 +188,8 @@
       } else if (data.kind === "focus" || data.kind === "blur") {
         list.toggle("StripeElement--focus", data.kind === "focus");
         this._emit(data.kind, this._event());
+      } else if (data.kind === "enter") {
+        this._parent.closest("form")?.requestSubmit();
       } else if (data.kind === "escape") {
         this._emit("escape", this._event());
       } else if (data.kind === "change") {

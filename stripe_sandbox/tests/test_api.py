@@ -105,7 +105,9 @@ def test_the_same_key_with_another_body_is_an_error(sandbox: Sandbox, client: An
 
 def test_parameters_that_fail_validation_leave_the_key_free(sandbox: Sandbox) -> None:
     path = "/v1/payment_intents"
-    assert sandbox.call("POST", path, FORM + "&x=1", Idempotency_Key="k1").status_code == 400
+    for wrong in (FORM + "&x=1", FORM.replace("3850", "3851"), FORM + "&expand[]=flavour"):
+        assert sandbox.call("POST", path, wrong, Idempotency_Key="k1").status_code == 400
+    assert payments(sandbox) == 0
     assert sandbox.call("POST", path, FORM, Idempotency_Key="k1").status_code == 200
 
 
