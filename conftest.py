@@ -1,4 +1,4 @@
-"""What all tests share: a real sandbox Stripe, and transactional tests beside append-only tables."""
+"""What all tests share: a real sandbox Stripe; transactional tests beside append-only tables."""
 
 import json
 import os
