@@ -172,7 +172,11 @@ def luhn(number: str) -> bool:
 def find(number: str) -> SandboxCard:
     """The test card with this number; anything else is refused as Stripe's test mode does."""
     digits = number.replace(" ", "").replace("-", "")
-    if not digits.isdigit() or not 12 <= len(digits) <= 19 or not luhn(digits):
+    if (
+        not (digits.isascii() and digits.isdigit())
+        or not 12 <= len(digits) <= 19
+        or not luhn(digits)
+    ):
         raise CardError("Your card number is incorrect.", code="incorrect_number", param="number")
     card = CARDS.get(digits)
     if card is None:
@@ -198,7 +202,9 @@ def check_details(card: SandboxCard, month: int, year: int, cvc: str | None, now
         raise CardError(
             "Your card's expiration year is invalid.", code="invalid_expiry_year", param="exp_year"
         )
-    if cvc is not None and (not cvc.isdigit() or len(cvc) not in (3, card.cvc_length)):
+    if cvc is not None and (
+        not (cvc.isascii() and cvc.isdigit()) or len(cvc) not in (3, card.cvc_length)
+    ):
         raise CardError("Your card's security code is invalid.", code="invalid_cvc", param="cvc")
     return full_year
 

@@ -11,7 +11,7 @@ from . import cards, challenges, faults
 from .errors import Json, ParameterError
 from .events import emit, queue, subscribed
 from .faults import FAULTS
-from .params import integer
+from .params import check, integer
 from .resources import checkout, disputes, payment_methods, refunds, setup_intents
 from .store import Tx
 from .web import act, as_json, sent, store
@@ -157,11 +157,15 @@ def behaviour(method_id: str) -> Response:
 
 def _method(tx: Tx, given: Json) -> Json:
     """The card a control call pays with: an id, a magic id, or a number."""
-    if given.get("card"):
-        card = {"exp_month": 12, "exp_year": tx.today.year + 2, "cvc": "123", **given["card"]}
+    typed = given.get("card")
+    if typed:
+        if not isinstance(typed, dict):
+            raise ParameterError("card must be an object", param="card")
+        card = {"exp_month": 12, "exp_year": tx.today.year + 2, "cvc": "123", **typed}
+        card = check({name: str(value) for name, value in card.items()}, payment_methods.CARD_DATA)
         data = {"type": "card", "card": card, "billing_details": given.get("billing_details")}
         return payment_methods.from_data(tx, data)
-    return payment_methods.resolve(tx, given.get("payment_method") or "pm_card_visa")
+    return payment_methods.resolve(tx, str(given.get("payment_method") or "pm_card_visa"))
 
 
 @blueprint.post("/checkout/<session_id>/pay")

@@ -36,7 +36,7 @@ def expand(tx: Tx, body: Json, paths: list[str]) -> Json:
 
 def _walk(tx: Tx, node: Json, steps: list[str], path: str) -> None:
     name, rest = steps[0], steps[1:]
-    if name not in node and (node.get("object"), name) in _EXTRA_LISTS:
+    if name not in node and (str(node.get("object")), name) in _EXTRA_LISTS:
         node[name] = _extra(tx, node, name)
     elif name not in node and not rest and path.removeprefix("data.") in _EMPTY:
         node[name] = deepcopy(_EMPTY[path.removeprefix("data.")])

@@ -149,7 +149,7 @@ def pay(session_id: str) -> Response:
     """The Pay button."""
     given = sent()
     card: Any = given.get("card")
-    details = {name: given.get(name) or None for name in ("email", "name")}
+    details = {name: str(given.get(name) or "") or None for name in ("email", "name")}
 
     def work(tx: Tx) -> Json:
         session = checkout.open_session(tx, session_id)
@@ -169,7 +169,7 @@ def _typed(card: Any) -> Json:
     if not isinstance(card, dict):
         raise StripeError("Your card number is incomplete.", code="incomplete_number")
     month, year = str(card.get("exp_month", "")), str(card.get("exp_year", ""))
-    if not (month.isdigit() and year.isdigit()):
+    if not (month.isdecimal() and year.isdecimal()):
         raise StripeError("Your card's expiration date is incomplete.", code="incomplete_expiry")
     return {
         "number": str(card.get("number", "")),

@@ -9,6 +9,7 @@ from ..lists import page
 from ..params import (
     BILLING_DETAILS,
     PAGE,
+    Schema,
     enum,
     hash_of,
     integer,
@@ -19,9 +20,14 @@ from ..params import (
 from ..routing import Route
 from ..store import Tx
 
-CARD = hash_of(
-    {"number": text, "exp_month": integer, "exp_year": integer, "cvc": text, "token": text}
-)
+CARD_DATA: Schema = {
+    "number": text,
+    "exp_month": integer,
+    "exp_year": integer,
+    "cvc": text,
+    "token": text,
+}
+CARD = hash_of(CARD_DATA)
 ALLOW_REDISPLAY = enum("always", "limited", "unspecified")
 DATA = {
     "type": enum("card"),
