@@ -67,6 +67,12 @@ class Transaction(models.Model):
     failure_code = models.CharField(max_length=64, blank=True)
     failure_message = models.CharField(max_length=500, blank=True)
     receipt_number = models.CharField(max_length=32, blank=True)
+    seller = models.JSONField(
+        default=dict, blank=True, help_text="Who sold it, as it was when it was paid."
+    )
+    billed_to = models.JSONField(
+        default=dict, blank=True, help_text="Who bought it, as it was when it was paid."
+    )
     opened_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT
     )

@@ -24,7 +24,7 @@ from xhtml2pdf import default as xhtml2pdf_defaults
 from xhtml2pdf import pisa
 from xhtml2pdf.config.resources import ResourceAccessPolicy
 
-from accounts.models import CARD_BRANDS, Account
+from accounts.models import CARD_BRANDS
 from accounts.money import format_omr, format_quantity, format_unit_price, format_usd
 from invoices.models import Line, Status, Transaction
 
@@ -110,8 +110,8 @@ def _context(transaction: Transaction) -> dict[str, Any]:
     paid_at = transaction.paid_at.astimezone(timezone)
     brand = transaction.card_brand
     return {
-        "seller": _seller(),
-        "billed_to": _billed_to(transaction.account),
+        "seller": _seller(transaction.seller),
+        "billed_to": _billed_to(transaction.billed_to),
         "receipt_number": transaction.receipt_number,
         "number": transaction.number,
         "paid_on": f"{paid_at.day} {paid_at:%B %Y}",
@@ -128,9 +128,8 @@ def _context(transaction: Transaction) -> dict[str, Any]:
     }
 
 
-def _seller() -> dict[str, str]:
+def _seller(seller: dict[str, str]) -> dict[str, str]:
     """Return who sold it; the country is said once, even when the address ends with it."""
-    seller = settings.SELLER
     country = "" if seller["address"].endswith(seller["country"]) else seller["country"]
     return {
         "name": seller["name"],
@@ -140,12 +139,12 @@ def _seller() -> dict[str, str]:
     }
 
 
-def _billed_to(account: Account) -> dict[str, Any]:
+def _billed_to(buyer: dict[str, str]) -> dict[str, Any]:
     """Return whom it was sold to, with the lines of the address that are known."""
-    name = account.billing_name or account.name
-    tax_number = f"Tax number {account.tax_number}" if account.tax_number else ""
-    address = (account.address_line1, account.address_line2, account.city, account.country)
-    rest = [line for line in (*address, tax_number, account.contact_email) if line]
+    name = buyer["name"]
+    tax_number = f"Tax number {buyer['tax_number']}" if buyer["tax_number"] else ""
+    address = (buyer["address_line1"], buyer["address_line2"], buyer["city"], buyer["country"])
+    rest = [line for line in (*address, tax_number, buyer["email"]) if line]
     return {
         "name": {"text": name, "direction": _direction(name)},
         "lines": [{"text": line, "direction": _direction(line)} for line in rest],

@@ -14,7 +14,7 @@ from django.db import transaction as database
 
 from accounts import outbox
 from accounts.gateway import Outcome, Payment
-from accounts.models import CARD_BRANDS, AuditEvent
+from accounts.models import CARD_BRANDS, Account, AuditEvent
 from accounts.money import format_omr, format_usd, to_minor_units
 from invoices.models import ReceiptSequence, Status, Transaction
 from invoices.purposes import fulfilment_of
@@ -78,6 +78,9 @@ def _settle_paid(transaction: Transaction, payment: Payment, now: datetime) -> T
     fulfilment_of(transaction).paid(transaction=transaction, now=now)
     transaction.status = Status.PAID
     transaction.failure_code = transaction.failure_message = ""
+    # What a receipt says never changes, whatever the customer or the seller changes later.
+    transaction.seller = {key: str(value) for key, value in settings.SELLER.items()}
+    transaction.billed_to = billing_details(transaction.account)
     # Last, for its lock is the seller's: whoever waits for it waits for as little as can be.
     transaction.receipt_number = _next_receipt_number(settings.SELLER["receipt_prefix"])
     transaction.save()
@@ -117,6 +120,19 @@ def _settle_failed(transaction: Transaction, payment: Payment, now: datetime) ->
         )
     _tell_platform(transaction, "transaction.failed", now)
     return transaction
+
+
+def billing_details(account: Account) -> dict[str, str]:
+    """Return who is billed, as a receipt keeps it."""
+    return {
+        "name": account.billing_name or account.name,
+        "address_line1": account.address_line1,
+        "address_line2": account.address_line2,
+        "city": account.city,
+        "country": account.country,
+        "tax_number": account.tax_number,
+        "email": account.contact_email,
+    }
 
 
 def _next_receipt_number(prefix: str) -> str:

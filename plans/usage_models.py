@@ -2,7 +2,6 @@
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.expressions import RawSQL
 
 from accounts.models import Account
 from plans.catalogue_models import Feature, PlanVersion
@@ -91,7 +90,6 @@ class UsageRecord(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(amount__gte=0)
-                & ~Q(amount=RawSQL("'NaN'::numeric", ()))
                 & Q(balance_after=F("balance_before") - F("amount")),
                 name="the_amount_lowers_the_balance",
             ),

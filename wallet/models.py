@@ -3,7 +3,6 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.db.models.expressions import RawSQL
 from djmoney.models.fields import MoneyField
 
 from accounts.models import Account
@@ -100,9 +99,7 @@ class Entry(models.Model):
                 name="one_entry_per_usage_record",
             ),
             models.CheckConstraint(
-                condition=~Q(amount=0)
-                & ~Q(amount=RawSQL("'NaN'::numeric", ()))
-                & ~Q(balance_after=RawSQL("'NaN'::numeric", ())),
+                condition=~Q(amount=0),
                 name="an_entry_moves_the_balance",
             ),
         ]

@@ -74,7 +74,7 @@ def configure(
     with database.atomic():
         wallet = Wallet.objects.select_for_update(no_key=True).get(account=account)
         refill = of_wallet(wallet=wallet)
-        switched_on = enabled and not refill.enabled
+        switched_on = enabled and (not refill.enabled or refill.suspended_at is not None)
         refill.threshold, refill.amount = usd(threshold), usd(amount)
         refill.enabled = enabled
         if switched_on:
@@ -188,11 +188,9 @@ def _tell_cap_reached(account: Account, refill: AutoRefill, now: datetime) -> No
     reason = f"It has topped up {MAXIMUM_PER_DAY} times in 24 hours, the most it may."
     outbox.record_email(
         account=account,
-        event="auto_refill_failed",
-        key=f"auto_refill_cap:{oldest.number}",
+        event="auto_refill_capped",
+        key=f"auto_refill_capped:{oldest.number}",
         context={
-            "amount": format_usd(refill.amount.amount),
-            "card": "",
             "reason": reason,
             "next_attempt_at": refill.next_attempt_at.isoformat(),
             "path": "/billing/",

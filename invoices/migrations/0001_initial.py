@@ -130,6 +130,22 @@ class Migration(migrations.Migration):
                 ("expired_at", models.DateTimeField(blank=True, null=True)),
                 ("failure_code", models.CharField(blank=True, max_length=64)),
                 ("failure_message", models.CharField(blank=True, max_length=500)),
+                (
+                    "seller",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="Who sold it, as it was when it was paid.",
+                    ),
+                ),
+                (
+                    "billed_to",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="Who bought it, as it was when it was paid.",
+                    ),
+                ),
                 ("receipt_number", models.CharField(blank=True, max_length=32)),
                 ("created_at", models.DateTimeField()),
                 (

@@ -7,12 +7,14 @@ from decimal import Decimal
 from itertools import count
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction as database
 
 from accounts.models import Account
 from accounts.money import convert_to_omr, usd
 from accounts.tests.factories import NOW
 from invoices.models import Line, Purpose, Status, Transaction
+from invoices.settlement import billing_details
 
 RATE = Decimal("0.385")
 STEP = Decimal("0.010")
@@ -48,7 +50,7 @@ def make_transaction(
     number = next(_numbers)
     lines = lines or [LineSpec(amount=Decimal(amount))]
     total = sum((line.amount for line in lines), Decimal(0))
-    settled = _what_the_state_needs(status, number)
+    settled = _what_the_state_needs(status, number, account)
     settled = {name: fields.pop(name, value) for name, value in settled.items()}
     with database.atomic():
         transaction = Transaction.objects.create(
@@ -85,12 +87,14 @@ def make_transaction(
     return transaction
 
 
-def _what_the_state_needs(status: str, number: int) -> dict[str, Any]:
+def _what_the_state_needs(status: str, number: int, account: Account) -> dict[str, Any]:
     if status == Status.PAID:
         return {
             "paid_at": NOW,
             "stripe_payment_intent_id": f"pi_test_{number}",
             "receipt_number": f"BT-{number:06}",
+            "seller": settings.SELLER,
+            "billed_to": billing_details(account),
         }
     if status == Status.FAILED:
         return {

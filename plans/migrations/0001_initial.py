@@ -746,10 +746,6 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(
                     ("amount__gte", 0),
-                    models.Q(
-                        ("amount", django.db.models.expressions.RawSQL("'NaN'::numeric", ())),
-                        _negated=True,
-                    ),
                     (
                         "balance_after",
                         django.db.models.expressions.CombinedExpression(

@@ -48,6 +48,10 @@ END $$;
 CREATE TRIGGER a_paid_period_never_changes BEFORE UPDATE ON plans_renewal
     FOR EACH ROW EXECUTE FUNCTION check_renewal_change();
 
+-- A bare CHECK accepts NaN, which PostgreSQL takes to be greater than every number.
+ALTER TABLE plans_usagerecord ADD CONSTRAINT usage_is_a_number
+    CHECK (quantity <> 'NaN' AND amount <> 'NaN' AND unit_price <> 'NaN');
+
 CREATE TRIGGER usage_is_append_only BEFORE UPDATE OR DELETE ON plans_usagerecord
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER usage_is_never_truncated BEFORE TRUNCATE ON plans_usagerecord
@@ -103,6 +107,7 @@ DROP FUNCTION check_version_change;
 DROP FUNCTION refuse_if_subscribed;
 DROP TRIGGER usage_is_never_truncated ON plans_usagerecord;
 DROP TRIGGER usage_is_append_only ON plans_usagerecord;
+ALTER TABLE plans_usagerecord DROP CONSTRAINT usage_is_a_number;
 DROP TRIGGER a_paid_period_never_changes ON plans_renewal;
 DROP FUNCTION check_renewal_change;
 DROP TRIGGER periods_leave_no_gap ON plans_renewal;

@@ -177,23 +177,7 @@ class Migration(migrations.Migration):
                         name="one_entry_per_usage_record",
                     ),
                     models.CheckConstraint(
-                        condition=models.Q(
-                            models.Q(("amount", 0), _negated=True),
-                            models.Q(
-                                (
-                                    "amount",
-                                    django.db.models.expressions.RawSQL("'NaN'::numeric", ()),
-                                ),
-                                _negated=True,
-                            ),
-                            models.Q(
-                                (
-                                    "balance_after",
-                                    django.db.models.expressions.RawSQL("'NaN'::numeric", ()),
-                                ),
-                                _negated=True,
-                            ),
-                        ),
+                        condition=models.Q(("amount", 0), _negated=True),
                         name="an_entry_moves_the_balance",
                     ),
                 ],

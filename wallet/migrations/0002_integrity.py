@@ -13,6 +13,11 @@ CREATE TRIGGER entries_are_append_only BEFORE UPDATE OR DELETE ON wallet_entry
 CREATE TRIGGER entries_are_never_truncated BEFORE TRUNCATE ON wallet_entry
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+-- A bare CHECK (amount > 0) accepts NaN, which PostgreSQL takes to be greater than every number.
+ALTER TABLE wallet_entry ADD CONSTRAINT an_entry_is_a_number
+    CHECK (amount <> 'NaN' AND balance_after <> 'NaN');
+ALTER TABLE wallet_adjustment ADD CONSTRAINT an_adjustment_is_a_number CHECK (amount <> 'NaN');
+
 CREATE FUNCTION apply_entries() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     broken record;
@@ -72,6 +77,8 @@ DROP TRIGGER only_entries_move_the_balance ON wallet_wallet;
 DROP FUNCTION refuse_balance_change;
 DROP TRIGGER entries_move_the_balance ON wallet_entry;
 DROP FUNCTION apply_entries;
+ALTER TABLE wallet_adjustment DROP CONSTRAINT an_adjustment_is_a_number;
+ALTER TABLE wallet_entry DROP CONSTRAINT an_entry_is_a_number;
 DROP TRIGGER entries_are_never_truncated ON wallet_entry;
 DROP TRIGGER entries_are_append_only ON wallet_entry;
 """
