@@ -70,7 +70,8 @@ class KeyThrottle(BaseThrottle):
         limit = limits.get(scope, limits["default"])
         self._elapsed = timezone.now().timestamp() % self._seconds
         minute = int(timezone.now().timestamp() // self._seconds)
-        counter = f"api-requests:{request.user.key.pk}:{scope}:{minute}"
+        client = request.auth.pk if isinstance(request.auth, ApiKey) else ""
+        counter = f"api-requests:{client}:{scope}:{minute}"
         if cache.add(counter, 1, timeout=2 * self._seconds):
             return limit >= 1
         try:

@@ -53,7 +53,10 @@ class Pages(CursorPagination):
         return tuple(view.page_order)  # type: ignore[attr-defined]
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: APIView | None = None
+        self,
+        queryset: QuerySet[Any] | Sequence[Any],
+        request: Request,
+        view: APIView | None = None,
     ) -> list[Any] | None:
         """Return the page of `queryset`. Raises NotFound for a cursor that is not ours."""
         try:
@@ -94,7 +97,7 @@ class ListView(ApiView, ListAPIView[Any]):
 class NotFoundView(ApiView):
     """Every address under the API that is no call."""
 
-    schema = None  # type: ignore[assignment]
+    schema = None
     authentication_classes = ()
     permission_classes = ()
     throttle_classes = ()

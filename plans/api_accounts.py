@@ -68,7 +68,7 @@ class AccountSerializer(serializers.Serializer[Account]):
         """Return what is in force, else what waits for its first payment."""
         found: list[Subscription] = account.standing  # type: ignore[attr-defined]
         current = [each for each in found if each.status in CURRENT_STATUSES]
-        return (current or found or [None])[0]
+        return next(iter(current or found), None)
 
     def get_plan(self, account: Account) -> str | None:
         """Return the plan's slug."""

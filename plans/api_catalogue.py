@@ -54,7 +54,7 @@ class PlanSerializer(serializers.Serializer[Plan]):
     features = serializers.SerializerMethodField()
 
     def _on_sale(self, plan: Plan) -> PlanVersion:
-        return plan.on_sale[0]  # type: ignore[attr-defined,no-any-return]
+        return plan.on_sale[0]  # type: ignore[attr-defined]
 
     def get_version(self, plan: Plan) -> int:
         """Return the number of the version on sale."""
@@ -73,7 +73,7 @@ class PlanSerializer(serializers.Serializer[Plan]):
     @extend_schema_field(FeaturePriceSerializer(many=True))
     def get_features(self, plan: Plan) -> Any:
         """Return the prices of the version on sale."""
-        return FeaturePriceSerializer(self._on_sale(plan).prices.all(), many=True).data
+        return [FeaturePriceSerializer(price).data for price in self._on_sale(plan).prices.all()]
 
 
 class FeaturesView(ListView):

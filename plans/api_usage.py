@@ -39,7 +39,9 @@ class SentRecordSerializer(serializers.Serializer[Any]):
     )
     occurred_at = serializers.DateTimeField(help_text="ISO 8601 with an offset.")
     workspace = serializers.CharField(max_length=200, required=False, allow_null=True)
-    source = serializers.CharField(max_length=200, required=False, allow_null=True)
+    source = serializers.CharField(  # type: ignore[assignment]
+        max_length=200, required=False, allow_null=True
+    )
     description = serializers.CharField(max_length=300, required=False, allow_null=True)
 
 

@@ -8,7 +8,6 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
 from accounts.models import Account, AuditEvent, Membership, User
-from accounts.money import usd
 from accounts.roles import Role
 from plans import subscriptions
 from plans.models import Plan, PlanVersion, Subscription, SubscriptionStatus
@@ -95,10 +94,10 @@ def _check(external_id: str, content: dict[str, str]) -> PlanVersion:
         errors["owner_email"] = "This is no e-mail address."
     if content["timezone"] not in available_timezones():
         errors["timezone"] = "Send a name of the IANA time zone database, such as Asia/Muscat."
-    plan = None
+    version = None
     if "\0" not in content["plan"]:
-        plan = Plan.objects.filter(slug=content["plan"], archived_at__isnull=True).first()
-    version = plan and subscriptions.latest_version(plan=plan)
+        for plan in Plan.objects.filter(slug=content["plan"], archived_at__isnull=True):
+            version = subscriptions.latest_version(plan=plan)
     if version is None:
         errors["plan"] = "No plan on sale is called this; see GET /plans/."
     if errors or version is None:
@@ -134,7 +133,8 @@ def _create(
     AuditEvent.objects.create(account=account, action=_PROVISIONED, details=content, created_at=now)
     wallet = ledger.open_wallet(account=account, now=now)
     refill = AutoRefill(wallet=wallet)
-    refill.amount = max(refill.amount, usd(version.minimum_top_up.amount))
+    if refill.amount < version.minimum_top_up:
+        refill.amount = version.minimum_top_up
     refill.save()
     owner = User.objects.filter(email__iexact=account.owner_email).first()
     if owner is None:

@@ -18,7 +18,6 @@ from plans.usage_models import MAXIMUM_QUANTITY
 
 MAXIMUM_RECORDS: Final = 10_000
 MAXIMUM_ID_LENGTH: Final = 200
-_TEXT_LENGTHS: Final = {"workspace": 200, "source": 200, "description": 300}
 _QUANTITY = re.compile(r"[0-9]{1,10}(?:\.[0-9]{1,6})?")
 #: External ids are as long as their column, behind the word `external:`.
 _MAXIMUM_ACCOUNT_LENGTH: Final = 200 + len("external:")
@@ -124,41 +123,52 @@ def parse_record(record: Any) -> ParsedRecord | Rejected:
     """Check one record; `record` is what the JSON parser made of it."""
     if type(record) is not dict:
         return Rejected(None, Code.INVALID_RECORD, "A record must be an object.")
-    get = record.get
-    record_id = get("id")
-    if problem := _problem_of_text(record_id, MAXIMUM_ID_LENGTH, required=True):
-        return Rejected(None, Code.INVALID_RECORD, f"`id` {problem}")
-    account = get("account")
-    if problem := _problem_of_text(account, _MAXIMUM_ACCOUNT_LENGTH, required=True):
-        return Rejected(record_id, Code.INVALID_RECORD, f"`account` {problem}")
-    feature = get("feature")
-    if problem := _problem_of_text(feature, 64, required=True):
-        return Rejected(record_id, Code.INVALID_RECORD, f"`feature` {problem}")
-    quantity = parse_quantity(get("quantity"))
+    record_id = None
+    try:
+        record_id = _text(record, "id", MAXIMUM_ID_LENGTH, required=True)
+        return ParsedRecord(
+            id=record_id,
+            account=_text(record, "account", _MAXIMUM_ACCOUNT_LENGTH, required=True),
+            feature=_text(record, "feature", 64, required=True),
+            quantity=_quantity(record),
+            occurred_at=_occurred_at(record),
+            workspace=_text(record, "workspace", 200),
+            source=_text(record, "source", 200),
+            description=_text(record, "description", 300),
+        )
+    except _Problem as problem:
+        return Rejected(record_id, problem.code, problem.detail)
+
+
+class _Problem(Exception):
+    """What is wrong with a record."""
+
+    def __init__(self, code: Code, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+def _quantity(record: dict[str, Any]) -> Decimal:
+    quantity = parse_quantity(record.get("quantity"))
     if quantity is None:
-        return Rejected(
-            record_id,
+        raise _Problem(
             Code.INVALID_QUANTITY,
             f"`quantity` must be a number from 0 to {MAXIMUM_QUANTITY:,} with at most 6 decimals, "
             'written in plain digits, such as "12.5".',
         )
-    occurred_at = parse_moment(get("occurred_at"))
+    return quantity
+
+
+def _occurred_at(record: dict[str, Any]) -> datetime:
+    occurred_at = parse_moment(record.get("occurred_at"))
     if occurred_at is None:
-        return Rejected(
-            record_id,
+        raise _Problem(
             Code.INVALID_RECORD,
             "`occurred_at` must be a time in ISO 8601 with an offset, such as "
             '"2026-11-23T09:30:00Z".',
         )
-    texts = []
-    for name, length in _TEXT_LENGTHS.items():
-        text = get(name)
-        if text is None:
-            text = ""
-        elif problem := _problem_of_text(text, length):
-            return Rejected(record_id, Code.INVALID_RECORD, f"`{name}` {problem}")
-        texts.append(text)
-    return ParsedRecord(record_id, account, feature, quantity, occurred_at, *texts)
+    return occurred_at
 
 
 def parse_quantity(value: Any) -> Decimal | None:
@@ -180,16 +190,24 @@ def parse_moment(value: Any) -> datetime | None:
         return None
 
 
-def _problem_of_text(value: Any, length: int, *, required: bool = False) -> str:
-    """Say what is wrong with a text, or nothing. What PostgreSQL can't store is wrong."""
-    if type(value) is not str:  # a _Numeral is not a text
-        return "is missing." if value is None else "must be a string."
-    if required and not value:
-        return "is empty."
-    if len(value) > length:
-        return f"is longer than {length} characters; shorten it."
-    if "\0" in value:
-        return "contains a NUL character; remove it."
-    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        return "contains half a surrogate pair, which is no character; send valid Unicode."
-    return ""
+def _text(record: dict[str, Any], name: str, length: int, *, required: bool = False) -> str:
+    """Return a text PostgreSQL can store. Raises _Problem for anything else."""
+    value = record.get(name)
+    if value is None and not required:
+        return ""
+    problem = ""
+    if value is None:
+        problem = "is missing."
+    elif type(value) is not str:  # a _Numeral is not a text
+        problem = "must be a string."
+    elif required and not value:
+        problem = "is empty."
+    elif len(value) > length:
+        problem = f"is longer than {length} characters; shorten it."
+    elif "\0" in value:
+        problem = "contains a NUL character; remove it."
+    elif not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        problem = "contains half a surrogate pair, which is no character; send valid Unicode."
+    if problem:
+        raise _Problem(Code.INVALID_RECORD, f"`{name}` {problem}")
+    return str(value)

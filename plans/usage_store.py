@@ -243,7 +243,7 @@ def open_draws(needed: Iterable[tuple[UUID, int, int]]) -> dict[tuple[int, int],
     Those that do not exist are made. Call it under the wallets' lock.
     """
     wanted = list(needed)
-    columns = {
+    columns: dict[str, Any] = {
         "account_ids": [account_id for account_id, _, _ in wanted],
         "renewal_ids": [renewal_id for _, renewal_id, _ in wanted],
         "feature_ids": [feature_id for _, _, feature_id in wanted],

@@ -163,7 +163,7 @@ def make_wallet(account: Account, *, balance: str = "0") -> Wallet:
     return wallet
 
 
-def make_record(account: Account, quantity: str | int = 1, **fields: Any) -> ParsedRecord:
+def make_record(account: Account, quantity: str | int = 1, /, **fields: Any) -> ParsedRecord:
     """Make a usage record of `account`: call minutes at NOW unless told otherwise."""
     return ParsedRecord(
         **{
