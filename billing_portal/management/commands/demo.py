@@ -13,13 +13,12 @@ from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
-from importlib.util import find_spec
+from io import TextIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from django.conf import settings
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.utils import timezone
@@ -191,7 +190,7 @@ def begin(*, reset: bool, say: Callable[[str], None]) -> DemoState:
     here = database_name()
     ours = state.database == here or embedded_postgres.joined(settings.DATA_DIR)
     try:
-        if reset and not ours and has_accounts():
+        if reset and not ours and has_people():
             raise SupervisorError(
                 "DATABASE_URL leads to a database that this demo has not made, so it is not "
                 "reset. Empty it yourself, or leave DATABASE_URL out."
@@ -200,12 +199,12 @@ def begin(*, reset: bool, say: Callable[[str], None]) -> DemoState:
             say("deleting the demo's data")
             wipe()
             state = DemoState(sandbox_port=state.sandbox_port)
-        elif state.filled and state.database == here and has_accounts():
+        elif state.filled and state.database == here and has_people():
             return state
-        elif has_accounts():
+        elif has_people():
             if state.database != here:
                 raise SupervisorError(
-                    "The database has accounts that this demo has not made. `make demo-reset` "
+                    "The database has people that this demo has not made. `make demo-reset` "
                     "deletes them; or set DATA_DIR or DATABASE_URL to another place."
                 )
             say("the first run was interrupted: it begins anew")
@@ -241,13 +240,31 @@ def prepare(step: Callable[[str], Any]) -> None:
 
 def fill(state: DemoState, step: Callable[[str], Any]) -> None:
     """Make the people of the demo and, with the sandbox, their past months."""
-    if find_spec("billing_portal.demo") is not None:
-        with step("people"):
-            demo = import_module("billing_portal.demo")
-            state.api_key = demo.seed(password=state.password, now=timezone.now())
-    if settings.STRIPE_SANDBOX_URL and "simulate" in get_commands():
+    # Imported here: the supervisor needs no models.
+    from billing_portal import demo
+
+    with step("people"):
+        state.api_key = demo.seed(password=state.password, now=timezone.now())
+    if settings.STRIPE_SANDBOX_URL:
         with step("the past months, by simulation"):
-            call_command("simulate")
+            call_command("simulate", verbosity=2, stdout=DaysOnOneLine(sys.stdout))
+
+
+class DaysOnOneLine(TextIOBase):
+    """Shows the day that is being simulated behind the step's name; in a file, nothing."""
+
+    def __init__(self, terminal: TextIO) -> None:
+        self.terminal = terminal
+        self.shown = 0
+
+    def write(self, text: str) -> int:
+        """Show the text in place of the one before."""
+        if self.terminal.isatty() and text.startswith("day "):
+            line = " " + text.strip()
+            self.terminal.write("\b" * self.shown + line)
+            self.terminal.flush()
+            self.shown = len(line)
+        return len(text)
 
 
 def register_webhooks() -> None:
@@ -265,13 +282,13 @@ def database_name() -> str:
     return f"{host}:{database['PORT']}/{database['NAME']}"
 
 
-def has_accounts() -> bool:
-    """Tell whether anything was ever put into the database."""
+def has_people() -> bool:
+    """Tell whether anybody was ever put into the database."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regclass('accounts_account') IS NOT NULL")
+        cursor.execute("SELECT to_regclass('accounts_user') IS NOT NULL")
         if not cursor.fetchone()[0]:
             return False
-        cursor.execute("SELECT EXISTS (SELECT FROM accounts_account)")
+        cursor.execute("SELECT EXISTS (SELECT FROM accounts_user)")
         return bool(cursor.fetchone()[0])
 
 
