@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from djmoney.money import Money
 from djstripe.models import SetupIntent
@@ -26,6 +26,9 @@ log = structlog.get_logger(__name__)
 
 #: A card that has been verifying for longer than this was left behind by a process that died.
 VERIFICATION_TIMEOUT = timedelta(minutes=1)
+#: Stripe remembers the hold's key for at least 24 hours. Asking again later would be a second hold,
+#: so from here on the first one is looked up, voided, and the card given up.
+KEY_LIFETIME = timedelta(hours=20)
 
 #: Asked before the default card is removed, in order; each returns why it is still needed, or "".
 #: The apps that charge cards register here, since they know what depends on one.
@@ -87,6 +90,10 @@ def add(*, account: Account, setup_intent_id: str, by: User | None, now: datetim
     if setup.status != "succeeded" or setup.payment_method is None:
         raise ValidationError("Your bank has not confirmed the card yet. Enter it again.")
     method = setup.payment_method
+    same_method = Card.objects.filter(stripe_payment_method_id=method.id)
+    if (twin := same_method.exclude(stripe_setup_intent_id=setup.id).first()) is not None:
+        # Two setups of one payment method: whatever the second says, the first decides.
+        raise ValidationError(f"{twin} is saved already.")
     card, _ = Card.objects.get_or_create(
         stripe_setup_intent_id=setup.id,
         defaults={
@@ -127,24 +134,8 @@ def finish_verification(*, card: Card, now: datetime) -> Card:
     """
     if card.status != CardStatus.VERIFYING:
         return card
-    if (twin := _twin_of(card)) is not None:
-        gateway.detach_card(card.stripe_payment_method_id)
-        return _settle(card=card, rejection=f"{twin} is saved already.", code="duplicate", now=now)
-    dollars = settings.CARD_HOLD_AMOUNT
-    rials = convert_to_omr(dollars, rate=settings.USD_TO_OMR, step=settings.CHARGE_STEP)
     try:
-        hold = gateway.place_hold(
-            customer_id=card.account.stripe_customer_id,
-            payment_method_id=card.stripe_payment_method_id,
-            setup_intent_id=card.stripe_setup_intent_id,
-            amount=Money(rials, settings.CHARGE_CURRENCY),
-        )
-        if hold.payment_intent_id:
-            Card.objects.filter(pk=card.pk).update(stripe_hold_id=hold.payment_intent_id)
-            # Also after a decline: a declined PaymentIntent must not stay open at Stripe.
-            gateway.void_hold(hold.payment_intent_id)
-        if hold.outcome == Outcome.DECLINED:
-            gateway.detach_card(card.stripe_payment_method_id)
+        return _verify(card=card, now=now)
     except gateway.GatewayUnavailable:
         log.warning("card_verification_unfinished", card=card.pk)
         card.refresh_from_db()
@@ -153,7 +144,33 @@ def finish_verification(*, card: Card, now: datetime) -> Card:
         return _settle(
             card=card, rejection="This card can't be used here.", code=str(refusal), now=now
         )
+
+
+def _verify(*, card: Card, now: datetime) -> Card:
+    """Place the hold, void it and settle the card. Raises what the gateway raises."""
+    if now - card.created_at >= KEY_LIFETIME:
+        for hold_id in gateway.find_holds(setup_intent_id=card.stripe_setup_intent_id):
+            gateway.void_hold(hold_id)
+        gateway.detach_card(card.stripe_payment_method_id)
+        too_late = "The card could not be verified in time. Add it again."
+        return _settle(card=card, rejection=too_late, code="too_late", now=now)
+    if (twin := _twin_of(card)) is not None:
+        gateway.detach_card(card.stripe_payment_method_id)
+        return _settle(card=card, rejection=f"{twin} is saved already.", code="duplicate", now=now)
+    dollars = settings.CARD_HOLD_AMOUNT
+    rials = convert_to_omr(dollars, rate=settings.USD_TO_OMR, step=settings.CHARGE_STEP)
+    hold = gateway.place_hold(
+        customer_id=card.account.stripe_customer_id,
+        payment_method_id=card.stripe_payment_method_id,
+        setup_intent_id=card.stripe_setup_intent_id,
+        amount=Money(rials, settings.CHARGE_CURRENCY),
+    )
+    if hold.payment_intent_id:
+        Card.objects.filter(pk=card.pk).update(stripe_hold_id=hold.payment_intent_id)
+        # Also after a decline: a declined PaymentIntent must not stay open at Stripe.
+        gateway.void_hold(hold.payment_intent_id)
     if hold.outcome == Outcome.DECLINED:
+        gateway.detach_card(card.stripe_payment_method_id)
         return _settle(card=card, rejection=hold.failure_message, code=hold.failure_code, now=now)
     return _settle(card=card, rejection="", code="", now=now)
 
@@ -210,7 +227,7 @@ def _save_confirmed(*, now: datetime) -> int:
             for owner in account:
                 add(account=owner, setup_intent_id=intent.id, by=None, now=now)
                 saved += 1
-        except (ValidationError, gateway.GatewayUnavailable) as error:
+        except (ValidationError, gateway.GatewayUnavailable, IntegrityError) as error:
             log.warning("confirmed_card_not_saved", setup_intent=intent.id, why=str(error))
     return saved
 
@@ -235,13 +252,17 @@ def make_default(*, card: Card, by: User | None, now: datetime) -> Card:
 def remove(*, card: Card, by: User | None, now: datetime) -> Card:
     """Remove a card. When it was the default, the newest other verified card takes its place.
 
-    Raises ValidationError, saying why, when it is the last card and something depends on it.
+    Raises ValidationError, saying why, when it is the last card and something depends on it, or
+    while it is being verified.
     """
     with transaction.atomic():
         account = Account.objects.select_for_update(no_key=True).get(pk=card.account_id)
         card.refresh_from_db()
         if card.status == CardStatus.REMOVED:
             return card
+        if card.status == CardStatus.VERIFYING:
+            # Its hold may be open: a card that is gone would never have it voided.
+            raise ValidationError("This card is being verified. Try again in a minute.")
         was_default = card.is_default
         heir = (
             account.cards.filter(status=CardStatus.VERIFIED)

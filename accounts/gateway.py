@@ -170,6 +170,15 @@ def void_hold(hold_id: str) -> None:
             )
 
 
+def find_holds(*, setup_intent_id: str) -> list[str]:
+    """Return the holds that were placed to verify the card of a SetupIntent."""
+    with _translated():
+        found = client().v1.payment_intents.search(
+            {"query": f"metadata['hold']:'{setup_intent_id}'"}
+        )
+    return [intent.id for intent in found.data]
+
+
 def detach_card(payment_method_id: str) -> None:
     """Make a saved card unusable. A card that is detached or gone already is fine."""
     try:
@@ -380,7 +389,7 @@ def _declined(error: stripe.CardError) -> Payment:
 def payment_from_intent(intent: Mapping[str, Any]) -> Payment:
     """Translate a PaymentIntent."""
     charge = intent.get("latest_charge")
-    card = _charge_card(charge) if isinstance(charge, Mapping) else {}
+    card: Mapping[str, Any] = _charge_card(charge) if isinstance(charge, Mapping) else {}
     brand, last4 = card.get("brand") or "", card.get("last4") or ""
     if intent["status"] == "succeeded":
         return Payment(
