@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -115,3 +116,21 @@ def test_no_process_starts_on_wrong_values(entry: str) -> None:
     assert done.returncode == 1
     assert "The billing portal does not start" in done.stderr
     assert "STRIPE_SECRET_KEY is a test key" in done.stderr
+
+
+def test_every_variable_is_in_the_deployment_guide() -> None:
+    settings = (ROOT / "billing_portal" / "settings.py").read_text()
+    guide = (ROOT / "docs" / "deployment.md").read_text()
+    table = guide.partition("## Environment variables")[2].partition("\n## ")[0]
+
+    read = set(re.findall(r'(?:env\.\w+|required|decimal)\(\s*"([A-Z_]+)"', settings))
+    told = set(
+        re.findall(
+            r"`([A-Z_]+)`",
+            "\n".join(line.split("|")[1] for line in table.splitlines() if line.startswith("|")),
+        )
+    )
+
+    assert read
+    assert read <= told
+    assert told - read == {"PORT"} - read
