@@ -431,7 +431,8 @@ def payment_from_charge(charge: Mapping[str, Any]) -> Payment:
 
 
 def _charge_card(charge: Mapping[str, Any]) -> Mapping[str, Any]:
-    return (charge.get("payment_method_details") or {}).get("card") or {}
+    details: Mapping[str, Any] = charge.get("payment_method_details") or {}
+    return details.get("card") or {}
 
 
 def _setup(intent: Mapping[str, Any]) -> Setup:

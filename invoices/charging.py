@@ -39,6 +39,11 @@ class AlreadyOpen(ValidationError):
     """An attempt at the same obligation is open: its outcome must be known first."""
 
 
+#: Stripe refuses charges worth less than about half a dollar (docs.stripe.com/currencies). What
+#: would cost less (USD) is waived by whoever sells it.
+SMALLEST_CHARGE = Decimal("0.60")
+
+
 @dataclass(frozen=True, slots=True)
 class NewLine:
     """A line to be: `amount` USD in cents, `unit_price` USD."""

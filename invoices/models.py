@@ -1,5 +1,7 @@
 """Real money: every line of Billing History."""
 
+from typing import ClassVar
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -83,6 +85,8 @@ class Transaction(models.Model):
     paid_at = models.DateTimeField(null=True, blank=True)
     failed_at = models.DateTimeField(null=True, blank=True)
 
+    objects: ClassVar[models.Manager["Transaction"]] = models.Manager()
+
     class Meta:
         ordering = ["-created_at", "-id"]
         constraints = [
@@ -165,6 +169,8 @@ class Line(models.Model):
     amount = MoneyField(max_digits=12, decimal_places=2, default_currency="USD")
     period_start = models.DateTimeField(null=True, blank=True)
     period_end = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager["Line"]] = models.Manager()
 
     class Meta:
         ordering = ["position"]

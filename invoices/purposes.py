@@ -34,3 +34,10 @@ def register(purpose: Purpose, fulfilment: Fulfilment) -> None:
 def fulfilment_of(transaction: Transaction) -> Fulfilment:
     """Return who fulfils this transaction. Raises KeyError for a purpose nobody registered."""
     return _fulfilments[Purpose(transaction.purpose)]
+
+
+def subject_of(transaction: Transaction) -> int:
+    """Return the row that a transaction pays for. Raises ValueError when it names none."""
+    if transaction.subject_id is None:
+        raise ValueError(f"{transaction.number} pays for nothing in particular.")
+    return transaction.subject_id

@@ -1,5 +1,7 @@
 """The catalogue: features, plans, and the versions in which plans are sold."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
 from djmoney.models.fields import MoneyField
@@ -71,6 +73,8 @@ class PlanVersion(models.Model):
     minimum_top_up = MoneyField(max_digits=12, decimal_places=2, default_currency="USD")
     published_at = models.DateTimeField(null=True, blank=True)
 
+    objects: ClassVar[models.Manager["PlanVersion"]] = models.Manager()
+
     class Meta:
         ordering = ["plan", "-number"]
         constraints = [
@@ -102,6 +106,8 @@ class FeaturePrice(models.Model):
     maximum = models.PositiveIntegerField(
         null=True, blank=True, help_text="Rentals: no more than this may be held."
     )
+
+    objects: ClassVar[models.Manager["FeaturePrice"]] = models.Manager()
 
     class Meta:
         ordering = ["feature__position"]

@@ -20,6 +20,7 @@ from accounts.money import format_usd, usd
 from invoices import charging
 from invoices.charging import NewLine
 from invoices.models import OPEN_STATUSES, Purpose, Status, Transaction
+from invoices.purposes import subject_of
 from plans import allowances, periods, rentals, subscriptions
 from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatus
 from plans.subscription_models import CURRENT_STATUSES
@@ -343,7 +344,7 @@ class RenewalFulfilment:
         renewal = (
             Renewal.objects.select_for_update(no_key=True, of=("self",))
             .select_related("subscription", "plan_version__plan")
-            .get(pk=transaction.subject_id)
+            .get(pk=subject_of(transaction))
         )
         if renewal.status != RenewalStatus.DUE:
             subscriptions.credit_second_payment(transaction=transaction, now=now)
@@ -383,10 +384,8 @@ class RenewalFulfilment:
 
     def failed(self, *, transaction: Transaction, now: datetime) -> None:
         """Past due, with the retry schedule."""
-        if transaction.subject_id is None:
-            raise ValueError(f"{transaction.number} renews nothing.")
         _missed(
-            transaction.subject_id,
+            subject_of(transaction),
             reason=transaction.failure_message,
             key=transaction.number,
             now=now,

@@ -12,6 +12,7 @@ from accounts.money import to_cents
 from invoices import charging
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
+from invoices.purposes import subject_of
 from plans import pricing, subscriptions
 from plans.models import Feature, Rental, Subscription
 
@@ -22,9 +23,11 @@ def set_quantity(
     """Hold `quantity` of a rental.
 
     More than now: held at once, and what the plan does not include is charged to the default card
-    for the rest of the period (then the returned transaction says whether it was paid). Fewer: the
-    released ones stay until the period ends, unpaid for after. Raises ValidationError when the
-    plan does not have the rental, above its maximum, without a card, or without a subscription.
+    for the rest of the period (then the returned transaction says whether it was paid); less than
+    the smallest charge is waived. Fewer: the released ones stay until the period ends.
+
+    Raises ValidationError when the plan does not have the rental, above its maximum, without a
+    card, or without a subscription.
     """
     transaction = _change(account=account, feature=feature, quantity=quantity, now=now, by=by)
     if transaction is None:
@@ -38,9 +41,9 @@ def _change(
 ) -> Transaction | None:
     account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     subscription = subscriptions.current(account=account)
-    price = subscription and subscriptions.rental_price(
-        subscription=subscription, feature_key=feature.key
-    )
+    price = None
+    if subscription is not None:
+        price = subscriptions.rental_price(subscription=subscription, feature_key=feature.key)
     if subscription is None or price is None:
         raise ValidationError(f"{feature.name} is not in the plan.")
     if quantity < 0:
@@ -60,7 +63,7 @@ def _change(
         held=quantity, included=included
     ) - pricing.rental_quantity_billed(held=holding, included=included)
     cost = _cost_until_renewal(subscription, price.unit_price.amount * extra, now)
-    if not cost:
+    if cost < charging.SMALLEST_CHARGE:
         _hold(account, feature, quantity, now)
         _record(account, feature, quantity, by, now)
         return None
@@ -144,7 +147,7 @@ class RentalFulfilment:
         asked = (
             Rental.objects.select_for_update(of=("self",))
             .select_related("feature")
-            .get(pk=transaction.subject_id)
+            .get(pk=subject_of(transaction))
         )
         quantity = asked.quantity
         Rental.objects.filter(
@@ -159,6 +162,6 @@ class RentalFulfilment:
 
     def failed(self, *, transaction: Transaction, now: datetime) -> None:
         """Nothing is held that was not paid for."""
-        Rental.objects.filter(pk=transaction.subject_id, started_at__isnull=True).update(
+        Rental.objects.filter(pk=subject_of(transaction), started_at__isnull=True).update(
             ended_at=now
         )

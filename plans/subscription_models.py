@@ -1,5 +1,7 @@
 """Subscriptions, their billed periods, and the rentals held."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import F, Q
 from djmoney.models.fields import MoneyField
@@ -131,6 +133,8 @@ class Renewal(models.Model):
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
     paid_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager["Renewal"]] = models.Manager()
 
     class Meta:
         ordering = ["-number"]

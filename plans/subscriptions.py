@@ -16,6 +16,7 @@ from accounts.money import to_cents, usd
 from invoices import charging
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
+from invoices.purposes import subject_of
 from plans import allowances, periods, pricing
 from plans.models import (
     FeatureKind,
@@ -294,7 +295,7 @@ class PlanFulfilment:
         subscription = (
             Subscription.objects.select_for_update(no_key=True, of=("self",))
             .select_related("plan_version__plan")
-            .get(pk=transaction.subject_id)
+            .get(pk=subject_of(transaction))
         )
         if subscription.status != SubscriptionStatus.INACTIVE:
             credit_second_payment(transaction=transaction, now=now)

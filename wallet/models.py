@@ -1,5 +1,7 @@
 """Credit: the ledger and auto-refill. All amounts are USD."""
 
+from typing import ClassVar
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -127,6 +129,8 @@ class AutoRefill(models.Model):
         null=True, blank=True, help_text="After a decline: not before this moment."
     )
     suspended_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager["AutoRefill"]] = models.Manager()
 
     class Meta:
         constraints = [

@@ -1,0 +1,32 @@
+"""The people of the demo. Its company's past months are made by the simulation."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from accounts import api_keys
+from accounts.models import User
+
+#: Staff and what they may do until roles arrive: only the administrator changes anything.
+STAFF: dict[str, dict[str, Any]] = {
+    "support@demo.test": {"first_name": "Salma", "last_name": "Al Harthy"},
+    "finance@demo.test": {"first_name": "Yusuf", "last_name": "Al Balushi"},
+    "admin@demo.test": {"first_name": "Maryam", "last_name": "Al Lawati", "is_superuser": True},
+}
+MEMBERS: dict[str, dict[str, Any]] = {
+    "owner@demo.test": {"first_name": "Aisha", "last_name": "Al Kindi"},
+    "viewer@demo.test": {"first_name": "Omar", "last_name": "Al Siyabi"},
+    "owner@other.test": {"first_name": "Huda", "last_name": "Al Rawahi"},
+}
+
+
+@transaction.atomic
+def seed(*, password: str, now: datetime) -> str:
+    """Create the demo's people with this password; return an API key for the platform."""
+    for email, fields in MEMBERS.items():
+        User.objects.create_user(email, password, **fields)
+    for email, fields in STAFF.items():
+        User.objects.create_user(email, password, is_staff=True, **fields)
+    _, token = api_keys.create(name="Voice platform (demo)", now=now)
+    return token
