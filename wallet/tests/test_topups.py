@@ -1,0 +1,135 @@
+"""Top-ups with the saved card; payment pages are in invoices/tests/test_checkout.py."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+from django.core.exceptions import ValidationError
+from djmoney.money import Money
+
+from accounts.models import Account, Card, Message
+from accounts.tests.factories import NOW, make_account
+from accounts.tests.stripe_side import decline_from_now_on, lose_answers, payments
+from invoices import checkout
+from invoices.models import Status, Transaction
+from wallet import topups
+from wallet.models import Entry, EntryKind
+from wallet.tests.factories import balance_of, make_payer, make_wallet
+
+if TYPE_CHECKING:
+    from conftest import Sandbox
+
+pytestmark = pytest.mark.django_db
+
+MINIMUM = Decimal(10)
+
+
+@pytest.fixture
+def alice(add_card: Callable[..., Card]) -> Account:
+    return make_payer(add_card, "5", name="Alice Trading")
+
+
+def top_up(account: Account, amount: str = "25", minimum: Decimal = MINIMUM) -> Transaction:
+    """Top up with one click."""
+    return topups.charge_saved_card(
+        account=account, amount=Decimal(amount), minimum=minimum, by=None, now=NOW
+    )
+
+
+def test_one_click_charges_the_default_card_and_credits_what_was_bought(alice: Account) -> None:
+    bought = top_up(alice)
+    assert bought.status == Status.PAID
+    assert bought.charged_amount == Money(Decimal("9.630"), "OMR")
+    assert balance_of(alice) == 30
+    entry = Entry.objects.get(transaction=bought)
+    assert (entry.kind, entry.amount) == (EntryKind.TOP_UP, 25)
+    [payment] = payments(transaction=bought.number)
+    assert (payment.amount_received, payment.currency) == (9630, "omr")
+
+
+def test_the_quote_is_what_is_charged(alice: Account) -> None:
+    quote = topups.quote(account=alice, amount=Decimal("33.33"))
+    bought = top_up(alice, "33.33")
+    assert quote.charged_amount == bought.charged_amount
+    assert quote.balance_after == balance_of(alice)
+
+
+@pytest.mark.parametrize(
+    ("amount", "minimum", "words"),
+    [
+        ("9.99", 10, "at least $10.00"),
+        ("24.99", 25, "at least $25.00"),
+        ("0.99", 0, "at least $1.00"),
+        ("-25", 10, "at least"),
+        ("NaN", 10, "at least"),
+        ("Infinity", 10, "at least"),
+        ("5000.01", 10, "at most $5,000.00"),
+        ("25.001", 10, "whole cents"),
+    ],
+)
+def test_an_amount_that_cannot_be_bought_says_what_can(
+    amount: str, minimum: int, words: str
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        topups.check_amount(Decimal(amount), minimum=Decimal(minimum))
+    assert words in refused.value.messages[0]
+
+
+@pytest.mark.parametrize("amount", ["10", "10.00", "10.01", "5000"])
+def test_amounts_from_the_minimum_to_the_maximum_can_be_bought(amount: str) -> None:
+    assert topups.check_amount(Decimal(amount), minimum=MINIMUM) == Decimal(amount)
+
+
+def test_without_a_card_one_click_opens_nothing(sandbox: "Sandbox") -> None:
+    bob = make_account()
+    make_wallet(bob)
+    with pytest.raises(ValidationError, match="Add a payment method"):
+        top_up(bob)
+    assert not Transaction.objects.exists()
+
+
+def test_another_accounts_card_is_not_charged(
+    alice: Account, add_card: Callable[..., Card]
+) -> None:
+    bob = make_payer(add_card)
+    with pytest.raises(ValidationError, match="can't be charged"):
+        topups.charge_saved_card(
+            account=alice,
+            amount=Decimal(25),
+            minimum=MINIMUM,
+            by=None,
+            now=NOW,
+            card=bob.cards.get(),
+        )
+    assert payments(purpose="top_up") == []
+
+
+def test_a_second_click_while_the_first_is_under_way_is_no_second_charge(
+    alice: Account, sandbox: "Sandbox"
+) -> None:
+    lose_answers(sandbox)
+    first = top_up(alice)
+    assert first.status == Status.PROCESSING
+    with pytest.raises(ValidationError, match="under way"):
+        top_up(alice)
+    checkout.sweep(now=NOW + timedelta(minutes=2))
+    assert balance_of(alice) == 30
+    assert len(payments(purpose="top_up")) == 1
+
+
+def test_a_declined_card_credits_nothing_and_says_why(alice: Account, sandbox: "Sandbox") -> None:
+    decline_from_now_on(sandbox, alice.cards.get(), "insufficient_funds")
+    declined = top_up(alice)
+    assert declined.status == Status.FAILED
+    assert declined.failure_message == "The card has insufficient funds."
+    assert balance_of(alice) == 5
+    email = Message.objects.get(account=alice, event="transaction_failed", channel="email")
+    assert email.payload["reason"] == "The card has insufficient funds."
+    assert top_up_works_again(alice, sandbox)
+
+
+def top_up_works_again(account: Account, sandbox: "Sandbox") -> bool:
+    decline_from_now_on(sandbox, account.cards.get(), None)
+    return top_up(account).status == Status.PAID
