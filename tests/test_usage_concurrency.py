@@ -1,0 +1,117 @@
+"""Many writers on one account: no lost update, no double charge, no allowance drawn twice."""
+
+import random
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import connection
+
+from accounts.models import Account
+from accounts.tests.factories import NOW
+from plans import usage
+from plans.models import Allowance, UsageRecord
+from plans.tests.factories import GROWTH_TIERS, make_customer, make_record, make_version
+from plans.usage import Result
+from plans.usage_records import ParsedRecord
+from wallet.models import Entry, Wallet
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once(writers: Sequence[Callable[[], list[Result]]]) -> list[list[Result]]:
+    """Run the writers in threads of their own, all let go at the same moment."""
+    barrier = threading.Barrier(len(writers))
+
+    def run(writer: Callable[[], list[Result]]) -> list[Result]:
+        try:
+            barrier.wait(timeout=60)
+            return writer()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(writers)) as pool:
+        return list(pool.map(run, writers))
+
+
+def report(records: list[ParsedRecord]) -> Callable[[], list[Result]]:
+    """Return a writer that reports these records."""
+    return lambda: usage.record(records=records, now=NOW)
+
+
+def assert_exact(account: Account, *, reported: Decimal, start: Decimal) -> None:
+    """Assert that the account's ledger, records and allowance agree with what was reported."""
+    records = list(UsageRecord.objects.filter(account=account).order_by("pk"))
+    allowance = Allowance.objects.get(account=account)
+    included = sum((record.included_quantity for record in records), Decimal(0))
+    billed = sum((record.billed_quantity for record in records), Decimal(0))
+    assert included + billed == reported
+    # Balances can be right while allowances are not: look at both.
+    assert included == allowance.used == min(reported, allowance.included)
+    assert billed == allowance.billed_quantity == reported - included
+    amount = sum((record.amount for record in records), Decimal(0))
+    wallet = Wallet.objects.get(account=account)
+    entries = list(Entry.objects.filter(account=account).order_by("sequence"))
+    assert wallet.balance == start - amount == sum((e.amount for e in entries), Decimal(0))
+    assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
+    # Each record continues where another one left off.
+    balances = {record.balance_before for record in records if record.amount}
+    assert len(balances) == sum(1 for record in records if record.amount)
+    left = [record.included_before for record in records if record.included_quantity]
+    assert len(set(left)) == len(left)
+
+
+def test_four_writers_on_one_account_draw_the_allowance_exactly_once() -> None:
+    account = make_customer(balance="20", version=make_version(tiers=GROWTH_TIERS))
+    writers = [report([make_record(account, 3) for _ in range(100)]) for _ in range(4)]
+    answers = at_once(writers)
+    assert {result.status for answer in answers for result in answer} == {"recorded"}
+    assert_exact(account, reported=Decimal(1200), start=Decimal(20))
+
+
+def test_fifty_writers_on_one_account_lose_nothing() -> None:
+    account = make_customer(balance="20")
+    writers = [report([make_record(account, 7), make_record(account, "8.5")]) for _ in range(50)]
+    at_once(writers)
+    assert UsageRecord.objects.filter(account=account).count() == 100
+    assert_exact(account, reported=Decimal(775), start=Decimal(20))
+
+
+def test_the_same_batch_from_twenty_writers_is_charged_once() -> None:
+    account = make_customer(balance="20")
+    batch = [make_record(account, 60) for _ in range(10)]
+    answers = at_once([report(random.Random(seed).sample(batch, 10)) for seed in range(20)])
+    recorded = [r for answer in answers for r in answer if r.status == "recorded"]
+    duplicates = [r for answer in answers for r in answer if r.status == "duplicate"]
+    assert (len(recorded), len(duplicates)) == (10, 190)
+    first = {result.id: result.amount for result in recorded}
+    assert all(result.amount == first[result.id] for result in duplicates)
+    assert_exact(account, reported=Decimal(600), start=Decimal(20))
+
+
+def test_batches_over_the_same_accounts_in_any_order_never_deadlock() -> None:
+    version = make_version()
+    accounts = [make_customer(balance="20", version=version) for _ in range(12)]
+    writers = []
+    for seed in range(8):
+        shuffled = random.Random(seed).sample(accounts, len(accounts))
+        writers.append(report([make_record(account, 70) for account in shuffled]))
+    answers = at_once(writers)
+    assert {result.status for answer in answers for result in answer} == {"recorded"}
+    for account in accounts:
+        assert_exact(account, reported=Decimal(560), start=Decimal(20))
+
+
+def test_writers_that_open_the_next_period_at_once_open_it_once() -> None:
+    account = make_customer(balance="20")
+    now = NOW + timedelta(days=32)
+
+    def writer() -> list[Result]:
+        return usage.record(records=[make_record(account, 100, occurred_at=now)], now=now)
+
+    at_once([writer] * 8)
+    numbers = Allowance.objects.filter(account=account).order_by("renewal__number")
+    assert list(numbers.values_list("renewal__number", "used")) == [(1, 0), (2, 500)]
