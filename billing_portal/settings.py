@@ -372,7 +372,8 @@ if not DEBUG:
 UNFOLD = {
     "SITE_TITLE": "Billing support",
     "SITE_HEADER": "Billing support",
-    "SITE_SUBHEADER": f"{SELLER['name']} · times in UTC",
+    "SITE_SUBHEADER": "All times in UTC",
+    "COLORS": {"primary": "billing_portal.admin.navigation.brand_colours"},
     "SITE_URL": "/",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,

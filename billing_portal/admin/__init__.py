@@ -5,9 +5,9 @@ happened before ours take their place, so it is done here, first.
 """
 
 import allauth.account.admin
-import allauth.mfa.admin
-import django.contrib.auth.admin
-import django_celery_beat.admin
+import allauth.mfa.admin  # noqa: F401
+import django.contrib.auth.admin  # noqa: F401
+import django_celery_beat.admin  # noqa: F401
 import djstripe.admin  # noqa: F401
 
 from billing_portal.admin import (
@@ -17,6 +17,7 @@ from billing_portal.admin import (
     money,
     operations,
     people,
+    prices,
     schedules,
     stripe_objects,
     usage,
@@ -29,6 +30,7 @@ __all__ = [
     "money",
     "operations",
     "people",
+    "prices",
     "schedules",
     "stripe_objects",
     "usage",

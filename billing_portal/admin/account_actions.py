@@ -52,7 +52,7 @@ class AdjustmentForm(forms.Form):
     )
     reason = forms.CharField(
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        required=False,
+        error_messages={"required": "Say why, for whoever reads this next."},
         help_text="Shown to the customer in the wallet statement, and kept in the audit trail.",
     )
     last_adjustment = forms.IntegerField(widget=forms.HiddenInput, required=False)
@@ -319,6 +319,7 @@ class AccountActionsMixin:
             {
                 **site.each_context(request),
                 "title": f"{title}: {account}",
+                "heading": title,
                 "opts": Account._meta,
                 "original": account,
                 "account": account,

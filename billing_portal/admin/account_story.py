@@ -211,9 +211,7 @@ def _rentals(account: Account) -> Panel:
             [
                 rental.feature.name,
                 str(rental.quantity),
-                NOTHING
-                if rental.quantity_at_renewal is None
-                else str(rental.quantity_at_renewal),
+                NOTHING if rental.quantity_at_renewal is None else str(rental.quantity_at_renewal),
                 when(rental.started_at),
             ]
             for rental in rentals

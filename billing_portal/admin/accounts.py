@@ -1,5 +1,6 @@
 """Customers: the list to find one in, and the page with its whole story."""
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -105,10 +106,8 @@ def accounts_found(term: str) -> Q:
     )
     if len(term) == 4 and term.isdecimal():
         found |= Q(pk__in=Card.objects.filter(last4=term).values("account_id"))
-    try:
+    with suppress(ValueError):
         found |= Q(pk=UUID(term))
-    except ValueError:
-        pass
     return found
 
 
@@ -158,9 +157,7 @@ class AccountAdmin(AccountActionsMixin, PortalAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """Annotate what the list shows: one query, however many accounts."""
-        current = Subscription.objects.filter(
-            account=OuterRef("pk"), status__in=CURRENT_STATUSES
-        )
+        current = Subscription.objects.filter(account=OuterRef("pk"), status__in=CURRENT_STATUSES)
         accounts: QuerySet[Account] = super().get_queryset(request)
         return accounts.annotate(
             balance_now=F("wallet__balance"),

@@ -4,7 +4,6 @@ from typing import cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -77,15 +76,13 @@ class ApiKeyAdmin(ActionsNeedChangeMixin, PortalAdmin):
     )
     def new_key(self, request: HttpRequest) -> HttpResponse:
         """Make a key and show its secret, this once."""
-        if not request.user.is_authenticated:
-            raise PermissionDenied
         form = NewKeyForm(request.POST or None)
         token = ""
         if request.method == "POST" and form.is_valid():
             _, token = api_keys.create(
                 name=form.cleaned_data["name"], now=timezone.now(), by=cast(User, request.user)
             )
-        response = TemplateResponse(
+        return TemplateResponse(
             request,
             "admin/new_key.html",
             {
@@ -97,8 +94,6 @@ class ApiKeyAdmin(ActionsNeedChangeMixin, PortalAdmin):
                 "back_url": reverse("admin:accounts_apikey_changelist"),
             },
         )
-        response["Cache-Control"] = "no-store"
-        return response
 
     @admin.action(description="Revoke selected keys", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:

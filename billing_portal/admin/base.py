@@ -2,10 +2,14 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
-from django.db.models import Model
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.db.models import DateTimeField, DecimalField, Model
 from django.http import HttpRequest, HttpResponse
+from djmoney.models.fields import MoneyField
 from unfold.admin import ModelAdmin, TabularInline
+
+from accounts.money import format_quantity, format_unit_price
+from billing_portal.admin import cells
 
 
 class PortalAdmin(ModelAdmin):  # type: ignore[misc]
@@ -23,6 +27,35 @@ class ReadOnlyAdmin(PortalAdmin):
 
     actions = None
     warn_unsaved_form = False
+    #: Decimal fields that are dollars of the ledger; other decimals are quantities.
+    dollars: tuple[str, ...] = ()
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        """Write times in UTC, and amounts and quantities as people do."""
+        fieldsets = super().get_fieldsets(request, obj)
+        return [
+            (title, {**options, "fields": [self._for_people(item) for item in options["fields"]]})
+            for title, options in fieldsets
+        ]
+
+    def _for_people(self, name: Any) -> Any:
+        if isinstance(name, list | tuple):
+            return [self._for_people(inner) for inner in name]
+        try:
+            field = self.model._meta.get_field(name)
+        except FieldDoesNotExist:
+            return name
+        title = str(field.verbose_name).capitalize()
+        match field:
+            case DateTimeField():
+                return cells.time_column(name, title)
+            case MoneyField():
+                return cells.column(name, title, lambda money: format_unit_price(money.amount))
+            case DecimalField() if name in self.dollars:
+                return cells.ledger_column(name, title)
+            case DecimalField():
+                return cells.column(name, title, format_quantity)
+        return name
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds."""

@@ -117,7 +117,8 @@ def column(path: str, title: str, write: Callable[[Any], Cell]) -> Column:
 
     @admin.display(description=title, ordering=path)
     def cell(record: Model) -> Cell:
-        return write(value_of(record, path))
+        value = value_of(record, path)
+        return NOTHING if value is None else write(value)
 
     # Two columns of one list must not share a name.
     cell.__name__ = f"{path}_cell"

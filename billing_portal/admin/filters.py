@@ -10,6 +10,8 @@ from accounts.models import Account, PauseReason
 from plans.models import Plan, Subscription
 from plans.subscription_models import CURRENT_STATUSES
 
+Lookups = list[tuple[str, str]]
+
 
 class ServicesFilter(SimpleListFilter):
     """Active, paused, or paused for one reason."""
@@ -17,7 +19,9 @@ class ServicesFilter(SimpleListFilter):
     title = "services"
     parameter_name = "services"
 
-    def lookups(self, request: HttpRequest, model_admin: "ModelAdmin[Any]") -> list[tuple[str, str]]:
+    def lookups(
+        self, request: HttpRequest, model_admin: "ModelAdmin[Any]"
+    ) -> list[tuple[str, str]]:
         """Offer the states, then the reasons."""
         return [
             ("active", "Active"),
@@ -46,7 +50,9 @@ class BalanceFilter(SimpleListFilter):
     title = "balance"
     parameter_name = "balance"
 
-    def lookups(self, request: HttpRequest, model_admin: "ModelAdmin[Any]") -> list[tuple[str, str]]:
+    def lookups(
+        self, request: HttpRequest, model_admin: "ModelAdmin[Any]"
+    ) -> list[tuple[str, str]]:
         """Offer the sides of zero."""
         return [("negative", "Below zero"), ("zero", "Exactly zero"), ("positive", "Above zero")]
 
@@ -70,7 +76,9 @@ class PlanFilter(SimpleListFilter):
     title = "plan"
     parameter_name = "plan"
 
-    def lookups(self, request: HttpRequest, model_admin: "ModelAdmin[Any]") -> list[tuple[str, str]]:
+    def lookups(
+        self, request: HttpRequest, model_admin: "ModelAdmin[Any]"
+    ) -> list[tuple[str, str]]:
         """Offer every plan, and having none."""
         plans = Plan.objects.values_list("slug", "name")
         return [*plans, ("none", "No plan")]

@@ -33,6 +33,7 @@ class Concern:
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Add what needs attention, and what happened last, to the front page."""
     now = timezone.now()
+    context["title"] = "Front page"
     context["concerns"] = concerns(request, now=now)
     context["as_of"] = when(now)
     context["events"] = newest_events(request)

@@ -112,13 +112,19 @@ class TransactionAdmin(ReadOnlyAdmin):
                 "fields": (
                     ("number", "state", "receipt_number"),
                     ("account_link", "purpose", "obligation"),
-                    ("in_usd", "in_omr", "rate", "refunded"),
+                    ("amount", "in_omr", "exchange_rate", "refunded_amount"),
                 )
             },
         ),
         (
-            "Times (UTC)",
-            {"fields": (("opened", "asked", "paid"), ("failed", "expires", "expired"))},
+            "Times",
+            {
+                "fields": (
+                    ("created_at", "asked_at"),
+                    ("paid_at", "failed_at"),
+                    ("expires_at", "expired_at"),
+                )
+            },
         ),
         (
             "Card and bank",
@@ -132,25 +138,7 @@ class TransactionAdmin(ReadOnlyAdmin):
         ),
     )
 
-    def get_readonly_fields(
-        self, request: HttpRequest, obj: Transaction | None = None
-    ) -> tuple[str, ...]:
-        """All fields, written for people."""
-        return (
-            "state",
-            "account_link",
-            "in_usd",
-            "in_omr",
-            "rate",
-            "refunded",
-            "opened",
-            "asked",
-            "paid",
-            "failed",
-            "expires",
-            "expired",
-            "card_link",
-        )
+    readonly_fields = ("state", "account_link", "card_link", "in_omr")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transaction]:
         """Load what the page links to."""
@@ -186,61 +174,17 @@ class TransactionAdmin(ReadOnlyAdmin):
             return self.card_shown(transaction)
         return cells.link(transaction.card)
 
-    @admin.display(description="Amount (USD)")
-    def in_usd(self, transaction: Transaction) -> cells.Cell:
-        """What it is for the customer."""
-        return cells.usd(transaction.amount.amount)
-
     @admin.display(description="Charged")
     def in_omr(self, transaction: Transaction) -> str:
         """What the card was charged."""
         return format_omr(transaction.charged_amount.amount)
-
-    @admin.display(description="Rate (OMR for a dollar)")
-    def rate(self, transaction: Transaction) -> str:
-        """Fixed when it was opened."""
-        return format_quantity(transaction.exchange_rate)
-
-    @admin.display(description="Refunded")
-    def refunded(self, transaction: Transaction) -> cells.Cell:
-        """How much went back."""
-        return cells.usd(transaction.refunded_amount.amount)
-
-    @admin.display(description="Opened")
-    def opened(self, transaction: Transaction) -> str:
-        """Opened at."""
-        return cells.when(transaction.created_at)
-
-    @admin.display(description="Stripe last asked")
-    def asked(self, transaction: Transaction) -> str:
-        """Asked at."""
-        return cells.when(transaction.asked_at)
-
-    @admin.display(description="Paid")
-    def paid(self, transaction: Transaction) -> str:
-        """Paid at."""
-        return cells.when(transaction.paid_at)
-
-    @admin.display(description="Failed")
-    def failed(self, transaction: Transaction) -> str:
-        """Failed at."""
-        return cells.when(transaction.failed_at)
-
-    @admin.display(description="Payment page open until")
-    def expires(self, transaction: Transaction) -> str:
-        """Expires at."""
-        return cells.when(transaction.expires_at)
-
-    @admin.display(description="Expired")
-    def expired(self, transaction: Transaction) -> str:
-        """Expired at."""
-        return cells.when(transaction.expired_at)
 
 
 @admin.register(Entry)
 class EntryAdmin(ReadOnlyAdmin):
     """The ledger, line by line."""
 
+    dollars = ("amount", "balance_after")
     list_display = (
         "sequence",
         cells.account_column(),
@@ -277,6 +221,7 @@ class EntryAdmin(ReadOnlyAdmin):
 class AdjustmentAdmin(ReadOnlyAdmin):
     """Credit added or taken by staff. New ones are made on the account's page."""
 
+    dollars = ("amount",)
     list_display = (
         cells.time_column("created_at", "At"),
         cells.column("wallet__account", "Account", cells.link),
@@ -294,6 +239,7 @@ class AdjustmentAdmin(ReadOnlyAdmin):
 class WalletAdmin(ReadOnlyAdmin):
     """Prepaid credit; only entries move it."""
 
+    dollars = ("balance",)
     list_display = (
         cells.account_column(),
         cells.balance_column("balance", "Balance"),

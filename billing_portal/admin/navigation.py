@@ -88,6 +88,27 @@ GROUPS: list[tuple[str, bool, list[tuple[str, str, str]]]] = [
 ]
 
 
+#: The portal's brand colour (static/css/tokens.css) in the steps unfold uses.
+_BRAND = {
+    "50": "#eef0fe",
+    "100": "#e0e3fd",
+    "200": "#c9cdfa",
+    "300": "#a7adfb",
+    "400": "#9aa1fd",
+    "500": "#838bfb",
+    "600": "#4338ca",
+    "700": "#372fb0",
+    "800": "#2f2a8a",
+    "900": "#26236a",
+    "950": "#1d2043",
+}
+
+
+def brand_colours(request: HttpRequest) -> dict[str, str]:
+    """Return the shades of the admin's one colour."""
+    return dict(_BRAND)
+
+
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the groups with what this user may open; empty groups are left out."""
     admins = {model._meta.label_lower: site for model, site in admin.site._registry.items()}

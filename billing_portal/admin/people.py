@@ -92,7 +92,9 @@ class UserAdmin(DjangoUserAdmin, PortalAdmin):  # type: ignore[type-arg,misc]
             "Rights",
             {
                 "fields": (
-                    ("is_active", "is_staff", "is_superuser"),
+                    "is_active",
+                    "is_staff",
+                    "is_superuser",
                     "groups",
                     "user_permissions",
                 )
@@ -139,5 +141,3 @@ class GroupAdmin(DjangoGroupAdmin, PortalAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Superusers only."""
         return bool(request.user.is_superuser)
-
-

@@ -70,8 +70,8 @@ class PeriodicTaskAdmin(ActionsNeedChangeMixin, BeatPeriodicTaskAdmin, PortalAdm
                 "fields": (
                     ("interval", "crontab"),
                     ("solar", "clocked"),
-                    ("start_time", "last_run_at"),
-                    "one_off",
+                    "start_time",
+                    ("one_off", "last_run_at"),
                 )
             },
         ),
@@ -128,5 +128,3 @@ class SolarScheduleAdmin(PortalAdmin):
     """By the sun."""
 
     inlines = (TaskInline,)
-
-

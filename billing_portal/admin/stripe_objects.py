@@ -66,8 +66,8 @@ class StripeObjectAdmin(ReadOnlyAdmin):
     search_help_text = "Stripe's id"
     list_filter = ("livemode",)
     ordering = ("-created",)
-    readonly_fields = ("data_shown",)
-    fields = (("id", "created", "livemode"), "djstripe_owner_account", "data_shown")
+    readonly_fields = ("mode", "data_shown")
+    fields = (("id", "created", "mode"), "data_shown")
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """The id, what matters of the data, and when."""
@@ -78,6 +78,11 @@ class StripeObjectAdmin(ReadOnlyAdmin):
         """Load the owner with the object."""
         objects: QuerySet[Model] = super().get_queryset(request)
         return objects.select_related("djstripe_owner_account")
+
+    @admin.display(description="Mode")
+    def mode(self, record: Any) -> SafeString:
+        """Real money or not."""
+        return cells.badge("Live", "success") if record.livemode else cells.badge("Test")
 
     @admin.display(description="What Stripe says")
     def data_shown(self, record: Any) -> SafeString:
@@ -121,8 +126,8 @@ class EventAdmin(StripeObjectAdmin):
     shown = ("api_version",)
     list_filter = ("livemode", "type")
     search_fields = ("id", "type")
-    readonly_fields = ("event_shown", "data_shown")
-    fields = (("id", "type", "created", "livemode"), "djstripe_owner_account", "event_shown")
+    readonly_fields = ("mode", "event_shown")
+    fields = (("id", "type"), ("created", "mode"), "event_shown")
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """The type matters most."""

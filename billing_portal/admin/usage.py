@@ -127,19 +127,8 @@ class UsageRecordAdmin(ReadOnlyAdmin):
     )
     search_fields = ("record_id__exact", "workspace__exact", "account__name")
     search_help_text = "Record id, workspace or company"
-    readonly_fields = (
-        "how_many",
-        "from_allowance",
-        "billed",
-        "price",
-        "cost",
-        "left_before",
-        "billed_earlier",
-        "before",
-        "after",
-        "occurred",
-        "recorded",
-    )
+    dollars = ("amount", "balance_before", "balance_after")
+    readonly_fields = ("price",)
     fieldsets = (
         (
             "Record",
@@ -147,7 +136,7 @@ class UsageRecordAdmin(ReadOnlyAdmin):
                 "fields": (
                     ("record_id", "account", "feature"),
                     ("workspace", "source", "description"),
-                    ("occurred", "recorded"),
+                    ("occurred_at", "recorded_at"),
                 )
             },
         ),
@@ -156,9 +145,9 @@ class UsageRecordAdmin(ReadOnlyAdmin):
             {
                 "fields": (
                     ("plan_version", "renewal"),
-                    ("how_many", "left_before", "from_allowance"),
-                    ("billed", "billed_earlier", "price"),
-                    ("cost", "before", "after"),
+                    ("quantity", "included_before", "included_quantity"),
+                    ("billed_quantity", "billed_before", "price"),
+                    ("amount", "balance_before", "balance_after"),
                 )
             },
         ),
@@ -169,57 +158,7 @@ class UsageRecordAdmin(ReadOnlyAdmin):
         records: QuerySet[UsageRecord] = super().get_queryset(request)
         return records.select_related("account", "feature", "renewal", "plan_version__plan")
 
-    @admin.display(description="Quantity")
-    def how_many(self, record: UsageRecord) -> str:
-        """What was reported."""
-        return f"{format_quantity(record.quantity)} × {record.feature.unit}"
-
-    @admin.display(description="Drawn from the allowance")
-    def from_allowance(self, record: UsageRecord) -> str:
-        """What was included."""
-        return format_quantity(record.included_quantity)
-
-    @admin.display(description="Billed quantity")
-    def billed(self, record: UsageRecord) -> str:
-        """What had to be paid for."""
-        return format_quantity(record.billed_quantity)
-
     @admin.display(description="Unit price")
     def price(self, record: UsageRecord) -> str:
-        """The plan's price."""
-        return format_unit_price(record.unit_price)
-
-    @admin.display(description="Amount")
-    def cost(self, record: UsageRecord) -> cells.Cell:
-        """What was deducted."""
-        return cells.ledger_usd(record.amount)
-
-    @admin.display(description="Allowance left before")
-    def left_before(self, record: UsageRecord) -> str:
-        """What was left of the allowance."""
-        return format_quantity(record.included_before)
-
-    @admin.display(description="Billed before in the period")
-    def billed_earlier(self, record: UsageRecord) -> str:
-        """What decides the volume tier."""
-        return format_quantity(record.billed_before)
-
-    @admin.display(description="Balance before")
-    def before(self, record: UsageRecord) -> cells.Cell:
-        """The balance before."""
-        return cells.ledger_usd(record.balance_before)
-
-    @admin.display(description="Balance after")
-    def after(self, record: UsageRecord) -> cells.Cell:
-        """The balance after."""
-        return cells.ledger_usd(record.balance_after)
-
-    @admin.display(description="Occurred (UTC)")
-    def occurred(self, record: UsageRecord) -> str:
-        """When it happened."""
-        return cells.when(record.occurred_at)
-
-    @admin.display(description="Recorded (UTC)")
-    def recorded(self, record: UsageRecord) -> str:
-        """When the portal heard of it."""
-        return cells.when(record.recorded_at)
+        """The plan's price of a unit."""
+        return f"{format_unit_price(record.unit_price)} / {record.feature.unit}"
