@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
+from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import Page, sync_playwright
 
 from tests import chromium
@@ -182,8 +183,13 @@ def browser_page(*, width: int, dark: bool) -> Iterator[tuple[Page, list[str]]]:
                 else None
             ),
         )
-        yield page, complaints
-        browser.close()
+        try:
+            yield page, complaints
+        except BrowserError as error:
+            text = page.inner_text("body")[:1000]
+            raise SmokeError(f"{error}\n{page.url} shows:\n{text}\n{complaints}") from error
+        finally:
+            browser.close()
 
 
 def look(demo: Demo, pictures: Path) -> str:
