@@ -127,12 +127,22 @@ def refill_due(*, now: datetime, account_ids: Iterable[UUID] | None = None) -> i
         candidates = candidates.filter(wallet__account_id__in=list(account_ids))
     charged = 0
     for refill in candidates:
-        # A refill smaller than the gap takes several; the cap per day ends the loop.
-        while (transaction := _open(account=refill.wallet.account, now=now)) is not None:
-            settled = charging.execute(transaction_id=transaction.pk, now=now)
-            charged += 1
-            if settled.status != Status.PAID:
-                break
+        try:
+            charged += _refill(account=refill.wallet.account, now=now)
+        except Exception:
+            # Whatever is wrong with one account must not hold back the others.
+            log.exception("refill_broke", account=str(refill.wallet.account_id))
+    return charged
+
+
+def _refill(*, account: Account, now: datetime) -> int:
+    """Refill one account; one that is smaller than the gap takes several, up to the cap."""
+    charged = 0
+    while (transaction := _open(account=account, now=now)) is not None:
+        charged += 1
+        settled = charging.execute(transaction_id=transaction.pk, now=now)
+        if settled.status != Status.PAID:
+            break
     return charged
 
 
