@@ -28,6 +28,7 @@ class Banner:
     text: str
     action: str = ""
     action_href: str = ""
+    is_post: bool = False
 
 
 def build_banners(state: OverviewState) -> tuple[Banner, ...]:
@@ -85,9 +86,9 @@ def _paused(state: OverviewState) -> list[Banner]:
             Banner(
                 "bad",
                 "Services are paused: the plan is unpaid.",
-                "They resume when the renewal is paid. Change the card or pay now.",
-                "Payment Methods",
-                reverse("payment-methods"),
+                f"They resume when the renewal is paid.{_reason(state)} "
+                "If the card no longer works, add another one first.",
+                *_pay(state),
             )
         )
     return banners
@@ -104,9 +105,7 @@ def _to_resume(state: OverviewState) -> str:
 def _past_due(state: OverviewState) -> list[Banner]:
     if not state.is_past_due or PauseReason.SUBSCRIPTION_UNPAID in state.account.pause_reasons:
         return []
-    failed = state.last_renewal if _is_failed(state.last_renewal) else None
-    reason = f" {failed.failure_message}" if failed and failed.failure_message else ""
-    retry = state.renewal.next_attempt_at if state.renewal else None
+    retry = state.unpaid.next_attempt_at if state.unpaid else None
     again = (
         f" We try again on {write_day(retry.astimezone(state.account.timezone).date())}."
         if retry
@@ -116,11 +115,23 @@ def _past_due(state: OverviewState) -> list[Banner]:
         Banner(
             "bad",
             "Your plan's renewal failed.",
-            f"{reason}{again} Services pause after 7 days unpaid.".strip(),
-            "Payment Methods",
-            reverse("payment-methods"),
+            f"{_reason(state)}{again} Services pause after 7 days unpaid.".strip(),
+            *_pay(state),
         )
     ]
+
+
+def _reason(state: OverviewState) -> str:
+    last = state.last_renewal
+    is_failed = last is not None and last.status == Status.FAILED
+    return f" {last.failure_message}" if last and is_failed and last.failure_message else ""
+
+
+def _pay(state: OverviewState) -> tuple[str, str, bool]:
+    """Pay now when there is a card to charge, else add one."""
+    if state.default_card is None:
+        return "Add Payment Method", reverse("payment-method-add"), False
+    return "Pay now", reverse("renewal-pay-now"), True
 
 
 def _waiting_for_first_payment(state: OverviewState) -> list[Banner]:
@@ -196,7 +207,3 @@ def _failed_payment(state: OverviewState) -> list[Banner]:
             reverse("billing-history-detail", args=[newest.number]),
         )
     ]
-
-
-def _is_failed(transaction: object) -> bool:
-    return getattr(transaction, "status", None) == Status.FAILED

@@ -23,6 +23,7 @@ from billing_portal.dashboard.rows import (
 )
 from billing_portal.dashboard.times import moment, write_period
 from invoices.models import Line, Purpose, Status, Transaction
+from plans import renewals
 
 PAGE_SIZE = 25
 
@@ -167,7 +168,18 @@ def build_detail(
         "facts": facts,
         "rate": f"{transaction.exchange_rate.normalize():f}",
         "explanation": explain(transaction, now=now),
+        "pay_now_href": (
+            reverse("renewal-pay-now") if may_act and _is_still_unpaid(transaction) else ""
+        ),
     }
+
+
+def _is_still_unpaid(transaction: Transaction) -> bool:
+    """Whether this failed renewal's period is what Pay now would charge."""
+    if (transaction.purpose, transaction.status) != (Purpose.RENEWAL, Status.FAILED):
+        return False
+    unpaid = renewals.unpaid(account=transaction.account)
+    return unpaid is not None and unpaid.pk == transaction.subject_id
 
 
 def explain(transaction: Transaction, *, now: datetime) -> str:

@@ -10,7 +10,9 @@ from django.db.models.functions import TruncDate
 
 from accounts.models import Account, Card, CardStatus
 from billing_portal.dashboard.charts import Spend
+from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
+from plans import renewals
 from plans.models import (
     Allowance,
     FeatureKind,
@@ -47,6 +49,9 @@ class OverviewState:
     recent: tuple[Transaction, ...]
     last_refill: Transaction | None
     last_renewal: Transaction | None
+    unpaid: Renewal | None
+    unpaid_lines: tuple[NewLine, ...]
+    next_lines: tuple[NewLine, ...]
 
     @property
     def plan_version(self) -> PlanVersion | None:
@@ -73,6 +78,11 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         if subscription and subscription.current_period_number
         else None
     )
+    unpaid = (
+        renewals.unpaid(account=account)
+        if subscription and subscription.status == SubscriptionStatus.PAST_DUE
+        else None
+    )
     return OverviewState(
         account=account,
         now=now,
@@ -88,6 +98,13 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         recent=tuple(account.transactions.prefetch_related("lines")[:ACTIVITY_ROWS]),
         last_refill=_last(account, Purpose.AUTO_REFILL),
         last_renewal=_last(account, Purpose.RENEWAL),
+        unpaid=unpaid,
+        unpaid_lines=tuple(renewals.lines_of(unpaid)) if unpaid else (),
+        next_lines=(
+            tuple(renewals.next_charge(subscription=subscription))
+            if subscription and not unpaid
+            else ()
+        ),
     )
 
 
@@ -97,7 +114,10 @@ def current_subscription(account: Account) -> Subscription | None:
     found = account.subscriptions.exclude(status=SubscriptionStatus.CANCELED).select_related(
         "plan_version__plan"
     )
-    return min(found, key=lambda each: order.get(each.status, 0), default=None)  # type: ignore[call-overload]
+    subscription = min(found, key=lambda each: order.get(each.status, 0), default=None)  # type: ignore[call-overload]
+    if subscription is not None:
+        subscription.account = account
+    return subscription
 
 
 def minimum_top_up_of(account: Account) -> Decimal:

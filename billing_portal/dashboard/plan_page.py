@@ -12,6 +12,7 @@ from django.urls import reverse
 from accounts import cards
 from accounts.models import Account
 from accounts.money import format_omr, format_quantity, format_unit_price, format_usd
+from billing_portal.dashboard.plan_panel import line_fact
 from billing_portal.dashboard.quantities import split_unit, write_price, write_quantity
 from billing_portal.dashboard.rows import CardLabel, Fact, label_of
 from billing_portal.dashboard.times import write_day, write_period
@@ -124,18 +125,7 @@ def build_quote(
         heading=f"Start {plan.name}" if is_free else f"Subscribe to {plan.name}",
         intro=plan.description,
         lines_title=f"First period, {write_period(preview.period.start, preview.period.end, zone)}",
-        lines=tuple(
-            Fact(
-                label=line.description,
-                value=format_usd(line.amount),
-                note=(
-                    f"{format_quantity(line.quantity)} at {format_unit_price(line.unit_price)}"
-                    if line.unit_price is not None
-                    else ""
-                ),
-            )
-            for line in preview.lines
-        ),
+        lines=tuple(line_fact(line) for line in preview.lines),
         total=total,
         total_value=f"{preview.amount:.2f}",
         charged="" if is_free else format_omr(preview.charged_amount.amount),

@@ -1,12 +1,28 @@
 """The plan card of the Overview: what it costs, when it renews, what will be charged."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
-from accounts.money import format_usd
+from django.urls import reverse
+
+from accounts.money import format_quantity, format_unit_price, format_usd
 from billing_portal.dashboard.overview_state import OverviewState
-from billing_portal.dashboard.rows import Fact
-from billing_portal.dashboard.times import write_day
+from billing_portal.dashboard.presets import charged_as
+from billing_portal.dashboard.rows import Fact, label_of
+from billing_portal.dashboard.times import write_day, write_period
+from invoices.charging import NewLine
 from plans.models import Subscription, SubscriptionStatus
+
+
+@dataclass(frozen=True)
+class Charge:
+    """What will be charged, or is unpaid, line by line."""
+
+    title: str
+    lines: tuple[Fact, ...]
+    total: str
+    note: str
 
 
 @dataclass(frozen=True)
@@ -19,10 +35,7 @@ class PlanPanel:
     price: str
     price_note: str
     text: str
-    charge_title: str
-    charge_lines: tuple[Fact, ...]
-    charge_total: str
-    charge_note: str
+    charge: Charge | None
     pay_now_href: str
     action: str
 
@@ -37,13 +50,10 @@ def build_plan_panel(state: OverviewState) -> PlanPanel:
             badge_tone="",
             price="",
             price_note="",
-            text="Choose a plan to start making calls. Pay as you go costs nothing a month.",
-            charge_title="",
-            charge_lines=(),
-            charge_total="",
-            charge_note="",
+            text="A plan says what calls cost. Pay as you go has no monthly fee.",
+            charge=None,
             pay_now_href="",
-            action="Choose a plan",
+            action="Choose a plan" if state.may_act else "See plans",
         )
     version = subscription.plan_version
     badge, tone = _badge(subscription)
@@ -54,13 +64,58 @@ def build_plan_panel(state: OverviewState) -> PlanPanel:
         price=format_usd(version.monthly_price.amount),
         price_note=f"per month{_renews(state, subscription)}",
         text=_text(subscription),
-        charge_title="",
-        charge_lines=(),
-        charge_total="",
-        charge_note="",
-        pay_now_href="",
+        charge=_unpaid(state) or _next_charge(state, subscription),
+        pay_now_href=reverse("renewal-pay-now") if state.unpaid and state.may_act else "",
         action="Change plan" if state.may_act else "See plans",
     )
+
+
+def charge_of(lines: Sequence[NewLine], *, title: str, note: str) -> Charge:
+    """Write lines with their sum."""
+    return Charge(
+        title=title,
+        lines=tuple(line_fact(line) for line in lines),
+        total=format_usd(total_of(lines)),
+        note=note,
+    )
+
+
+def total_of(lines: Sequence[NewLine]) -> Decimal:
+    """Return the sum of the lines in USD."""
+    return sum((line.amount for line in lines), Decimal(0))
+
+
+def line_fact(line: NewLine) -> Fact:
+    """Write a line, with its arithmetic when it has some."""
+    note = ""
+    if line.unit_price is not None:
+        note = f"{format_quantity(line.quantity)} at {format_unit_price(line.unit_price)}"
+    return Fact(label=line.description, value=format_usd(line.amount), note=note)
+
+
+def _unpaid(state: OverviewState) -> Charge | None:
+    renewal = state.unpaid
+    if renewal is None or not state.unpaid_lines:
+        return None
+    period = write_period(renewal.period_start, renewal.period_end, state.account.timezone)
+    note = _charged(state, total_of(state.unpaid_lines))
+    return charge_of(state.unpaid_lines, title=f"Unpaid, {period}", note=note)
+
+
+def _next_charge(state: OverviewState, subscription: Subscription) -> Charge | None:
+    end = subscription.current_period_end
+    if end is None or not state.next_lines:
+        return None
+    day = write_day(end.astimezone(state.account.timezone).date())
+    note = _charged(state, total_of(state.next_lines))
+    return charge_of(state.next_lines, title=f"Next charge, {day}", note=note)
+
+
+def _charged(state: OverviewState, total: Decimal) -> str:
+    card = state.default_card
+    if card is None:
+        return "There is no card to charge yet. Add one in Payment Methods."
+    return f"{charged_as(total)} at today's rate, from {label_of(card).spoken}."
 
 
 def _badge(subscription: Subscription) -> tuple[str, str]:

@@ -21,6 +21,7 @@ class RefillPanel:
     """The switch, the two amounts, and how the last attempt went."""
 
     state: str
+    state_tone: str
     is_checked: bool
     may_switch: bool
     may_act: bool
@@ -45,6 +46,7 @@ def build_refill_panel(state: OverviewState, *, form: AutoRefillForm | None) -> 
     below = not is_on and charges_at_once(state, threshold=threshold)
     return RefillPanel(
         state=_state_word(state),
+        state_tone={"On": "good", "Suspended": "bad"}.get(_state_word(state), ""),
         is_checked=is_on if form is None else bool(form.data.get("enabled")),
         may_switch=state.may_act and (card is not None or bool(refill and refill.enabled)),
         may_act=state.may_act,

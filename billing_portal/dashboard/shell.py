@@ -88,7 +88,7 @@ def build_shell(request: MemberRequest, *, nav: str) -> Shell:
 
 def initials_of(name: str) -> str:
     """Two letters for the avatar: `Acme Robotics` is AR, `Badal` is BA."""
-    words = [word for word in name.split() if word[0].isalnum()]
+    words = [word for word in name.split() if word[0].isalnum() and word.lower() != "the"]
     if not words:
         return "?"
     letters = words[0][0] + words[1][0] if len(words) > 1 else words[0][:2]

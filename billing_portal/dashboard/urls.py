@@ -19,6 +19,7 @@ urlpatterns = [
     path("history/export.csv", history.export, name="billing-history-export"),
     path("history/<str:number>/", history.detail, name="billing-history-detail"),
     path("history/<str:number>/receipt.pdf", history.receipt, name="billing-history-receipt"),
+    path("pay-now/", plan.pay_now, name="renewal-pay-now"),
     path("plan/", plan.plan, name="plan"),
     path("plan/<slug:slug>/", plan.subscribe, name="subscribe"),
 ]

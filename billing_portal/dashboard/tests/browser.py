@@ -4,6 +4,7 @@ No server and no second database connection: a page sees exactly what the test m
 test's own transaction, with the headers (and so the Content-Security-Policy) of the real site.
 """
 
+import contextvars
 import mimetypes
 import shutil
 from collections.abc import Iterator
@@ -14,9 +15,10 @@ from urllib.parse import urlsplit
 
 from django.contrib.staticfiles import finders
 from django.test import Client
-from playwright.sync_api import Browser, Page, Playwright, Route
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Route
 
-ORIGIN = "http://portal.test"
+#: Chromium trusts localhost as it trusts https.
+ORIGIN = "http://localhost"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -42,6 +44,12 @@ class Site:
         """Go to a page of the portal."""
         self.page.goto(f"{ORIGIN}{path}")
         return self.page
+
+    def hear(self, message: ConsoleMessage) -> None:
+        """Note what the browser complains about; that a page answers 403 or 404 is no complaint."""
+        expected = message.text.startswith("Failed to load resource: the server responded")
+        if message.type in ("error", "warning") and not expected:
+            self.complaints.append(message.text)
 
     def answer(self, route: Route) -> None:
         """Answer one request of the browser."""
@@ -88,9 +96,7 @@ class Site:
         else:
             response = self.client.get(path, follow=True, **headers)  # type: ignore[arg-type]
         body = b"".join(response) if response.streaming else response.content  # type: ignore[call-overload]
-        route.fulfill(
-            status=response.status_code, headers=dict(response.headers), body=body
-        )
+        route.fulfill(status=response.status_code, headers=dict(response.headers), body=body)
 
 
 def launch(playwright: Playwright) -> Browser:
@@ -112,13 +118,10 @@ def visit(
     page = context.new_page()
     site = Site(page=page, client=client)
     page.on("pageerror", lambda error: site.complaints.append(str(error)))
-    page.on(
-        "console",
-        lambda message: (
-            site.complaints.append(message.text) if message.type in ("error", "warning") else None
-        ),
-    )
-    page.route("**/*", site.answer)
+    page.on("console", site.hear)
+    # Playwright calls back in a context of its own, where Django would open another connection.
+    context_of_the_test = contextvars.copy_context()
+    page.route("**/*", lambda route: context_of_the_test.copy().run(site.answer, route))
     try:
         yield site
     finally:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from accounts.models import Account, User
 from billing_portal.dashboard.tests.scenes import make_company, make_member
@@ -13,7 +13,7 @@ SignIn = Callable[..., Client]
 
 
 @pytest.fixture(autouse=True)
-def _dashboard_urls(settings: SettingsWrapper) -> None:
+def _dashboard_urls(settings: Settings) -> None:
     settings.ROOT_URLCONF = "billing_portal.dashboard.tests.urls"
 
 

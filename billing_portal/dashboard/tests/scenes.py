@@ -20,7 +20,7 @@ from plans.tests.factories import make_record
 from wallet import ledger
 from wallet.models import AutoRefill, EntryKind, Wallet
 
-PASSWORD = "correct horse battery"  # noqa: S105
+PASSWORD = "correct horse battery"
 
 
 def make_member(account: Account, role: str = Role.OWNER, **fields: Any) -> User:
@@ -84,16 +84,16 @@ def start_plan(account: Account, slug: str, *, at: datetime) -> None:
         purpose=Purpose.PLAN_CHANGE,
         subject_id=subscription.pk,
         created_at=at,
-        lines=[LineSpec(description=f"{version.plan.name} plan", amount=version.monthly_price.amount)],
+        lines=[
+            LineSpec(description=f"{version.plan.name} plan", amount=version.monthly_price.amount)
+        ],
     )
     pay(transaction, now=at)
 
 
 def top_up(account: Account, amount: str, *, at: datetime) -> Transaction:
     """A top-up that was paid."""
-    transaction = make_transaction(
-        account, status=Status.PROCESSING, amount=amount, created_at=at
-    )
+    transaction = make_transaction(account, status=Status.PROCESSING, amount=amount, created_at=at)
     return pay(transaction, now=at)
 
 
@@ -111,7 +111,11 @@ def busy_company(**fields: Any) -> Account:
     account = make_company(**{"name": "Muscat Freight LLC", **fields})
     today = now.astimezone(account.timezone).date()
     make_card(
-        account, is_default=True, exp_month=today.month, exp_year=today.year, holder_name="Layla Al Said"
+        account,
+        is_default=True,
+        exp_month=today.month,
+        exp_year=today.year,
+        holder_name="Layla Al Said",
     )
     make_card(account, brand="mastercard", last4="4444", holder_name="Omar Al Balushi")
     start = now - timedelta(days=20)

@@ -10,17 +10,18 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from accounts.models import Account
 from billing_portal.dashboard.tests import scenes
 from billing_portal.dashboard.tests.browser import launch, visit
-from invoices.models import Transaction
-from invoices.models import Status
+from invoices.models import Status, Transaction
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db]
 
-WIDTHS = (390, 768, 1440)
+#: Width and scheme of the windows; with SCREENSHOTS set, all of them.
+WINDOWS = ((390, True), (768, False), (1440, False))
+ALL_WINDOWS = tuple((width, dark) for width in (390, 768, 1440) for dark in (False, True))
 LONG_NAME = (
     "The Muscat and Salalah International Freight Forwarding, Warehousing and Customs Clearance "
     "Company LLC"
@@ -49,34 +50,40 @@ def browser() -> Iterator[Browser]:
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
+def problems_of(page: Page) -> list[str]:
+    """What axe finds, and whether the page scrolls sideways."""
+    found = Axe().run(page).response["violations"]
+    problems = [f"{v['id']} at {[n['target'] for n in v['nodes']]}" for v in found]
+    overflow = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    return [*problems, f"scrolls sideways by {overflow}px"] if overflow > 0 else problems
+
+
 def look_at(
-    browser: Browser, client: Client, pages: dict[str, str], *, foreign: dict[str, str] | None = None
+    browser: Browser,
+    client: Client,
+    pages: dict[str, str],
+    *,
+    foreign: dict[str, str] | None = None,
 ) -> None:
     """Open each page in every width, light and dark, and report whatever is wrong with it."""
     wrong: list[str] = []
     folder = os.environ.get("SCREENSHOTS")
-    for width in WIDTHS:
-        for dark in (False, True):
-            with visit(browser, client, width=width, dark=dark) as site:
-                site.foreign.update(foreign or {})
-                for name, path in pages.items():
-                    page = site.open(path)
-                    page.wait_for_load_state("networkidle")
-                    where = f"{name} {width} {'dark' if dark else 'light'}"
-                    if folder:
-                        file = Path(folder) / f"{where.replace(' ', '-')}.png"
-                        page.screenshot(path=file, full_page=True)
-                    found = Axe().run(page).response["violations"]
-                    wrong += [
-                        f"{where}: {v['id']} at {[n['target'] for n in v['nodes']]}" for v in found
-                    ]
-                    overflow = page.evaluate(
-                        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-                    )
-                    if overflow > 0:
-                        wrong.append(f"{where}: scrolls sideways by {overflow}px")
-                    wrong += [f"{where}: {complaint}" for complaint in site.complaints]
-                    site.complaints.clear()
+    for width, dark in ALL_WINDOWS if folder else WINDOWS:
+        with visit(browser, client, width=width, dark=dark) as site:
+            site.foreign.update(foreign or {})
+            for name, path in pages.items():
+                where = f"{name} {width} {'dark' if dark else 'light'}"
+                page = site.open(path)
+                page.evaluate("document.fonts.ready.then(() => true)")
+                if folder:
+                    file = Path(folder) / f"{where.replace(' ', '-')}.png"
+                    page.screenshot(path=file, full_page=True)
+                assert page.url.split("?")[0].endswith(path.split("?")[0]), f"{where} led elsewhere"
+                wrong += [f"{where}: {problem}" for problem in problems_of(page)]
+                wrong += [f"{where}: {complaint}" for complaint in site.complaints]
+                site.complaints.clear()
     assert not wrong, "\n".join(wrong)
 
 
@@ -106,7 +113,9 @@ def test_pages_of_a_busy_company(browser: Browser, sign_in: Callable[..., Client
     )
 
 
-def test_pages_of_a_new_company(browser: Browser, sign_in: Callable[..., Client], account: Account) -> None:
+def test_pages_of_a_new_company(
+    browser: Browser, sign_in: Callable[..., Client], account: Account
+) -> None:
     scenes.plan_version("payg")
     look_at(
         browser,
@@ -132,7 +141,7 @@ def test_a_paused_company_with_a_long_name(
     client = sign_in(account)
     user = account.memberships.get().user
     scenes.Membership.objects.create(
-        account=scenes.make_company(name="Salalah Dates"),
+        account=scenes.make_company(name="Zafar Frankincense"),
         user=user,
         role="viewer",
         created_at=account.created_at,
@@ -152,15 +161,27 @@ def test_a_viewer_and_pages_before_signing_in(
     browser: Browser, sign_in: Callable[..., Client], account: Account
 ) -> None:
     scenes.start_plan(account, "payg", at=account.created_at)
-    look_at(browser, sign_in(account, role="viewer"), {
-        "viewer-overview": "/billing/", "viewer-plan": "/billing/plan/",
-        "viewer-not-allowed": "/billing/top-up/", "change-password": "/accounts/password/change/",
-    })
-    look_at(browser, Client(), {
-        "sign-in": "/accounts/login/", "reset": "/accounts/password/reset/",
-        "reset-done": "/accounts/password/reset/done/", "signup": "/accounts/signup/",
-        "reset-bad-link": "/accounts/password/reset/key/1-bad/",
-    })
+    look_at(
+        browser,
+        sign_in(account, role="viewer"),
+        {
+            "viewer-overview": "/billing/",
+            "viewer-plan": "/billing/plan/",
+            "viewer-not-allowed": "/billing/top-up/",
+            "change-password": "/accounts/password/change/",
+        },
+    )
+    look_at(
+        browser,
+        Client(),
+        {
+            "sign-in": "/accounts/login/",
+            "reset": "/accounts/password/reset/",
+            "reset-done": "/accounts/password/reset/done/",
+            "signup": "/accounts/signup/",
+            "reset-bad-link": "/accounts/password/reset/key/1-bad/",
+        },
+    )
 
 
 def test_the_card_field(

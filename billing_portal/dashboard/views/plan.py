@@ -5,13 +5,13 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from billing_portal.dashboard.access import MemberRequest, acting_page, member_page
 from billing_portal.dashboard.plan_page import build_plan_page, build_quote, why_blocked
 from billing_portal.dashboard.shell import page
 from invoices.models import Status
-from plans import subscriptions
+from plans import renewals, subscriptions
 from plans.models import PlanVersion
 
 NAV = "plan"
@@ -58,6 +58,22 @@ def subscribe(request: MemberRequest, slug: str) -> HttpResponse:
         why = transaction.failure_message or "The payment was not completed."
         return _quote_page(request, version, problem=f"{why} Nothing was charged.")
     messages.info(request, "The bank has not answered yet. The plan begins once it is paid.")
+    return redirect("billing-history-detail", number=transaction.number)
+
+
+@require_POST
+@acting_page
+def pay_now(request: MemberRequest) -> HttpResponse:
+    """Charge the unpaid renewal to the default card."""
+    account = request.member.account
+    try:
+        transaction = renewals.pay_now(account=account, by=request.user, now=timezone.now())
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return redirect("billing-overview")
+    if transaction.status == Status.PAID:
+        messages.success(request, "The renewal is paid. Thank you.")
+        return redirect("billing-overview")
     return redirect("billing-history-detail", number=transaction.number)
 
 

@@ -1,0 +1,122 @@
+"""Auto-Refill on the Overview: bad input, and asking before it charges at once."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Account
+from accounts.tests.factories import make_card
+from billing_portal.dashboard.tests import scenes
+from wallet import refills
+from wallet.models import AutoRefill
+
+pytestmark = pytest.mark.django_db
+
+SignIn = Callable[..., Client]
+URL = "/billing/auto-refill/"
+
+
+@pytest.fixture(autouse=True)
+def nudged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker is not part of these examples."""
+    monkeypatch.setattr(refills, "nudge", lambda account_ids: None)
+
+
+@pytest.fixture
+def payer(account: Account) -> Account:
+    """On pay as you go with a card and $30."""
+    scenes.start_plan(account, "payg", at=timezone.now())
+    scenes.top_up(account, "30.00", at=timezone.now())
+    make_card(account, is_default=True)
+    return account
+
+
+def rule(account: Account) -> AutoRefill | None:
+    return AutoRefill.objects.filter(wallet__account=account).first()
+
+
+def test_above_the_threshold_it_is_simply_switched_on(payer: Account, sign_in: SignIn) -> None:
+    form = {"enabled": "on", "threshold": "20", "amount": "50"}
+
+    response = sign_in(payer).post(URL, form, follow=True)
+
+    saved = rule(payer)
+    assert saved is not None
+    assert (saved.enabled, saved.threshold.amount, saved.amount.amount) == (True, 20, 50)
+    assert "Auto-Refill is on." in response.content.decode()
+
+
+@pytest.mark.parametrize(("threshold", "asks"), [("30.00", False), ("30.01", True)])
+def test_below_the_threshold_it_asks_before_it_charges(
+    payer: Account, sign_in: SignIn, threshold: str, asks: bool
+) -> None:
+    client = sign_in(payer)
+    form = {"enabled": "on", "threshold": threshold, "amount": "50"}
+
+    response = client.post(URL, form, follow=True)
+
+    html = response.content.decode()
+    assert ("Turn on and charge $50.00" in html) is asks
+    assert ("OMR 19.250" in html.split("Charged now")[-1]) is asks or not asks
+    assert (rule(payer) is None) is asks
+    if asks:
+        client.post(URL, {**form, "confirmed": "1"})
+        saved = rule(payer)
+        assert saved is not None
+        assert saved.enabled
+
+
+@pytest.mark.parametrize(
+    ("typed", "problem"),
+    [
+        ({"threshold": "-1"}, "Enter an amount of zero or more, in whole cents."),
+        ({"threshold": ""}, "This field is required."),
+        ({"threshold": "abc"}, "Enter an amount like 25 or 25.50."),
+        ({"amount": "9.99"}, "Enter at least $10.00."),
+        ({"amount": "99999"}, "Enter at most $5,000.00."),
+        ({"amount": "1e9"}, "Enter an amount like 25 or 25.50."),
+    ],
+)
+def test_bad_input_is_explained_and_what_was_typed_stays(
+    payer: Account, sign_in: SignIn, typed: dict[str, str], problem: str
+) -> None:
+    form = {"enabled": "on", "threshold": "20", "amount": "50", **typed}
+
+    response = sign_in(payer).post(URL, form)
+
+    html = response.content.decode()
+    assert response.status_code == 422
+    assert problem in html
+    assert all(f'value="{value}"' in html for value in typed.values() if value)
+    assert rule(payer) is None
+
+
+def test_without_a_card_it_can_t_be_switched_on(account: Account, sign_in: SignIn) -> None:
+    scenes.start_plan(account, "payg", at=timezone.now())
+
+    response = sign_in(account).post(URL, {"enabled": "on", "threshold": "0", "amount": "50"})
+
+    assert response.status_code == 422
+    assert "Add a payment method first" in response.content.decode()
+
+
+def test_switching_a_suspended_rule_on_again_lifts_the_suspension(
+    payer: Account, sign_in: SignIn
+) -> None:
+    scenes.switch_refill_on(payer, suspended_at=timezone.now(), consecutive_failures=3)
+
+    sign_in(payer).post(URL, {"enabled": "on", "threshold": "20", "amount": "50"})
+
+    saved = rule(payer)
+    assert saved is not None
+    assert (saved.enabled, saved.suspended_at, saved.consecutive_failures) == (True, None, 0)
+
+
+def test_switching_off_never_asks(payer: Account, sign_in: SignIn) -> None:
+    scenes.switch_refill_on(payer)
+
+    response = sign_in(payer).post(URL, {"threshold": "100", "amount": "50"}, follow=True)
+
+    assert "Auto-Refill is off." in response.content.decode()

@@ -1,0 +1,186 @@
+"""Billing History: filters in the address, pages, one line in full, receipt and export."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import Account
+from billing_portal.dashboard.history import PAGE_SIZE
+from billing_portal.dashboard.tests import scenes
+from invoices.models import Purpose, Status, Transaction
+from invoices.tests.factories import make_transaction
+
+pytestmark = pytest.mark.django_db
+
+SignIn = Callable[..., Client]
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def shown(client: Client, query: str = "") -> list[str]:
+    """Return the numbers of the lines on the page, in order."""
+    response = client.get(f"{reverse('billing-history')}{query}")
+    assert response.status_code == 200
+    return [row.number for row in response.context["history"].rows]
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ("", ["T-4", "T-3", "T-2", "T-1"]),
+        ("?status=paid", ["T-4", "T-1"]),
+        ("?status=failed", ["T-2"]),
+        ("?kind=renewal", ["T-4"]),
+        ("?status=paid&kind=top_up", ["T-1"]),
+        ("?date_from=2026-03-02", ["T-4", "T-3", "T-2"]),
+        ("?date_to=2026-03-02", ["T-2", "T-1"]),
+        ("?date_from=2026-03-02&date_to=2026-03-03", ["T-3", "T-2"]),
+        ("?status=nonsense", ["T-4", "T-3", "T-2", "T-1"]),
+        ("?date_from=yesterday", ["T-4", "T-3", "T-2", "T-1"]),
+    ],
+)
+def test_filters(account: Account, sign_in: SignIn, query: str, numbers: list[str]) -> None:
+    day = timedelta(days=1)
+    make_transaction(account, number="T-1", status=Status.PAID, created_at=START)
+    make_transaction(account, number="T-2", status=Status.FAILED, created_at=START + day)
+    make_transaction(account, number="T-3", status=Status.CHECKOUT, created_at=START + 2 * day)
+    make_transaction(account, number="T-4", purpose=Purpose.RENEWAL, created_at=START + 3 * day)
+
+    assert shown(sign_in(account), query) == numbers
+
+
+def test_a_day_is_the_account_s_own(sign_in: SignIn) -> None:
+    account = scenes.make_company(timezone="Asia/Muscat")  # four hours ahead of UTC
+    make_transaction(account, number="T-1", created_at=datetime(2026, 3, 1, 21, tzinfo=UTC))
+    client = sign_in(account)
+
+    assert shown(client, "?date_from=2026-03-02&date_to=2026-03-02") == ["T-1"]
+    assert shown(client, "?date_to=2026-03-01") == []
+
+
+def test_pages_do_not_shift_when_a_line_arrives_meanwhile(
+    account: Account, sign_in: SignIn
+) -> None:
+    for number in range(PAGE_SIZE + 3):
+        make_transaction(
+            account, number=f"T-{number:02}", created_at=START + timedelta(minutes=number)
+        )
+    client = sign_in(account)
+    first = client.get(reverse("billing-history")).context["history"]
+    make_transaction(account, number="T-new", created_at=START + timedelta(days=1))
+
+    second = client.get(first.next_href).context["history"]
+    back = client.get(second.previous_href).context["history"]
+
+    assert [row.number for row in second.rows] == ["T-02", "T-01", "T-00"]
+    assert not second.has_next
+    assert [row.number for row in back.rows] == [row.number for row in first.rows]
+    assert back.has_previous  # the line that arrived is newer
+
+
+def test_pages_keep_the_filters(account: Account, sign_in: SignIn) -> None:
+    for number in range(PAGE_SIZE + 1):
+        make_transaction(account, number=f"T-{number:02}", created_at=START)
+
+    page = sign_in(account).get("/billing/history/?status=paid").context["history"]
+
+    assert page.next_href.startswith("/billing/history/?status=paid&before=")
+    assert page.export_href == "/billing/history/export.csv?status=paid"
+
+
+@pytest.mark.parametrize("cursor", ["x", "%00", "AAAA", "MjAyNi0wMS0wMXwx", "💥"])
+def test_a_cursor_that_was_tampered_with_shows_the_newest_page(
+    account: Account, sign_in: SignIn, cursor: str
+) -> None:
+    make_transaction(account, number="T-1", created_at=START)
+
+    assert shown(sign_in(account), f"?before={cursor}") == ["T-1"]
+
+
+def test_a_range_that_goes_backwards_is_said_beside_the_field(
+    account: Account, sign_in: SignIn
+) -> None:
+    response = sign_in(account).get("/billing/history/?date_from=2026-03-02&date_to=2026-03-01")
+
+    assert "This is before the first date." in response.content.decode()
+
+
+def test_the_list_takes_a_constant_number_of_queries(
+    account: Account, sign_in: SignIn, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(PAGE_SIZE):
+        make_transaction(account, number=f"T-{number:02}", created_at=START)
+    client = sign_in(account)
+
+    with django_assert_max_num_queries(6):
+        client.get(reverse("billing-history"))
+
+
+def test_one_transaction_shows_both_currencies_its_rate_and_its_lines(
+    account: Account, sign_in: SignIn
+) -> None:
+    make_transaction(account, number="T-1", amount="50.00", status=Status.PAID)
+
+    html = sign_in(account).get("/billing/history/T-1/").content.decode()
+
+    for text in ("$50.00", "OMR 19.250", "1 USD = 0.385 OMR", "Account top-up", "Visa •••• 4242"):
+        assert text in html
+    assert "Download PDF Receipt" in html
+    assert "/billing/history/T-1/receipt.pdf" in html
+
+
+def test_an_expired_payment_page_can_t_be_continued_but_tried_again(
+    account: Account, sign_in: SignIn
+) -> None:
+    make_transaction(
+        account,
+        number="T-1",
+        amount="75.00",
+        status=Status.CHECKOUT,
+        checkout_url="https://checkout.example/over",
+        expired_at=START,
+    )
+
+    html = sign_in(account).get("/billing/history/T-1/").content.decode()
+
+    assert "It has expired; nothing was charged." in html
+    assert "checkout.example" not in html
+    assert "/billing/top-up/?amount=75.00" in html
+
+
+def test_the_receipt_is_a_pdf_of_a_paid_transaction_only(account: Account, sign_in: SignIn) -> None:
+    paid = make_transaction(account, number="T-1", status=Status.PAID)
+    make_transaction(account, number="T-2", status=Status.FAILED)
+    client = sign_in(account, role="viewer")
+
+    response = client.get("/billing/history/T-1/receipt.pdf")
+
+    assert response["Content-Type"] == "application/pdf"
+    assert response.content.startswith(b"%PDF-")
+    assert f"receipt-{paid.receipt_number}.pdf" in response["Content-Disposition"]
+    assert client.get("/billing/history/T-2/receipt.pdf").status_code == 404
+
+
+def test_the_export_holds_what_the_filters_show(account: Account, sign_in: SignIn) -> None:
+    make_transaction(account, number="T-1", status=Status.PAID)
+    make_transaction(account, number="T-2", status=Status.FAILED)
+
+    response = sign_in(account).get("/billing/history/export.csv?status=failed")
+
+    lines = b"".join(response.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    assert response["Content-Type"].startswith("text/csv")
+    assert [line.split(",")[0] for line in lines] == ["Number", "T-2"]
+
+
+def test_two_lines_of_the_same_moment_are_both_reached(account: Account, sign_in: SignIn) -> None:
+    for number in range(PAGE_SIZE + 5):
+        make_transaction(account, number=f"T-{number:02}", created_at=START)
+    client = sign_in(account)
+    first = client.get(reverse("billing-history")).context["history"]
+    second = client.get(first.next_href).context["history"]
+
+    seen = {row.number for row in (*first.rows, *second.rows)}
+    assert seen == set(Transaction.objects.values_list("number", flat=True))

@@ -1,0 +1,217 @@
+"""What the Overview says."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from accounts import service_state
+from accounts.models import Account, PauseReason
+from accounts.tests.factories import make_card
+from billing_portal.dashboard.overview import Overview, build_overview
+from billing_portal.dashboard.tests import scenes
+from invoices.models import Purpose, Status
+from invoices.tests.factories import make_transaction
+
+pytestmark = pytest.mark.django_db
+
+SignIn = Callable[..., Client]
+#: Reading the page costs this much, however long the account's history is.
+QUERIES = 22
+
+
+def overview_of(account: Account, *, may_act: bool = True) -> Overview:
+    """Compose the Overview as it is now."""
+    account.refresh_from_db()
+    return build_overview(account=account, now=timezone.now(), may_act=may_act)
+
+
+@pytest.mark.parametrize(
+    ("balance", "written"),
+    [
+        ("42.18", "$42.18"),
+        ("1234.5", "$1,234.50"),
+        ("-3.2", "\N{MINUS SIGN}$3.20"),
+        ("-0.004", "\N{MINUS SIGN}$0.004"),
+        ("0", "$0.00"),
+    ],
+)
+def test_the_balance_is_written_so_that_a_debt_is_never_zero(balance: str, written: str) -> None:
+    assert overview_of(scenes.make_company(balance=balance)).balance.amount == written
+
+
+def test_the_page_takes_a_constant_number_of_queries(
+    django_assert_max_num_queries: DjangoAssertNumQueries, sign_in: SignIn
+) -> None:
+    account = scenes.busy_company()
+    client = sign_in(account)
+    client.get("/billing/")
+
+    with django_assert_max_num_queries(QUERIES):
+        client.get("/billing/")
+    for day in range(10):
+        at = timezone.now() - timedelta(days=day)
+        make_transaction(account, status=Status.FAILED, created_at=at)
+        scenes.use(account, "call_minutes", "12", at=at)
+    with django_assert_max_num_queries(QUERIES):
+        client.get("/billing/")
+
+
+def test_a_negative_balance_says_what_resumes_services() -> None:
+    account = scenes.make_company(balance="-12.345")
+    scenes.start_plan(account, "payg", at=timezone.now())
+
+    banner = overview_of(account).banners[0]
+
+    assert banner.title == "Services are paused."
+    assert "\N{MINUS SIGN}$12.35" in banner.text
+    assert banner.action_href == "/billing/top-up/?amount=12.36"
+
+
+def test_a_small_debt_asks_for_no_less_than_the_plan_sells() -> None:
+    account = scenes.make_company(balance="-0.004")
+    scenes.start_plan(account, "payg", at=timezone.now())
+
+    assert overview_of(account).banners[0].action_href == "/billing/top-up/?amount=10.00"
+
+
+def test_a_lock_by_support_says_whom_to_write_to() -> None:
+    account = scenes.make_company(balance="5")
+    service_state.pause(
+        account_ids=[account.pk], reason=PauseReason.LOCKED, now=timezone.now(), note="Checks"
+    )
+
+    banner = overview_of(account).banners[0]
+
+    assert banner.title == "Services are paused by our support."
+    assert banner.action_href == "mailto:billing@badal.example"
+
+
+def test_nothing_needs_doing_when_nothing_is_wrong() -> None:
+    account = scenes.make_company(balance="50")
+    make_card(account, is_default=True)
+    scenes.start_plan(account, "payg", at=timezone.now())
+
+    assert overview_of(account).banners == ()
+
+
+def test_a_card_that_expires_this_month_is_mentioned_before_it_fails() -> None:
+    account = scenes.make_company(balance="50")
+    today = timezone.now()
+    make_card(account, is_default=True, exp_month=today.month, exp_year=today.year)
+
+    assert [b.title for b in overview_of(account).banners] == ["Visa ending 4242 expires soon."]
+
+
+def test_a_suspended_refill_says_the_bank_s_reason() -> None:
+    account = scenes.make_company(balance="50")
+    make_card(account, is_default=True)
+    make_transaction(account, status=Status.FAILED, purpose=Purpose.AUTO_REFILL)
+    scenes.switch_refill_on(account, suspended_at=timezone.now(), consecutive_failures=3)
+
+    overview = overview_of(account)
+
+    assert [b.title for b in overview.banners] == ["Auto-Refill is suspended."]
+    assert "insufficient funds" in overview.banners[0].text
+    assert overview.auto_refill.state == "Suspended"
+    assert not overview.auto_refill.is_checked  # switching it on again lifts it
+
+
+def test_a_viewer_reads_what_is_wrong_without_a_link() -> None:
+    account = scenes.make_company(balance="-5")
+
+    banner = overview_of(account, may_act=False).banners[0]
+
+    assert banner.title == "Services are paused."
+    assert banner.action_href == ""
+
+
+def test_meters_count_what_the_plan_includes_and_what_was_billed_beyond_it() -> None:
+    account = scenes.make_company(balance="100")
+    now = timezone.now()
+    scenes.start_plan(account, "growth", at=now - timedelta(days=3))
+    scenes.use(account, "call_minutes", "499", at=now - timedelta(days=2))
+    scenes.use(account, "call_minutes", "12", at=now - timedelta(days=1))
+    scenes.use(account, "llm_tokens", "412", at=now - timedelta(days=1))
+
+    meters = {meter.label: meter for meter in overview_of(account).meters}
+
+    minutes, tokens = meters["Call minutes"], meters["LLM tokens"]
+    assert (minutes.value, minutes.percent, minutes.is_near) == ("500 of 500 minutes", 100, True)
+    assert minutes.note == "11 minutes more, from $0.10 per minute."
+    assert (tokens.value, tokens.percent, tokens.is_near) == (
+        "412,000 of 1,000,000 tokens",
+        41,
+        False,
+    )
+
+
+def test_spend_is_drawn_by_day_and_feature_with_a_table_behind() -> None:
+    account = scenes.make_company(balance="100")
+    now = timezone.now()
+    scenes.start_plan(account, "payg", at=now - timedelta(days=3))
+    scenes.use(account, "call_minutes", "20", at=now - timedelta(days=2))
+    scenes.use(account, "call_minutes", "10", at=now - timedelta(days=1))
+    scenes.use(account, "tts_retrieval_mb", "100", at=now - timedelta(days=1))
+
+    overview = overview_of(account)
+
+    assert overview.chart is not None
+    assert [(s.name, s.total) for s in overview.chart.legend] == [
+        ("Call minutes", "$4.50"),
+        ("TTS retrieval", "$1.25"),
+    ]
+    assert [row.total for row in overview.chart.rows] == ["$3.00", "$2.75"]
+    assert overview.spend_facts[0].value == "$5.75"
+
+
+def test_the_next_charge_is_itemised_with_its_card() -> None:
+    account = scenes.make_company(balance="100")
+    make_card(account, is_default=True)
+    scenes.start_plan(account, "growth", at=timezone.now())
+
+    plan = overview_of(account).plan
+
+    assert plan.title == "Growth plan"
+    assert plan.charge is not None
+    assert [(line.label, line.value) for line in plan.charge.lines] == [("Growth plan", "$99.00")]
+    assert plan.charge.total == "$99.00"
+    assert plan.charge.note == "OMR 38.120 at today's rate, from Visa ending 4242."
+
+
+def test_presets_begin_at_the_plan_s_minimum_and_show_both_currencies() -> None:
+    account = scenes.make_company()
+    scenes.start_plan(account, "growth", at=timezone.now())
+
+    presets = overview_of(account).balance.presets
+
+    assert [(p.label, p.charged) for p in presets] == [
+        ("$25", "OMR 9.630"),
+        ("$50", "OMR 19.250"),
+        ("$100", "OMR 38.500"),
+        ("$250", "OMR 96.250"),
+    ]
+
+
+def test_recent_activity_says_why_a_payment_failed_and_that_a_page_expired() -> None:
+    account = scenes.make_company()
+    now = timezone.now()
+    make_transaction(account, status=Status.FAILED, amount=Decimal(50), created_at=now)
+    make_transaction(
+        account,
+        status=Status.CHECKOUT,
+        created_at=now - timedelta(days=2),
+        expires_at=now - timedelta(days=1),
+        checkout_url="https://checkout.example/over",
+    )
+
+    failed, expired = overview_of(account).activity
+
+    assert (failed.status, failed.note) == ("Failed", "Your card has insufficient funds.")
+    assert failed.retry_href == "/billing/top-up/?amount=50.00"
+    assert (expired.status, expired.note) == ("Checkout", "Expired, nothing was charged")
+    assert expired.continue_href == ""

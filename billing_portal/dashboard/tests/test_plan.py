@@ -1,0 +1,145 @@
+"""Plans: the comparison, the quote, subscribing, paying what is due."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts import gateway
+from accounts.gateway import Outcome, Payment
+from accounts.models import Account
+from accounts.tests.factories import make_card
+from billing_portal.dashboard.plan_page import build_plan_page
+from billing_portal.dashboard.tests import scenes
+from plans import subscriptions
+
+pytestmark = pytest.mark.django_db
+
+SignIn = Callable[..., Client]
+
+
+@pytest.fixture(autouse=True)
+def catalogue() -> None:
+    scenes.plan_version("payg")
+
+
+def bank_says(monkeypatch: pytest.MonkeyPatch, outcome: Outcome) -> None:
+    """Answer the next charge."""
+
+    def charge(**asked: object) -> Payment:
+        return Payment(
+            outcome,
+            payment_intent_id="pi_1",
+            amount_minor=38120,
+            currency="omr",
+            failure_code="card_declined",
+            failure_message="Your bank declined the card.",
+        )
+
+    monkeypatch.setattr(gateway, "charge_card", charge)
+
+
+def test_public_plans_stand_side_by_side_with_their_prices(account: Account) -> None:
+    plans = {plan.slug: plan for plan in build_plan_page(account=account, may_act=True).plans}
+
+    assert list(plans) == ["payg", "starter", "growth"]  # enterprise is not public
+    assert plans["growth"].price == "$99.00"
+    assert plans["growth"].action_href == "/billing/plan/growth/"
+    minutes = plans["growth"].lines[0]
+    assert minutes.title == "Call minutes"
+    assert minutes.detail == (
+        "500 minutes included, then $0.10 per minute; 10% less beyond 5,000 minutes; "
+        "20% less beyond 20,000 minutes"
+    )
+
+
+def test_the_plan_in_force_is_marked_and_can_t_be_chosen_again(account: Account) -> None:
+    scenes.start_plan(account, "payg", at=timezone.now())
+
+    plans = {plan.slug: plan for plan in build_plan_page(account=account, may_act=True).plans}
+
+    assert (plans["payg"].badge, plans["payg"].action_href) == ("Current plan", "")
+    assert plans["starter"].action_href == "/billing/plan/starter/"
+
+
+def test_a_viewer_compares_without_buttons(account: Account) -> None:
+    assert not any(
+        plan.action_href for plan in build_plan_page(account=account, may_act=False).plans
+    )
+
+
+def test_the_quote_shows_exactly_what_will_be_charged(account: Account, sign_in: SignIn) -> None:
+    make_card(account, is_default=True)
+
+    html = sign_in(account).get("/billing/plan/growth/").content.decode()
+
+    for text in ("$99.00", "OMR 38.120", "Visa •••• 4242", "Subscribe and pay $99.00"):
+        assert text in html
+
+
+def test_without_a_card_the_way_leads_through_adding_one(account: Account, sign_in: SignIn) -> None:
+    html = sign_in(account).get("/billing/plan/growth/").content.decode()
+
+    assert "/billing/payment-methods/add/?next=/billing/plan/growth/" in html
+    assert "Subscribe and pay" not in html
+
+
+def test_a_free_plan_starts_without_a_card(account: Account, sign_in: SignIn) -> None:
+    response = sign_in(account).post("/billing/plan/payg/", {"total": "0.00"}, follow=True)
+
+    assert "You are on Pay as you go now." in response.content.decode()
+    current = subscriptions.current(account=account)
+    assert current is not None
+    assert current.plan_version.plan.slug == "payg"
+
+
+def test_subscribing_charges_and_begins_the_first_period(
+    account: Account, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_card(account, is_default=True)
+    bank_says(monkeypatch, Outcome.SUCCEEDED)
+
+    response = sign_in(account).post("/billing/plan/growth/", {"total": "99.00"}, follow=True)
+
+    assert "You are on Growth now." in response.content.decode()
+    assert subscriptions.current(account=account) is not None
+
+
+def test_a_declined_card_is_explained_and_nothing_begins(
+    account: Account, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_card(account, is_default=True)
+    bank_says(monkeypatch, Outcome.DECLINED)
+
+    response = sign_in(account).post("/billing/plan/growth/", {"total": "99.00"})
+
+    assert response.status_code == 422
+    assert "Your bank declined the card. Nothing was charged." in response.content.decode()
+    assert subscriptions.current(account=account) is None
+
+
+@pytest.mark.parametrize("total", ["", "98.00", "NaN"])
+def test_a_total_other_than_the_one_shown_is_never_charged(
+    account: Account, sign_in: SignIn, total: str
+) -> None:
+    make_card(account, is_default=True)
+
+    response = sign_in(account).post("/billing/plan/growth/", {"total": total})
+
+    assert response.status_code == 422
+    assert "The total changed" in response.content.decode()
+    assert account.transactions.count() == 0
+
+
+@pytest.mark.parametrize("slug", ["enterprise", "nonsense"])
+def test_a_plan_that_is_not_offered_does_not_exist(
+    account: Account, sign_in: SignIn, slug: str
+) -> None:
+    assert sign_in(account).get(f"/billing/plan/{slug}/").status_code == 404
+
+
+def test_pay_now_when_nothing_is_due_says_so(account: Account, sign_in: SignIn) -> None:
+    response = sign_in(account).post("/billing/pay-now/", follow=True)
+
+    assert "Nothing is unpaid." in response.content.decode()
