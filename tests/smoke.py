@@ -206,7 +206,7 @@ def look(demo: Demo, pictures: Path) -> str:
             page.wait_for_load_state("networkidle")
             text = page.inner_text("main")
             page.screenshot(path=str(pictures / f"overview-{name}.png"), full_page=True)
-            found = re.search(r"-?\$-?[\d,]+\.\d\d", text)
+            found = re.search(r"[-\u2212]?\$[\d,]+\.\d\d", text)
             if "balance" not in text.lower() or found is None:
                 raise SmokeError(f"the Overview shows no balance:\n{text[:500]}")
             if complaints:
