@@ -1,0 +1,203 @@
+"""The audit finds each broken invariant and names the row.
+
+What the database refuses is broken here behind its back, as a replica on which no trigger runs.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from djstripe.models import Charge
+
+from accounts.models import Account
+from accounts.tests.factories import NOW, make_account
+from billing_portal import audit
+from invoices.models import Purpose, Status
+from invoices.tests.factories import make_transaction
+from plans import usage
+from plans.tests.factories import make_subscription, make_version
+from plans.usage_records import ParsedRecord
+from wallet import ledger
+from wallet.models import EntryKind
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alice() -> Account:
+    """Alice topped up by 25 dollars and made a call beyond her allowance of 5 minutes."""
+    account = make_account(name="Alice")
+    ledger.open_wallet(account=account, now=NOW)
+    make_subscription(account, make_version(included="5"), anchor=NOW, number=2)
+    make_transaction(account, status=Status.PAID, amount="25.00", purpose=Purpose.TOP_UP)
+    ledger.post(
+        account_id=account.pk,
+        kind=EntryKind.TOP_UP,
+        amount=Decimal(25),
+        description="Credit top-up",
+        now=NOW,
+        transaction=account.transactions.get(),
+    )
+    usage.record(
+        records=[
+            ParsedRecord(
+                id="call-1",
+                account=str(account.pk),
+                feature="call_minutes",
+                quantity=Decimal(12),
+                occurred_at=NOW,
+            )
+        ],
+        now=NOW,
+    )
+    return account
+
+
+@pytest.fixture
+def behind_the_back(alice: Account) -> Iterator[None]:
+    """Let SQL do what triggers and constraints refuse."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SET session_replication_role = replica")
+        yield
+        cursor.execute("SET session_replication_role = DEFAULT")
+
+
+def execute(*statements: str) -> None:
+    """Run SQL."""
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def test_what_the_services_did_breaks_nothing(alice: Account) -> None:
+    assert audit.run(now=NOW) == []
+
+
+@pytest.mark.usefixtures("behind_the_back")
+@pytest.mark.parametrize(
+    ("invariant", "named", "corruption"),
+    [
+        ("I1", "balance 99", ["UPDATE wallet_wallet SET balance = 99"]),
+        ("I1", "number 7", ["UPDATE wallet_entry SET sequence = 7 WHERE sequence = 2"]),
+        ("I1", "24.300000 after", ["UPDATE wallet_entry SET amount = -0.5 WHERE sequence = 2"]),
+        (
+            "I2",
+            "entries_are_append_only",
+            ["ALTER TABLE wallet_entry DISABLE TRIGGER entries_are_append_only"],
+        ),
+        ("I3", "credited 20", ["UPDATE wallet_entry SET amount = 20 WHERE sequence = 1"]),
+        ("I3", "is failed", ["UPDATE invoices_transaction SET status = 'failed', paid_at = NULL, "
+                             "failed_at = created_at, receipt_number = ''"]),
+        ("I3", "pays 0 renewals", ["UPDATE invoices_transaction SET purpose = 'renewal'",
+                                   "DELETE FROM wallet_entry WHERE sequence = 1"]),
+        ("I4", "settled", ["UPDATE invoices_transaction SET paid_at = 'yesterday', "
+                           "created_at = 'today'"]),
+        (
+            "I7",
+            "period 3",
+            ["UPDATE plans_renewal SET number = 3, period_start = start_of_period(anchor, 3), "
+             "period_end = start_of_period(anchor, 4) WHERE number = 2"],
+        ),
+        ("I7", "is in period 2, opened are 1",
+         ["DELETE FROM plans_allowance WHERE used = 0",
+          "DELETE FROM plans_renewal WHERE number = 2"]),
+        ("I8", "0 entries", ["DELETE FROM wallet_entry WHERE kind = 'usage'"]),
+        ("I8", "for record call-1", ["DELETE FROM plans_usagerecord"]),
+        ("I9", "5.000000 of 5.000000 used", ["DELETE FROM plans_usagerecord"]),
+        ("I9", "3.000000 of 5.000000 used", ["UPDATE plans_allowance SET used = 3"]),
+        ("I13", "paused for {negative_balance}",
+         ["UPDATE accounts_account SET pause_reasons = '{negative_balance}'"]),
+        ("I13", "paused for {subscription_unpaid}",
+         ["UPDATE accounts_account SET pause_reasons = '{subscription_unpaid}'"]),
+        ("I13", "unpaid since", ["UPDATE plans_subscription SET status = 'past_due', "
+                                 "past_due_since = anchor - interval '9 days'"]),
+    ],
+)  # fmt: skip
+def test_a_broken_invariant_is_named_with_its_row(
+    invariant: str, named: str, corruption: list[str]
+) -> None:
+    execute(*corruption)
+
+    found = [str(violation) for violation in audit.run(now=NOW)]
+
+    assert any(line.startswith(f"{invariant} ") and named in line for line in found), found
+
+
+@pytest.mark.usefixtures("behind_the_back")
+def test_two_open_attempts_at_one_obligation_are_found(alice: Account) -> None:
+    execute(
+        "DROP INDEX one_open_attempt_per_obligation",
+        "DROP INDEX one_open_refill_per_account",
+    )
+    for _ in range(2):
+        make_transaction(
+            alice,
+            status=Status.PROCESSING,
+            amount="25.00",
+            purpose=Purpose.AUTO_REFILL,
+            obligation="auto_refill",
+        )
+
+    broken = {violation.invariant for violation in audit.run(now=NOW)}
+
+    assert broken == {"I5", "I6"}
+
+
+@pytest.mark.usefixtures("behind_the_back")
+def test_a_capture_that_nobody_intended_is_found(alice: Account) -> None:
+    Charge.objects.create(
+        id="ch_stray",
+        livemode=False,
+        amount=Decimal("3.85"),
+        currency="omr",
+        stripe_data={
+            "captured": True,
+            "status": "succeeded",
+            "amount_captured": 3850,
+            "currency": "omr",
+            "metadata": {},
+        },
+    )
+
+    (violation,) = audit.run(now=NOW)
+
+    assert violation.invariant == "I4"
+    assert "ch_stray of 3850 omr" in violation.row
+
+
+@pytest.mark.usefixtures("behind_the_back")
+def test_overlapping_subscriptions_are_found(alice: Account) -> None:
+    make_subscription(
+        alice, make_version(), anchor=NOW + timedelta(days=1), ended_at=NOW + timedelta(days=9)
+    )
+
+    (violation,) = audit.run(now=NOW)
+
+    assert (violation.invariant, violation.rule) == (
+        "I7",
+        "subscriptions of an account do not overlap",
+    )
+
+
+def test_the_command_says_that_all_holds(alice: Account) -> None:
+    output = StringIO()
+
+    call_command("audit", stdout=output)
+
+    assert "checks hold: I1, I2, I3, I4, I5, I6, I7, I8, I9, I13." in output.getvalue()
+
+
+@pytest.mark.usefixtures("behind_the_back")
+def test_the_command_fails_and_names_what_is_broken() -> None:
+    execute("UPDATE wallet_wallet SET balance = 99")
+    output = StringIO()
+
+    with pytest.raises(CommandError, match="break an invariant"):
+        call_command("audit", stdout=output)
+
+    assert "BROKEN I1 a balance equals the sum of its entries: wallet" in output.getvalue()
