@@ -158,7 +158,8 @@ class Command(BaseCommand):
             self.stdout.write(box(url=url, sandbox_url=sandbox_url, state=state))
             self.stdout.flush()
             supervisor.watch()
-        self._say("everything has stopped")
+        if status[0] == 0:
+            self._say("everything has stopped")
         return status[0]
 
     # The terminal -----------------------------------------------------------------------------
