@@ -87,8 +87,11 @@ def open_transaction(
     """Record the intent to be paid the sum of `lines` (USD), at this moment's rate.
 
     Call it inside the transaction that makes the payment due. Raises AlreadyOpen while another
-    attempt at `obligation` is open, and ValidationError when the card can't be charged.
+    attempt at `obligation` is open, and ValidationError without a card that can be charged.
     """
+    if card is None and status == Status.PROCESSING:
+        # Without one nothing would ever be asked, and the obligation would stay open for good.
+        raise ValidationError("Add a payment method first.")
     if card is not None and (card.status != CardStatus.VERIFIED or card.account_id != account.pk):
         raise ValidationError("This card can't be charged. Choose another one.")
     total = sum((line.amount for line in lines), Decimal(0))
@@ -140,8 +143,9 @@ def execute(*, transaction_id: int, now: datetime) -> Transaction:
     if transaction.status != Status.PROCESSING or transaction.card is None:
         return transaction
     Transaction.objects.filter(pk=transaction_id, status=Status.PROCESSING).update(asked_at=now)
+    is_key_remembered = now - transaction.created_at < KEY_LIFETIME
     try:
-        if now - transaction.created_at < KEY_LIFETIME:
+        if is_key_remembered:
             payment = _charge(transaction, transaction.card)
         else:
             payment = gateway.find_payment(transaction_number=transaction.number)
@@ -149,6 +153,10 @@ def execute(*, transaction_id: int, now: datetime) -> Transaction:
         log.warning("charge_unanswered", transaction=transaction.number)
         return transaction
     except gateway.GatewayRefused as refusal:
+        if not is_key_remembered:
+            # Not the charge was refused but the question: nothing is known of the charge.
+            log.error("lookup_refused", transaction=transaction.number, why=str(refusal))
+            return transaction
         log.error("charge_refused", transaction=transaction.number, why=str(refusal))
         payment = gateway.Payment(
             gateway.Outcome.DECLINED,

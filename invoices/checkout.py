@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import transaction as database
+from django.db.models import F
 
 from accounts import cards, gateway
 from accounts.models import Account, User
@@ -86,6 +87,9 @@ def refresh(*, transaction_id: int, now: datetime) -> Transaction:
     except gateway.GatewayUnavailable:
         log.warning("checkout_unanswered", transaction=transaction.number)
         return transaction
+    except gateway.GatewayRefused as refusal:
+        log.error("checkout_unknown_to_stripe", transaction=transaction.number, why=str(refusal))
+        return _expire(transaction, now)
     transaction = settlement.settle(transaction_id=transaction_id, payment=session.payment, now=now)
     if session.is_expired and transaction.status == Status.CHECKOUT:
         return _expire(transaction, now)
@@ -109,9 +113,15 @@ def sweep(*, now: datetime, limit: int = 200) -> int:
     due = open_ones.filter(status=Status.PROCESSING) | open_ones.filter(
         status=Status.CHECKOUT
     ).exclude(asked_at__gt=now - SWEEP_CHECKOUT_EVERY)
+    longest_unasked = (F("asked_at").asc(nulls_first=True), "created_at")
     settled = 0
-    for transaction_id in due.order_by("created_at").values_list("pk", flat=True)[:limit]:
-        transaction = refresh(transaction_id=transaction_id, now=now)
+    for transaction_id in due.order_by(*longest_unasked).values_list("pk", flat=True)[:limit]:
+        try:
+            transaction = refresh(transaction_id=transaction_id, now=now)
+        except Exception:
+            # Whatever is wrong with one transaction must not hold back the others.
+            log.exception("sweep_broke", transaction=transaction_id)
+            continue
         settled += not transaction.is_open or transaction.is_expired
     return settled
 

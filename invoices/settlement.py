@@ -57,19 +57,7 @@ def _settle_paid(transaction: Transaction, payment: Payment, now: datetime) -> T
         str(transaction.charged_amount.currency.code).lower(),
     )
     if (payment.amount_minor, payment.currency) != expected:
-        log.error("captured_amount_differs", transaction=transaction.number)
-        AuditEvent.objects.create(
-            account=transaction.account,
-            action="captured_amount_differs",
-            details={
-                "transaction": transaction.number,
-                "payment_intent": payment.payment_intent_id,
-                "captured": payment.amount_minor,
-                "currency": payment.currency,
-                "expected": expected[0],
-            },
-            created_at=now,
-        )
+        _record_difference(transaction, payment, expected_minor=expected[0], now=now)
         return transaction
     transaction.stripe_payment_intent_id = payment.payment_intent_id
     transaction.card_brand = payment.card_brand or transaction.card_brand
@@ -99,6 +87,30 @@ def _settle_paid(transaction: Transaction, payment: Payment, now: datetime) -> T
     )
     _tell_platform(transaction, "transaction.paid", now)
     return transaction
+
+
+def _record_difference(
+    transaction: Transaction, payment: Payment, *, expected_minor: int, now: datetime
+) -> None:
+    """Tell staff of a capture that is not what was asked for: once, however often it is told."""
+    details = {
+        "transaction": transaction.number,
+        "payment_intent": payment.payment_intent_id,
+        "captured": payment.amount_minor,
+        "currency": payment.currency,
+        "expected": expected_minor,
+    }
+    log.error("captured_amount_differs", **details)
+    known = AuditEvent.objects.filter(
+        account=transaction.account, action="captured_amount_differs", details=details
+    )
+    if not known.exists():
+        AuditEvent.objects.create(
+            account=transaction.account,
+            action="captured_amount_differs",
+            details=details,
+            created_at=now,
+        )
 
 
 def _settle_failed(transaction: Transaction, payment: Payment, now: datetime) -> Transaction:
