@@ -174,7 +174,7 @@ class AccountActionsMixin:
         hidden = "accounts_account_lock" if locked else "accounts_account_unlock"
         return [one for one in actions if one.action_name != hidden]
 
-    @action(  # type: ignore[untyped-decorator]
+    @action(
         description="Adjust credit",
         url_path="adjust-credit",
         permissions=["adjust_credit"],
@@ -218,7 +218,7 @@ class AccountActionsMixin:
         )
         return self._back_to(account)
 
-    @action(  # type: ignore[untyped-decorator]
+    @action(
         description="Lock services",
         url_path="lock",
         permissions=["change"],
@@ -240,7 +240,7 @@ class AccountActionsMixin:
         effect = "No call starts until services are unlocked. The customer is told by e-mail."
         return self._note_page(request, account, form, "Lock services", effect, danger=True)
 
-    @action(  # type: ignore[untyped-decorator]
+    @action(
         description="Unlock services",
         url_path="unlock",
         permissions=["change"],
@@ -286,6 +286,8 @@ class AccountActionsMixin:
         context = {
             "form": form,
             "effect": effect,
+            # Not read from the form in the template: inside a button, `form` is its form's id.
+            "verb": "Deduct" if form["direction"].value() == "deduct" else "Add",
             "balance": format_usd(wallet.balance) if wallet else None,
             "last_adjustment": newest_adjustment(account),
         }
@@ -329,8 +331,9 @@ class AccountActionsMixin:
         )
 
 
-def _uuid(text: str) -> UUID | None:
+def _uuid(text: str) -> UUID:
+    """Return the id in an address; the nil UUID, which no account has, when it is none."""
     try:
         return UUID(text)
     except ValueError:
-        return None
+        return UUID(int=0)

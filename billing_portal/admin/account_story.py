@@ -66,6 +66,17 @@ class Story:
     facts: list[Fact] = field(default_factory=list)
     panels: list[Panel] = field(default_factory=list)
 
+    @property
+    def columns(self) -> list[list[Panel]]:
+        """The narrow panels that have something to show, in two columns."""
+        narrow = [panel for panel in self.panels if not panel.wide and panel.rows]
+        return [narrow[:1], narrow[1:]]
+
+    @property
+    def wide(self) -> list[Panel]:
+        """The panels that take the whole width."""
+        return [panel for panel in self.panels if panel.wide]
+
 
 def story_of(account: Account, reader: User | AnonymousUser) -> Story:
     """Tell the story in a fixed number of queries; leave out what `reader` may not view."""
@@ -150,8 +161,8 @@ def _quantity(quantity: Decimal) -> Cell:
     return figure(format_quantity(quantity))
 
 
-def _of(account: Account, text: str, model: type[Model]) -> dict[str, str]:
-    return {"more_url": list_url(model, f"?account__id__exact={account.pk}"), "more_text": text}
+def _all_of(account: Account, model: type[Model]) -> str:
+    return list_url(model, f"?account__id__exact={account.pk}")
 
 
 def _allowances(subscription: Subscription | None) -> Panel:
@@ -198,7 +209,8 @@ def _cards(account: Account) -> Panel:
             for card in cards
         ],
         wide=False,
-        **_of(account, "All cards", Card),
+        more_url=_all_of(account, Card),
+        more_text="All cards",
     )
 
 
@@ -217,7 +229,8 @@ def _rentals(account: Account) -> Panel:
             for rental in rentals
         ],
         wide=False,
-        **_of(account, "All rentals", Rental),
+        more_url=_all_of(account, Rental),
+        more_text="All rentals",
     )
 
 
@@ -239,7 +252,8 @@ def _transactions(account: Account) -> Panel:
             ]
             for transaction in transactions
         ],
-        **_of(account, "All transactions", Transaction),
+        more_url=_all_of(account, Transaction),
+        more_text="All transactions",
     )
 
 
@@ -259,7 +273,8 @@ def _entries(account: Account) -> Panel:
             ]
             for entry in entries
         ],
-        **_of(account, "All entries", Entry),
+        more_url=_all_of(account, Entry),
+        more_text="All entries",
     )
 
 
@@ -280,7 +295,8 @@ def _usage(account: Account) -> Panel:
             ]
             for record in records
         ],
-        **_of(account, "All usage", UsageRecord),
+        more_url=_all_of(account, UsageRecord),
+        more_text="All usage",
     )
 
 
@@ -298,7 +314,8 @@ def _events(account: Account) -> Panel:
             ]
             for event in events
         ],
-        **_of(account, "All events", AuditEvent),
+        more_url=_all_of(account, AuditEvent),
+        more_text="All events",
     )
 
 
@@ -319,5 +336,6 @@ def _messages(account: Account) -> Panel:
             ]
             for message in messages
         ],
-        **_of(account, "All messages", Message),
+        more_url=_all_of(account, Message),
+        more_text="All messages",
     )

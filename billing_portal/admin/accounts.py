@@ -29,7 +29,7 @@ _REASON_WORDS = {
 }
 
 
-class MemberInline(TabularInline):  # type: ignore[misc]
+class MemberInline(TabularInline):
     """Who may sign in to the account, and as what."""
 
     model = Membership
@@ -59,7 +59,7 @@ class MemberInline(TabularInline):  # type: ignore[misc]
         return False
 
 
-class NewMemberInline(TabularInline):  # type: ignore[misc]
+class NewMemberInline(TabularInline):
     """Gives a user a role in the account."""
 
     model = Membership
@@ -137,7 +137,8 @@ class AccountAdmin(AccountActionsMixin, PortalAdmin):
                 "fields": (
                     ("name", "owner_email"),
                     ("external_id", "timezone"),
-                    ("id", "stripe_customer_id", "created"),
+                    ("stripe_customer_id", "created"),
+                    "id",
                 )
             },
         ),

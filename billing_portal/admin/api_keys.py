@@ -67,7 +67,7 @@ class ApiKeyAdmin(ActionsNeedChangeMixin, PortalAdmin):
             return cells.badge("Revoked", "danger")
         return cells.badge("Valid", "success")
 
-    @action(  # type: ignore[untyped-decorator]
+    @action(
         description="New API key",
         url_path="new-key",
         permissions=["new_key"],

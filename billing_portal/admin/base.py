@@ -12,7 +12,7 @@ from accounts.money import format_quantity, format_unit_price
 from billing_portal.admin import cells
 
 
-class PortalAdmin(ModelAdmin):  # type: ignore[misc]
+class PortalAdmin(ModelAdmin):
     """Lists that stay quick: no second count of the whole table, filters in a side sheet."""
 
     list_per_page = 50
@@ -89,11 +89,12 @@ class ActionsNeedChangeMixin:
         return actions
 
 
-class PartOfParentInline(TabularInline):  # type: ignore[misc]
+class PartOfParentInline(TabularInline):
     """Rows that belong to the record they are shown with: whoever sees that one sees them."""
 
     extra = 0
     can_delete = False
+    hide_title = True
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """The page's own permission has been checked."""

@@ -41,7 +41,6 @@ class VersionInline(PartOfParentInline):
     fields = ("version", "monthly_price", "minimum_top_up", "published")
     readonly_fields = fields
     verbose_name_plural = "versions"
-    hide_title = True
 
     @admin.display(description="Version")
     def version(self, version: PlanVersion) -> cells.Cell:
@@ -171,7 +170,7 @@ class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
         """How many accounts are on it now."""
         return f"{version.subscribers:,}"
 
-    @action(  # type: ignore[untyped-decorator]
+    @action(
         description="Make a new version",
         url_path="new-version",
         permissions=["draft"],
@@ -191,7 +190,7 @@ class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
             done="This is a draft: change what you like, then publish it.",
         )
 
-    @action(  # type: ignore[untyped-decorator]
+    @action(
         description="Publish",
         url_path="publish",
         permissions=["publish"],
@@ -233,6 +232,7 @@ class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
             except ValidationError as error:
                 messages.error(request, " ".join(error.messages))
                 return HttpResponseRedirect(reverse(page, args=[version.pk]))
+            self.log_change(request, changed, title)
             messages.success(request, done)
             return HttpResponseRedirect(reverse(page, args=[changed.pk]))
         return TemplateResponse(

@@ -111,8 +111,10 @@ class TransactionAdmin(ReadOnlyAdmin):
             {
                 "fields": (
                     ("number", "state", "receipt_number"),
-                    ("account_link", "purpose", "obligation"),
-                    ("amount", "in_omr", "exchange_rate", "refunded_amount"),
+                    ("account_link", "purpose"),
+                    ("amount", "refunded_amount"),
+                    ("in_omr", "exchange_rate"),
+                    "obligation",
                 )
             },
         ),

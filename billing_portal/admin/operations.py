@@ -76,7 +76,7 @@ class HeartbeatAdmin(ReadOnlyAdmin):
 
 
 @admin.register(EmailAddress)
-class EmailAddressAdmin(ActionsNeedChangeMixin, AllauthEmailAddressAdmin, PortalAdmin):  # type: ignore[misc]
+class EmailAddressAdmin(ActionsNeedChangeMixin, AllauthEmailAddressAdmin, PortalAdmin):
     """Addresses people sign in with."""
 
     raw_id_fields = ()

@@ -43,7 +43,7 @@ class CardAdmin(ReadOnlyAdmin):
         return f"{card.exp_month:02}/{card.exp_year}"
 
 
-class NewUserForm(UserCreationForm):  # type: ignore[misc]
+class NewUserForm(UserCreationForm):
     """A new user is an e-mail address and a password."""
 
     class Meta:
@@ -66,7 +66,7 @@ class UserMembershipInline(PartOfParentInline):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, PortalAdmin):  # type: ignore[type-arg,misc]
+class UserAdmin(DjangoUserAdmin, PortalAdmin):
     """People who sign in. Only a superuser gives or takes rights, and touches other staff."""
 
     form = UserChangeForm

@@ -47,7 +47,7 @@ class PricedInDollarsMixin:
         """Give prices the widget without a currency."""
         if isinstance(db_field, MoneyField):
             kwargs["widget"] = DollarsWidget()
-            formfield = db_field.formfield(**kwargs)
+            formfield: Any = db_field.formfield(**kwargs)
             formfield.widget = kwargs["widget"]
             return formfield
         return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
@@ -67,7 +67,7 @@ def subscribed(version: PlanVersion) -> bool:
     return bool(version.frozen)  # type: ignore[attr-defined]
 
 
-class PriceInline(PricedInDollarsMixin, TabularInline):  # type: ignore[misc]
+class PriceInline(PricedInDollarsMixin, TabularInline):
     """What each feature costs in the version."""
 
     model = FeaturePrice
@@ -145,7 +145,7 @@ def tiers_in_words(price: FeaturePrice) -> str:
     )
 
 
-class TierInline(TabularInline):  # type: ignore[misc]
+class TierInline(TabularInline):
     """Discounts beyond a quantity."""
 
     model = PriceTier

@@ -32,11 +32,11 @@ for _model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask,
     admin.site.unregister(_model)
 
 
-class TaskSelectWidget(UnfoldAdminSelectWidget, BeatTaskSelectWidget):  # type: ignore[misc]
+class TaskSelectWidget(UnfoldAdminSelectWidget, BeatTaskSelectWidget):
     """A choice among the tasks the worker knows."""
 
 
-class PeriodicTaskForm(BeatPeriodicTaskForm):  # type: ignore[misc]
+class PeriodicTaskForm(BeatPeriodicTaskForm):
     """Beat's form in unfold's clothes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -47,7 +47,7 @@ class PeriodicTaskForm(BeatPeriodicTaskForm):  # type: ignore[misc]
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(ActionsNeedChangeMixin, BeatPeriodicTaskAdmin, PortalAdmin):  # type: ignore[misc]
+class PeriodicTaskAdmin(ActionsNeedChangeMixin, BeatPeriodicTaskAdmin, PortalAdmin):
     """What runs when."""
 
     form = PeriodicTaskForm
@@ -110,14 +110,14 @@ class IntervalScheduleAdmin(PortalAdmin):
 
 
 @admin.register(CrontabSchedule)
-class CrontabScheduleAdmin(BeatCrontabScheduleAdmin, PortalAdmin):  # type: ignore[misc]
+class CrontabScheduleAdmin(BeatCrontabScheduleAdmin, PortalAdmin):
     """At times of the clock."""
 
     inlines = (TaskInline,)
 
 
 @admin.register(ClockedSchedule)
-class ClockedScheduleAdmin(BeatClockedScheduleAdmin, PortalAdmin):  # type: ignore[misc]
+class ClockedScheduleAdmin(BeatClockedScheduleAdmin, PortalAdmin):
     """Once."""
 
     inlines = (TaskInline,)

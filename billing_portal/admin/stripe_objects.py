@@ -62,12 +62,12 @@ class StripeObjectAdmin(ReadOnlyAdmin):
 
     #: What is shown of the object's data in the list.
     shown: tuple[str, ...] = ()
-    search_fields = ("id",)
+    search_fields: tuple[str, ...] = ("id",)
     search_help_text = "Stripe's id"
-    list_filter = ("livemode",)
+    list_filter: tuple[str, ...] = ("livemode",)
     ordering = ("-created",)
-    readonly_fields = ("mode", "data_shown")
-    fields = (("id", "created", "mode"), "data_shown")
+    readonly_fields: tuple[str, ...] = ("mode", "data_shown")
+    fields: tuple[Any, ...] = (("id", "created", "mode"), "data_shown")
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """The id, what matters of the data, and when."""

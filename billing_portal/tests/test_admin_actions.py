@@ -60,6 +60,8 @@ def confirmed(client: Client, account: Account, wish: dict[str, str]) -> dict[st
 def test_the_effect_is_shown_before_anything_happens(account: Account, support: User) -> None:
     page = signed_in(support).post(url("adjust_credit", account), wanted())
     text = page.content.decode()
+    assert "Add credit" in text
+    assert "Deduct credit" not in text
     assert "−$3.20" in text
     assert "$6.80" in text
     assert "paused → active" in text
@@ -85,6 +87,7 @@ def test_confirmed_credit_is_added_with_its_reason_and_author(
 def test_credit_is_deducted(account: Account, support: User) -> None:
     client = signed_in(support)
     wish = wanted("1.80", direction="deduct")
+    assert "Deduct credit" in client.post(url("adjust_credit", account), wish).content.decode()
     client.post(url("adjust_credit", account), confirmed(client, account, wish))
     assert balance_of(account) == Decimal("-5.00")
 
