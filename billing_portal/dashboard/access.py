@@ -8,7 +8,8 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 
 from accounts.models import Account, Membership, User
@@ -44,7 +45,7 @@ class MemberRequest(HttpRequest):
     user: User
 
 
-MemberView = Callable[..., HttpResponse]
+MemberView = Callable[..., HttpResponseBase]
 
 
 def find_member(request: HttpRequest) -> Member | None:
@@ -63,7 +64,9 @@ def find_member(request: HttpRequest) -> Member | None:
     if not memberships:
         return None
     chosen = request.session.get(SESSION_ACCOUNT)
-    current = next((m for m in memberships if str(m.account_id) == chosen), memberships[0])
+    # Until one is chosen: the account they have been a member of for longest.
+    first = min(memberships, key=lambda membership: (membership.created_at, membership.pk))
+    current = next((m for m in memberships if str(m.account_id) == chosen), first)
     return Member(user=user, membership=current, memberships=memberships)
 
 
@@ -85,7 +88,7 @@ def member_page(view: MemberView) -> MemberView:
 
     @wraps(view)
     @login_required
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         member = find_member(request)
         if member is None:
             if request.user.is_staff:
@@ -101,7 +104,7 @@ def acting_page(view: MemberView) -> MemberView:
     """Let only members in who may change things: the button is absent, and this is the lock."""
 
     @wraps(view)
-    def wrapped(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapped(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.member.may_act:
             raise PermissionDenied("This role may look, not change.")
         return view(request, *args, **kwargs)
