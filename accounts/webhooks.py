@@ -52,7 +52,7 @@ def receive(request: HttpRequest, uuid: uuid.UUID) -> HttpResponseBase:
     endpoint = WebhookEndpoint.objects.filter(djstripe_uuid=uuid).first()
     if endpoint is None:
         return _refuse(404, "unknown_endpoint", "There is no such webhook endpoint.")
-    if int(request.headers.get("Content-Length") or 0) > settings.STRIPE_WEBHOOK_MAXIMUM_BYTES:
+    if _announced_size(request) > settings.STRIPE_WEBHOOK_MAXIMUM_BYTES:
         return _refuse(413, "too_large", "The event is too large.")
     try:
         gateway.verify_signature(
@@ -75,12 +75,22 @@ def _refuse(status: int, code: str, detail: str) -> JsonResponse:
     return JsonResponse({"code": code, "detail": detail}, status=status)
 
 
+def _announced_size(request: HttpRequest) -> int:
+    """Return how many bytes are to come; without a number Django reads none at all."""
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0
+
+
 def _drop_what_dj_stripe_trips_over(request: HttpRequest) -> None:
     request.META.pop("HTTP_X_DJSTRIPE_WEBHOOK_SECRET", None)
     try:
         ipaddress.ip_address(request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")[0].strip())
     except ValueError:
         request.META.pop("HTTP_X_FORWARDED_FOR", None)
+    # `headers` remembers what META was when it was first read.
+    vars(request).pop("headers", None)
 
 
 def register_endpoint(*, portal_url: str) -> WebhookEndpoint:
