@@ -15,12 +15,13 @@ from uuid import UUID
 
 from django.db import transaction
 
+from accounts.bulk import any_uuid
 from accounts.money import format_quantity, format_unit_price
 from plans import renewals, usage_store
 from plans.catalogue_models import Feature
 from plans.pricing import rate, split_by_price
 from plans.usage_records import Code, ParsedRecord, Rejected
-from plans.usage_store import Draw, NewRecords, Period, Price
+from plans.usage_store import Draw, NewRecord, Period, Price
 from wallet import ledger, refills
 from wallet.models import Wallet
 
@@ -140,14 +141,16 @@ def _rate(
     draws = usage_store.open_draws(
         {(c.account_id, period.renewal_id, c.feature.pk) for c, period, _ in placed}
     )
-    batch = _Batch(wallets)
+    batch = _Batch(wallets, now=now)
     for candidate, period, price in placed:
         draw = draws[period.renewal_id, candidate.feature.pk]
         results[candidate.index] = batch.add(candidate, period, price, draw)
-    usage_store.insert_records(batch.new, now=now)
+    usage_store.insert_records(batch.new)
     usage_store.save_draws(draws.values())
     ledger.post_usage(wallets=wallets, charges=batch.charges, now=now)
-    refills_due = refills.due(now=now).filter(wallet__account_id__in=batch.charged_accounts)
+    refills_due = refills.due(now=now).filter(
+        wallet__account_id__in=any_uuid(batch.charged_accounts)
+    )
     refills.nudge(account_ids=refills_due.values_list("wallet__account_id", flat=True))
 
 
@@ -227,9 +230,10 @@ def find_period(periods: Sequence[Period], moment: datetime) -> Period | None:
 class _Batch:
     """The batch while it is rated: the balances as they fall, and the rows to write."""
 
-    def __init__(self, wallets: Mapping[UUID, Wallet]) -> None:
+    def __init__(self, wallets: Mapping[UUID, Wallet], *, now: datetime) -> None:
+        self.now = now
         self.balances = {account_id: wallet.balance for account_id, wallet in wallets.items()}
-        self.new = NewRecords()
+        self.new: list[NewRecord] = []
         self.charges: list[ledger.UsageCharge] = []
         self.seen: dict[tuple[UUID, str], tuple[bytes, tuple[Decimal, Decimal, Decimal]]] = {}
 
@@ -261,26 +265,30 @@ class _Batch:
         draw.used_more += rated.included_quantity
         draw.billed_more += rated.billed_quantity
         self.balances[account_id] = balance_after
-        new = self.new
-        new.account_ids.append(account_id)
-        new.record_ids.append(record.id)
-        new.feature_ids.append(candidate.feature.pk)
-        new.renewal_ids.append(period.renewal_id)
-        new.plan_version_ids.append(period.plan_version_id)
-        new.quantities.append(record.quantity)
-        new.included.append(rated.included_quantity)
-        new.billed.append(rated.billed_quantity)
-        new.unit_prices.append(price.unit_price)
-        new.amounts.append(rated.amount)
-        new.included_before.append(included_before)
-        new.billed_before.append(billed_before)
-        new.balances_before.append(balance)
-        new.balances_after.append(balance_after)
-        new.occurred_at.append(record.occurred_at)
-        new.workspaces.append(record.workspace)
-        new.sources.append(record.source)
-        new.descriptions.append(record.description)
-        new.content_hashes.append(candidate.content_hash)
+        self.new.append(
+            NewRecord(
+                account_id=account_id,
+                record_id=record.id,
+                feature_id=candidate.feature.pk,
+                renewal_id=period.renewal_id,
+                plan_version_id=period.plan_version_id,
+                quantity=record.quantity,
+                included_quantity=rated.included_quantity,
+                billed_quantity=rated.billed_quantity,
+                unit_price=price.unit_price,
+                amount=rated.amount,
+                included_before=included_before,
+                billed_before=billed_before,
+                balance_before=balance,
+                balance_after=balance_after,
+                occurred_at=record.occurred_at,
+                recorded_at=self.now,
+                workspace=record.workspace,
+                source=record.source,
+                description=record.description,
+                content_hash=candidate.content_hash,
+            )
+        )
         if rated.amount:
             self.charges.append(
                 ledger.UsageCharge(

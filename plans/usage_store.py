@@ -6,18 +6,20 @@ still sees what was there before it waited.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection
 
+from accounts.bulk import as_array, copy_rows
 from accounts.references import split
 from plans.catalogue_models import Feature, FeatureKind
 from plans.pricing import Tier
 from plans.subscription_models import CURRENT_STATUSES
+from plans.usage_models import UsageRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,31 +83,6 @@ class Recorded:
     amount: Decimal
 
 
-@dataclass(slots=True)
-class NewRecords:
-    """The rows to insert, column by column."""
-
-    account_ids: list[UUID] = field(default_factory=list)
-    record_ids: list[str] = field(default_factory=list)
-    feature_ids: list[int] = field(default_factory=list)
-    renewal_ids: list[int] = field(default_factory=list)
-    plan_version_ids: list[int] = field(default_factory=list)
-    quantities: list[Decimal] = field(default_factory=list)
-    included: list[Decimal] = field(default_factory=list)
-    billed: list[Decimal] = field(default_factory=list)
-    unit_prices: list[Decimal] = field(default_factory=list)
-    amounts: list[Decimal] = field(default_factory=list)
-    included_before: list[Decimal] = field(default_factory=list)
-    billed_before: list[Decimal] = field(default_factory=list)
-    balances_before: list[Decimal] = field(default_factory=list)
-    balances_after: list[Decimal] = field(default_factory=list)
-    occurred_at: list[datetime] = field(default_factory=list)
-    workspaces: list[str] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
-    descriptions: list[str] = field(default_factory=list)
-    content_hashes: list[bytes] = field(default_factory=list)
-
-
 def _fetch(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
@@ -126,7 +103,7 @@ def find_accounts(names: Collection[str]) -> dict[str, UUID]:
     rows = _fetch(
         _ACCOUNTS,
         {
-            "ids": [account_id for account_id, _ in references.values() if account_id],
+            "ids": as_array(uuid for uuid, _ in references.values() if uuid),
             "external_ids": [external_id for _, external_id in references.values() if external_id],
         },
     )
@@ -152,7 +129,7 @@ def find_recorded(keys: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Re
     """Return those of the records that were rated before. Call it under the wallets' lock."""
     rows = _fetch(
         _RECORDED,
-        {"account_ids": [key[0] for key in keys], "record_ids": [key[1] for key in keys]},
+        {"account_ids": as_array(key[0] for key in keys), "record_ids": [key[1] for key in keys]},
     )
     return {
         (account_id, record_id): Recorded(bytes(content_hash), *figures)
@@ -184,7 +161,7 @@ def find_periods(
     for account_id, *columns in _fetch(
         _PERIODS,
         {
-            "account_ids": list(account_ids),
+            "account_ids": as_array(account_ids),
             "since": now - reach,
             "current": [str(status) for status in CURRENT_STATUSES],
         },
@@ -208,7 +185,7 @@ def find_prices(versions: Collection[int]) -> dict[tuple[int, int], Price]:
     """Return the consumables' prices by plan version and feature."""
     prices: dict[tuple[int, int], Price] = {}
     for version_id, feature_id, included, unit_price, above, discount in _fetch(
-        _PRICES, {"versions": list(versions), "kind": FeatureKind.CONSUMABLE.value}
+        _PRICES, {"versions": as_array(versions), "kind": FeatureKind.CONSUMABLE.value}
     ):
         key = (version_id, feature_id)
         tiers = prices[key].tiers if key in prices else ()
@@ -244,9 +221,9 @@ def open_draws(needed: Iterable[tuple[UUID, int, int]]) -> dict[tuple[int, int],
     """
     wanted = list(needed)
     columns: dict[str, Any] = {
-        "account_ids": [account_id for account_id, _, _ in wanted],
-        "renewal_ids": [renewal_id for _, renewal_id, _ in wanted],
-        "feature_ids": [feature_id for _, _, feature_id in wanted],
+        "account_ids": as_array(account_id for account_id, _, _ in wanted),
+        "renewal_ids": as_array(renewal_id for _, renewal_id, _ in wanted),
+        "feature_ids": as_array(feature_id for _, _, feature_id in wanted),
     }
     rows = _fetch(_ALLOWANCES, columns)
     if len(rows) < len(wanted):
@@ -275,33 +252,38 @@ def save_draws(draws: Iterable[Draw]) -> None:
         cursor.execute(
             _SAVE_ALLOWANCES,
             {
-                "ids": [draw.id for draw in moved],
-                "used": [draw.used_more for draw in moved],
-                "billed": [draw.billed_more for draw in moved],
+                "ids": as_array(draw.id for draw in moved),
+                "used": as_array(draw.used_more for draw in moved),
+                "billed": as_array(draw.billed_more for draw in moved),
             },
         )
 
 
-_INSERT = """
-INSERT INTO plans_usagerecord (
-    account_id, record_id, feature_id, renewal_id, plan_version_id, quantity, included_quantity,
-    billed_quantity, unit_price, amount, included_before, billed_before, balance_before,
-    balance_after, occurred_at, workspace, source, description, content_hash, recorded_at)
-SELECT *, %(now)s FROM unnest(
-    %(account_ids)s::uuid[], %(record_ids)s::text[], %(feature_ids)s::bigint[],
-    %(renewal_ids)s::bigint[], %(plan_version_ids)s::bigint[], %(quantities)s::numeric[],
-    %(included)s::numeric[], %(billed)s::numeric[], %(unit_prices)s::numeric[],
-    %(amounts)s::numeric[], %(included_before)s::numeric[], %(billed_before)s::numeric[],
-    %(balances_before)s::numeric[], %(balances_after)s::numeric[], %(occurred_at)s::timestamptz[],
-    %(workspaces)s::text[], %(sources)s::text[], %(descriptions)s::text[],
-    %(content_hashes)s::bytea[])
-"""
+class NewRecord(NamedTuple):
+    """A row to insert: the columns of UsageRecord."""
+
+    account_id: UUID
+    record_id: str
+    feature_id: int
+    renewal_id: int
+    plan_version_id: int
+    quantity: Decimal
+    included_quantity: Decimal
+    billed_quantity: Decimal
+    unit_price: Decimal
+    amount: Decimal
+    included_before: Decimal
+    billed_before: Decimal
+    balance_before: Decimal
+    balance_after: Decimal
+    occurred_at: datetime
+    recorded_at: datetime
+    workspace: str
+    source: str
+    description: str
+    content_hash: bytes
 
 
-def insert_records(new: NewRecords, *, now: datetime) -> None:
+def insert_records(records: Iterable[NewRecord]) -> None:
     """Insert the rated records in one statement."""
-    if not new.record_ids:
-        return
-    columns: dict[str, Any] = {name: getattr(new, name) for name in new.__slots__}
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT, {**columns, "now": now})
+    copy_rows(UsageRecord, NewRecord._fields, records)

@@ -11,10 +11,10 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from django.db import connection
 from django.db import transaction as database
 
 from accounts import service_state
+from accounts.bulk import any_uuid, copy_rows
 from accounts.models import Account, PauseReason
 from invoices.models import Transaction
 from wallet.models import Adjustment, Entry, EntryKind, Wallet
@@ -42,7 +42,9 @@ def lock(*, account_ids: Iterable[UUID]) -> dict[UUID, Wallet]:
     Call it inside a transaction. The one order is what keeps concurrent batches from deadlocking;
     what depends on a balance is read in the statements after this one.
     """
-    wallets = Wallet.objects.select_for_update(no_key=True).filter(account_id__in=list(account_ids))
+    wallets = Wallet.objects.select_for_update(no_key=True).filter(
+        account_id__in=any_uuid(account_ids)
+    )
     return {wallet.account_id: wallet for wallet in wallets.order_by("pk")}
 
 
@@ -78,16 +80,17 @@ def post(
     return entry
 
 
-_INSERT_USAGE = """
-INSERT INTO wallet_entry (account_id, wallet_id, sequence, kind, amount, balance_after,
-                          description, usage_id, created_at)
-SELECT account_id, wallet_id, sequence, 'usage', amount, balance_after, description, usage_id,
-       %(now)s
-FROM unnest(%(account_ids)s::uuid[], %(wallet_ids)s::bigint[], %(sequences)s::bigint[],
-            %(amounts)s::numeric[], %(balances)s::numeric[], %(descriptions)s::text[],
-            %(usage_ids)s::text[])
-     AS charge (account_id, wallet_id, sequence, amount, balance_after, description, usage_id)
-"""
+_USAGE_COLUMNS = (
+    "account_id",
+    "wallet_id",
+    "sequence",
+    "kind",
+    "amount",
+    "balance_after",
+    "description",
+    "usage_id",
+    "created_at",
+)
 
 
 def post_usage(
@@ -98,35 +101,30 @@ def post_usage(
     `wallets` are the locked wallets of this transaction (see lock); they are left with the new
     balance and sequence.
     """
-    columns: dict[str, list[object]] = {
-        "account_ids": [],
-        "wallet_ids": [],
-        "sequences": [],
-        "amounts": [],
-        "balances": [],
-        "descriptions": [],
-        "usage_ids": [],
-    }
-    touched: dict[UUID, Wallet] = {}
+    rows: list[tuple[object, ...]] = []
+    balances: dict[UUID, Decimal] = {}
     for charge in charges:
         wallet = wallets[charge.account_id]
         wallet.last_sequence += 1
         wallet.balance -= charge.amount
-        touched[charge.account_id] = wallet
-        columns["account_ids"].append(charge.account_id)
-        columns["wallet_ids"].append(wallet.pk)
-        columns["sequences"].append(wallet.last_sequence)
-        columns["amounts"].append(-charge.amount)
-        columns["balances"].append(wallet.balance)
-        columns["descriptions"].append(charge.description)
-        columns["usage_ids"].append(charge.usage_id)
-    if not touched:
+        balances[charge.account_id] = wallet.balance
+        rows.append(
+            (
+                charge.account_id,
+                wallet.pk,
+                wallet.last_sequence,
+                EntryKind.USAGE.value,
+                -charge.amount,
+                wallet.balance,
+                charge.description,
+                charge.usage_id,
+                now,
+            )
+        )
+    if not rows:
         return
-    with connection.cursor() as cursor:
-        cursor.execute(_INSERT_USAGE, {**columns, "now": now})
-    let_services_follow(
-        balances={account_id: wallet.balance for account_id, wallet in touched.items()}, now=now
-    )
+    copy_rows(Entry, _USAGE_COLUMNS, rows)
+    let_services_follow(balances=balances, now=now)
 
 
 def let_services_follow(*, balances: Mapping[UUID, Decimal], now: datetime) -> None:
