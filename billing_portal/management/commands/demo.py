@@ -120,6 +120,8 @@ class Command(BaseCommand):
             demo_file.unlink(missing_ok=True)
             state = begin(reset=reset, say=self._say)
             port = choose_port(self._say)
+            # Kept until the web server takes it over: the first run takes a minute until then.
+            kept = listen(port)
             url = f"http://127.0.0.1:{port}"
             environment["PORT"] = str(port)
             sandbox_url = ""
@@ -136,6 +138,7 @@ class Command(BaseCommand):
             state = DemoState.load()
             with self._step("web, worker and beat"):
                 programs = [web(port), worker(), beat()]
+                kept.close()
                 for program in programs:
                     supervisor.start(program)
                 supervisor.wait_until_ready(*(program.name for program in programs))
@@ -396,14 +399,24 @@ def free_port(first: int) -> int:
 
 def is_free(port: int) -> bool:
     """Tell whether a server could listen here."""
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-            listener.listen()
-        except OSError:
-            return False
+    try:
+        listen(port).close()
+    except OSError:
+        return False
     return True
+
+
+def listen(port: int) -> socket.socket:
+    """Listen as a server does. Raises OSError if another listens already."""
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 # Telling -------------------------------------------------------------------------------------
