@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -65,7 +66,7 @@ def _paused(state: OverviewState) -> list[Banner]:
             Banner(
                 "bad",
                 "Services are paused.",
-                f"The balance is {format_usd(state.balance)} and new calls are refused. "
+                f"The balance is {_unbroken(state.balance)} and new calls are refused. "
                 "They resume by themselves as soon as the balance is above zero.",
                 "Add credit",
                 f"{reverse('top-up')}?{urlencode({'amount': _to_resume(state)})}",
@@ -76,7 +77,7 @@ def _paused(state: OverviewState) -> list[Banner]:
             Banner(
                 "warn",
                 "The balance is below zero.",
-                f"It is {format_usd(state.balance)}. Add credit to keep services running.",
+                f"It is {_unbroken(state.balance)}. Add credit to keep services running.",
                 "Add credit",
                 reverse("top-up"),
             )
@@ -92,6 +93,11 @@ def _paused(state: OverviewState) -> list[Banner]:
             )
         )
     return banners
+
+
+def _unbroken(amount: Decimal) -> str:
+    """Write dollars so that no line ends between the sign and the figure."""
+    return format_usd(amount).replace("$", "\N{WORD JOINER}$")
 
 
 def _to_resume(state: OverviewState) -> str:

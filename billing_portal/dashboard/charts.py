@@ -105,7 +105,7 @@ def spend_chart(spends: Sequence[Spend], *, first: date, last: date, today: date
         cells[min(index, len(names) - 1)] += spend.amount
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     none = [Decimal(0)] * len(names)
-    step, top = nice_scale(max(sum(cells) for cells in by_day.values()))
+    step, top = nice_scale(max(sum(cells, Decimal(0)) for cells in by_day.values()))
     ticks = tuple(write_tick(step * n, step) for n in range(int(top / step), -1, -1))
     bars = tuple(
         _bar(index, day, by_day.get(day, none), top=top, is_future=day > today)

@@ -33,7 +33,7 @@ class AmountField(forms.DecimalField):
             }
         )
 
-    def to_python(self, value: Any) -> Decimal | None:
+    def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]
         """Accept `$1,000.50` as people write it."""
         if isinstance(value, str):
             value = value.strip().removeprefix("$").replace(",", "").strip()

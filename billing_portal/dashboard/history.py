@@ -47,8 +47,7 @@ class LineRow:
 
     description: str
     period: str
-    quantity: str
-    unit_price: str
+    arithmetic: str
     amount: str
 
 
@@ -135,8 +134,11 @@ def line_rows(account: Account, lines: list[Line]) -> tuple[LineRow, ...]:
                 if line.period_start and line.period_end
                 else ""
             ),
-            quantity=format_quantity(line.quantity),
-            unit_price=format_unit_price(line.unit_price.amount),
+            arithmetic=(
+                f"{format_quantity(line.quantity)} at {format_unit_price(line.unit_price.amount)}"
+                if line.quantity != 1
+                else ""
+            ),
             amount=format_usd(line.amount.amount),
         )
         for line in lines
@@ -151,15 +153,15 @@ def build_detail(
     facts = [Fact("Number", transaction.number)]
     if transaction.receipt_number:
         facts.append(Fact("Receipt", transaction.receipt_number))
-    facts.append(Fact("Opened", moment(transaction.created_at, zone).full))
+    facts.append(Fact("Opened", moment(transaction.created_at, zone).short))
     if transaction.paid_at:
-        facts.append(Fact("Paid", moment(transaction.paid_at, zone).full))
+        facts.append(Fact("Paid", moment(transaction.paid_at, zone).short))
     elif transaction.failed_at:
-        facts.append(Fact("Failed", moment(transaction.failed_at, zone).full))
+        facts.append(Fact("Failed", moment(transaction.failed_at, zone).short))
     elif transaction.expired_at:
-        facts.append(Fact("Expired", moment(transaction.expired_at, zone).full))
+        facts.append(Fact("Expired", moment(transaction.expired_at, zone).short))
     elif transaction.status == Status.CHECKOUT and transaction.expires_at:
-        facts.append(Fact("Can be paid until", moment(transaction.expires_at, zone).full))
+        facts.append(Fact("Can be paid until", moment(transaction.expires_at, zone).short))
     if transaction.refunded_amount.amount > 0:
         facts.append(Fact("Refunded", format_usd(transaction.refunded_amount.amount)))
     return {

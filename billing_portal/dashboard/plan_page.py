@@ -182,7 +182,7 @@ def _plan_card(
     is_current = current is not None and current.plan_version.plan_id == plan.pk
     action, href = "", ""
     if may_act and not is_current:
-        if monthly and blocked:
+        if blocked and (monthly or current is not None):
             action = blocked
         elif monthly or current is None:
             action = f"Choose {plan.name}"

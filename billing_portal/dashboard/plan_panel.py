@@ -62,8 +62,8 @@ def build_plan_panel(state: OverviewState) -> PlanPanel:
         badge=badge,
         badge_tone=tone,
         price=format_usd(version.monthly_price.amount),
-        price_note=f"per month{_renews(state, subscription)}",
-        text=_text(subscription),
+        price_note="per month",
+        text=" ".join(filter(None, (_renews(state, subscription), _text(subscription)))),
         charge=_unpaid(state) or _next_charge(state, subscription),
         pay_now_href=reverse("renewal-pay-now") if state.unpaid and state.may_act else "",
         action="Change plan" if state.may_act else "See plans",
@@ -133,12 +133,12 @@ def _renews(state: OverviewState, subscription: Subscription) -> str:
     if end is None:
         return ""
     day = write_day(end.astimezone(state.account.timezone).date())
-    return f" · ends {day}" if subscription.cancel_at_period_end else f" · renews {day}"
+    return f"{'Ends' if subscription.cancel_at_period_end else 'Renews'} {day}."
 
 
 def _text(subscription: Subscription) -> str:
     if subscription.status == SubscriptionStatus.INACTIVE:
         return "The plan starts when its first month is paid."
     if subscription.plan_version.monthly_price.amount == 0:
-        return "No monthly fee: usage is deducted from the balance."
+        return "No monthly fee; usage is deducted from the balance."
     return ""

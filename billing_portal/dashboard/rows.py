@@ -103,13 +103,14 @@ def transaction_row(
     is_over = is_expired(transaction, now=now)
     lines = list(transaction.lines.all())
     paid, failed = status == Status.PAID, status == Status.FAILED
+    buys_credit = transaction.purpose in (Purpose.TOP_UP, Purpose.AUTO_REFILL)
     resumable = status == Status.CHECKOUT and not is_over and may_act
     return TransactionRow(
         number=transaction.number,
         href=reverse("billing-history-detail", args=[transaction.number]),
         created=moment(transaction.created_at, zone),
         title=Purpose(transaction.purpose).label,
-        detail=describe_lines([line.description for line in lines]),
+        detail=describe_lines([line.description for line in lines]) if not buys_credit else "",
         card=card_label(transaction.card_brand, transaction.card_last4),
         status=status.label,
         tone=TONES[status],

@@ -14,9 +14,14 @@ class Moment:
     zone: str
 
     @property
+    def short(self) -> str:
+        """`Nov 18, 2026, 14:05`."""
+        return f"{self.day}, {self.clock}"
+
+    @property
     def full(self) -> str:
         """`Nov 18, 2026, 14:05 (Asia/Muscat)`."""
-        return f"{self.day}, {self.clock} ({self.zone})"
+        return f"{self.short} ({self.zone})"
 
 
 def moment(at: datetime, zone: tzinfo) -> Moment:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.gateway import Outcome, Payment
 from accounts.models import Account, Card, Membership, User
-from accounts.money import to_cents, usd
+from accounts.money import usd
 from accounts.roles import Role
 from accounts.tests.factories import make_account, make_card
 from invoices import settlement
@@ -123,13 +123,13 @@ def busy_company(**fields: Any) -> Account:
     top_up(account, "100.00", at=start + timedelta(minutes=5))
     for day in range(20):
         at = start + timedelta(days=day, hours=1)
-        minutes = Decimal(30 + (day * 37) % 55)
+        minutes = Decimal(14 + (day * 37) % 31)
         use(account, "call_minutes", str(minutes), at=at)
-        use(account, "llm_tokens", str(minutes * 11), at=at)
-        use(account, "voicemail_detection", str(to_cents(minutes / 2)), at=at)
-        use(account, "tts_retrieval_mb", str(minutes * 3), at=at)
+        use(account, "llm_tokens", str(minutes * 3), at=at)
+        use(account, "voicemail_detection", str(minutes // 2), at=at)
+        use(account, "tts_retrieval_mb", str(minutes * 2), at=at)
         if day % 3 == 0:
-            use(account, "kb_storage_vectors_1k", "40", at=at)
+            use(account, "kb_storage_vectors_1k", "30", at=at)
     make_transaction(
         account, status=Status.FAILED, amount="50.00", created_at=now - timedelta(days=3)
     )

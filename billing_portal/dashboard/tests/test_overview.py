@@ -68,7 +68,7 @@ def test_a_negative_balance_says_what_resumes_services() -> None:
     banner = overview_of(account).banners[0]
 
     assert banner.title == "Services are paused."
-    assert "\N{MINUS SIGN}$12.35" in banner.text
+    assert "\N{MINUS SIGN}\N{WORD JOINER}$12.35" in banner.text
     assert banner.action_href == "/billing/top-up/?amount=12.36"
 
 
