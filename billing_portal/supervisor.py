@@ -77,7 +77,8 @@ class Supervisor:
             os.close(self._lock_file)
             raise SupervisorError(
                 f"The portal already runs in {self.folder} "
-                f"(process {self._record().get('pid', '?')}). Stop it with Ctrl-C, or set DATA_DIR to another folder."
+                f"(process {self._record().get('pid', '?')}). "
+                "Stop it with Ctrl-C, or set DATA_DIR to another folder."
             ) from error
         for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(name, self._on_signal)
