@@ -332,7 +332,9 @@ def _messages(account: Account) -> Panel:
                 when(message.created_at),
                 when(message.sent_at)
                 if message.sent_at
-                else badge(f"{message.attempts} attempts", "warning"),
+                else badge(f"{message.attempts} attempts", "warning")
+                if message.attempts
+                else badge("Waiting", "info"),
             ]
             for message in messages
         ],

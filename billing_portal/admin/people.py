@@ -106,6 +106,10 @@ class UserAdmin(DjangoUserAdmin, PortalAdmin):
     inlines = (UserMembershipInline,)
     warn_unsaved_form = False
 
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
+        """A new user belongs to no account yet."""
+        return self.inlines if obj else ()
+
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Rights are a superuser's to give."""
         fields = super().get_readonly_fields(request, obj)
