@@ -217,12 +217,7 @@ def subscribe(
     with database.atomic(durable=True):
         account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
         check_may_subscribe(account=account)
-        subscription, _ = Subscription.objects.update_or_create(
-            account=account,
-            status=SubscriptionStatus.INACTIVE,
-            defaults={"plan_version": plan_version},
-            create_defaults={"plan_version": plan_version, "created_at": now},
-        )
+        subscription = _waiting_for_payment(account=account, plan_version=plan_version, now=now)
         transaction = charging.open_transaction(
             account=account,
             purpose=Purpose.PLAN_CHANGE,
@@ -235,6 +230,29 @@ def subscribe(
             now=now,
         )
     return charging.execute(transaction_id=transaction.pk, now=now)
+
+
+def _waiting_for_payment(
+    *, account: Account, plan_version: PlanVersion, now: datetime
+) -> Subscription:
+    """Return the account's inactive subscription to exactly this version.
+
+    One to another version is given up: should a payment for it succeed late, it becomes credit and
+    begins no plan at another plan's price.
+    """
+    waiting = Subscription.objects.filter(
+        account=account, status=SubscriptionStatus.INACTIVE
+    ).first()
+    if waiting is not None and waiting.plan_version_id != plan_version.pk:
+        waiting.status, waiting.ended_at = SubscriptionStatus.CANCELED, now
+        waiting.save()
+        waiting = None
+    return waiting or Subscription.objects.create(
+        account=account,
+        plan_version=plan_version,
+        status=SubscriptionStatus.INACTIVE,
+        created_at=now,
+    )
 
 
 def check_may_subscribe(*, account: Account) -> None:
