@@ -207,9 +207,10 @@ def begin(*, reset: bool, say: Callable[[str], None]) -> DemoState:
             return state
         elif has_people():
             if state.database != here:
+                anew = "`make demo-reset` deletes them; or set" if ours else "Set"
                 raise SupervisorError(
-                    "The database has people that this demo has not made. `make demo-reset` "
-                    "deletes them; or set DATA_DIR or DATABASE_URL to another place."
+                    "The database has people that this demo has not made. "
+                    f"{anew} DATA_DIR or DATABASE_URL to another place."
                 )
             say("the first run was interrupted: it begins anew")
             wipe()
