@@ -143,12 +143,15 @@ class RentalFulfilment:
     announces_failure = False
 
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
-        """Hold what was asked for, whatever was held before."""
+        """Hold what was asked for; a payment that comes after it was given up is credit."""
         asked = (
             Rental.objects.select_for_update(of=("self",))
             .select_related("feature")
             .get(pk=subject_of(transaction))
         )
+        if asked.started_at is not None or asked.ended_at is not None:
+            subscriptions.credit_second_payment(transaction=transaction, now=now)
+            return
         quantity = asked.quantity
         Rental.objects.filter(
             account_id=asked.account_id,

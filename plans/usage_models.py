@@ -89,8 +89,7 @@ class UsageRecord(models.Model):
                 name="included_and_billed_make_the_quantity",
             ),
             models.CheckConstraint(
-                condition=Q(amount__gte=0)
-                & Q(balance_after=F("balance_before") - F("amount")),
+                condition=Q(amount__gte=0) & Q(balance_after=F("balance_before") - F("amount")),
                 name="the_amount_lowers_the_balance",
             ),
         ]
