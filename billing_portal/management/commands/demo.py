@@ -281,7 +281,9 @@ def register_webhooks() -> None:
 
 
 def database_name() -> str:
-    """Name the database without its password."""
+    """Name the database without its password. The embedded one may move with its folder."""
+    if embedded_postgres.joined(settings.DATA_DIR):
+        return "embedded"
     database = settings.DATABASES["default"]
     host = database["HOST"] or database["OPTIONS"].get("host", "")
     return f"{host}:{database['PORT']}/{database['NAME']}"
