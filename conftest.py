@@ -1,18 +1,16 @@
 """What all tests share: a real sandbox Stripe; transactional tests beside append-only tables."""
 
-import json
 import os
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from django.db.backends.postgresql.operations import DatabaseOperations
 from pytest_django import Settings
 
@@ -45,14 +43,9 @@ class Sandbox:
 
     def control(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """POST to the sandbox's control API and return its answer."""
-        request = urllib.request.Request(
-            f"{self.url}/_sandbox/{path}",
-            data=json.dumps(body or {}).encode(),
-            headers={"Content-Type": "application/json"},
-            method="POST",
-        )
-        with urllib.request.urlopen(request, timeout=20) as answer:
-            return dict(json.load(answer))
+        answer = requests.post(f"{self.url}/_sandbox/{path}", json=body or {}, timeout=20)
+        answer.raise_for_status()
+        return dict(answer.json())
 
     def confirm_setup(self, setup_intent_id: str, payment_method: str = "pm_card_visa") -> None:
         """Confirm a SetupIntent, as the browser does."""
@@ -86,9 +79,9 @@ def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
     deadline = time.monotonic() + 20
     while True:
         try:
-            urllib.request.urlopen(f"{sandbox.url}/_sandbox/health", timeout=1).close()
+            requests.get(f"{sandbox.url}/_sandbox/health", timeout=1).raise_for_status()
             break
-        except (urllib.error.URLError, OSError):
+        except requests.RequestException:
             if time.monotonic() > deadline or process.poll() is not None:
                 process.kill()
                 pytest.fail(f"The sandbox Stripe did not start; see {log.name}")
