@@ -37,7 +37,7 @@ def build_banners(state: OverviewState) -> tuple[Banner, ...]:
     found = [
         *_paused(state),
         *_past_due(state),
-        *_waiting_for_first_payment(state),
+        *_waiting_to_begin(state),
         *_refill(state),
         *_card(state),
         *_failed_payment(state),
@@ -140,9 +140,12 @@ def _pay(state: OverviewState) -> tuple[str, str, bool]:
     return "Pay now", reverse("renewal-pay-now"), True
 
 
-def _waiting_for_first_payment(state: OverviewState) -> list[Banner]:
+def _waiting_to_begin(state: OverviewState) -> list[Banner]:
     subscription = state.subscription
-    if subscription is None or subscription.status != SubscriptionStatus.INACTIVE:
+    if subscription is None:
+        text = "Calls can be made once a plan says what they cost."
+        return [Banner("info", "Choose a plan to begin.", text, "See plans", reverse("plan"))]
+    if subscription.status != SubscriptionStatus.INACTIVE:
         return []
     plan = subscription.plan_version.plan
     return [

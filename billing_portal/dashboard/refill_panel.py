@@ -22,6 +22,7 @@ class RefillPanel:
 
     state: str
     state_tone: str
+    state_when_off: str
     is_checked: bool
     may_switch: bool
     may_act: bool
@@ -47,6 +48,7 @@ def build_refill_panel(state: OverviewState, *, form: AutoRefillForm | None) -> 
     return RefillPanel(
         state=_state_word(state),
         state_tone={"On": "good", "Suspended": "bad"}.get(_state_word(state), ""),
+        state_when_off="Suspended" if refill and refill.enabled and not is_on else "Off",
         is_checked=is_on if form is None else bool(form.data.get("enabled")),
         may_switch=state.may_act and (card is not None or bool(refill and refill.enabled)),
         may_act=state.may_act,

@@ -202,7 +202,7 @@ def build_outcome(
         facts=(
             Fact("Number", transaction.number),
             Fact("Credit", amount),
-            Fact("Charged" if is_paid else "To be charged", charged),
+            Fact("Charged" if is_paid else "In Omani rials", charged),
         ),
         is_waiting=waiting,
         href=f"{reverse('top-up-return')}?number={transaction.number}",

@@ -4,17 +4,11 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 from accounts.models import Account, User
 from billing_portal.dashboard.tests.scenes import make_company, make_member
 
 SignIn = Callable[..., Client]
-
-
-@pytest.fixture(autouse=True)
-def _dashboard_urls(settings: Settings) -> None:
-    settings.ROOT_URLCONF = "billing_portal.dashboard.tests.urls"
 
 
 @pytest.fixture

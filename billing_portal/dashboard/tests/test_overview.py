@@ -81,6 +81,7 @@ def test_a_small_debt_asks_for_no_less_than_the_plan_sells() -> None:
 
 def test_a_lock_by_support_says_whom_to_write_to() -> None:
     account = scenes.make_company(balance="5")
+    scenes.start_plan(account, "payg", at=timezone.now())
     service_state.pause(
         account_ids=[account.pk], reason=PauseReason.LOCKED, now=timezone.now(), note="Checks"
     )
@@ -101,6 +102,7 @@ def test_nothing_needs_doing_when_nothing_is_wrong() -> None:
 
 def test_a_card_that_expires_this_month_is_mentioned_before_it_fails() -> None:
     account = scenes.make_company(balance="50")
+    scenes.start_plan(account, "payg", at=timezone.now())
     today = timezone.now()
     make_card(account, is_default=True, exp_month=today.month, exp_year=today.year)
 
@@ -109,6 +111,7 @@ def test_a_card_that_expires_this_month_is_mentioned_before_it_fails() -> None:
 
 def test_a_suspended_refill_says_the_bank_s_reason() -> None:
     account = scenes.make_company(balance="50")
+    scenes.start_plan(account, "payg", at=timezone.now())
     make_card(account, is_default=True)
     make_transaction(account, status=Status.FAILED, purpose=Purpose.AUTO_REFILL)
     scenes.switch_refill_on(account, suspended_at=timezone.now(), consecutive_failures=3)
@@ -123,6 +126,7 @@ def test_a_suspended_refill_says_the_bank_s_reason() -> None:
 
 def test_a_viewer_reads_what_is_wrong_without_a_link() -> None:
     account = scenes.make_company(balance="-5")
+    scenes.start_plan(account, "payg", at=timezone.now())
 
     banner = overview_of(account, may_act=False).banners[0]
 

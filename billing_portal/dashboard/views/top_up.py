@@ -53,8 +53,6 @@ def top_up(request: MemberRequest) -> HttpResponse:
     )
     if request.method != "POST":
         form.is_valid()
-        if not request.GET.keys() & {"amount", "own_amount"}:
-            form.errors.clear()  # nothing was asked for yet
         return _form_page(request, form, cards, minimum, amount=form.cleaned_data.get("chosen"))
     if not form.is_valid():
         return _form_page(request, form, cards, minimum, status=422)
@@ -132,8 +130,10 @@ def top_up_return(request: MemberRequest) -> HttpResponse:
 
 def _asked(request: MemberRequest, cards: list[Card], minimum: Decimal) -> dict[str, str]:
     """What a GET asks for: from a link, or from the page itself while amounts are tried."""
-    amount = request.GET.get("amount", "")
     offered = build_presets(minimum=minimum, maximum=settings.MAXIMUM_TOP_UP)
+    proposed = next(preset.value for preset in offered if preset.is_chosen)
+    is_open = not request.GET.keys() & {"amount", "own_amount"}
+    amount = proposed if is_open else request.GET.get("amount", "")
     is_offered = amount in {preset.value for preset in offered}
     return {
         "amount": amount if is_offered else "",
