@@ -18,7 +18,7 @@ class ErrorSerializer(serializers.Serializer[Any]):
     )
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+class ApiKeyScheme(OpenApiAuthenticationExtension):
     """Tells drf-spectacular about our keys."""
 
     target_class = "accounts.api.ApiKeyAuthentication"

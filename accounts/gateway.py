@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import stripe
 import structlog
@@ -374,7 +374,8 @@ def _create_payment(params: dict[str, Any], *, idempotency_key: str) -> Payment:
 
 
 def _declined(error: stripe.CardError) -> Payment:
-    body = (error.json_body or {}).get("error", {})
+    answer = cast("Mapping[str, Any]", error.json_body or {})
+    body: Mapping[str, Any] = answer.get("error") or {}
     code = body.get("decline_code") or body.get("code") or "card_declined"
     if code == "generic_decline":
         code = "card_declined"

@@ -13,7 +13,7 @@ _admin_policy = {
 }
 
 
-class ContentSecurityPolicyMiddleware(CSPMiddleware):  # type: ignore[misc]
+class ContentSecurityPolicyMiddleware(CSPMiddleware):
     """The strict policy everywhere, a looser one on the admin and the API's browsable docs."""
 
     def process_response(

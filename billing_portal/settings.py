@@ -120,9 +120,8 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "OPTIONS": {
-            "loaders": [("django.template.loaders.cached.Loader", _template_loaders)]
-            if not DEBUG
-            else _template_loaders,
+            # Also with DEBUG on: runserver notices a changed template by itself.
+            "loaders": [("django.template.loaders.cached.Loader", _template_loaders)],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -285,6 +284,8 @@ EMAIL_CONFIG = (
 if not DEBUG:
     required("EMAIL_URL", on_a_laptop="")
 vars().update(EMAIL_CONFIG)
+# Django waits forever by default, and with it the worker.
+EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Badal Billing <billing@badal.example>")
 
 # REST API -------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest
 
 
-class InvitedOnlyAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+class InvitedOnlyAdapter(DefaultAccountAdapter):
     """Nobody signs up by themselves: the platform provisions accounts and their owners."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:

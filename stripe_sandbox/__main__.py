@@ -15,7 +15,7 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from . import REFUSAL, debug_is_off
 
 
-class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+class Server(BaseApplication):
     """Gunicorn with one process and threads: the state has one owner."""
 
     def __init__(self, options: dict[str, Any], data_dir: str, public_url: str) -> None:

@@ -1,7 +1,6 @@
 """Settings of the tests: the laptop's, with what would slow a test made quick."""
 
 import os
-import tempfile
 from pathlib import Path
 
 os.environ["DEBUG"] = "1"
@@ -10,9 +9,8 @@ os.environ.setdefault("DATA_DIR", str(Path(__file__).resolve().parent.parent / "
 
 from billing_portal.settings import *  # noqa: F403
 
-_work_dir = Path(tempfile.mkdtemp(prefix="billing-portal-tests-"))
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CELERY_BROKER_URL = "memory://"
-CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
+CELERY_BROKER_TRANSPORT_OPTIONS = {}
 # pytest-django runs with DEBUG off, and nobody has collected the static files.
 WHITENOISE_AUTOREFRESH = True

@@ -6,7 +6,6 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from django.http import HttpResponse
 from django.test import Client
 from djstripe.models import WebhookEndpoint
 
@@ -42,17 +41,16 @@ def post(
     secret: str | None = None,
     moment: int | None = None,
     headers: dict[str, str] | None = None,
-) -> HttpResponse:
+) -> Any:
     """Post an event to the portal. A header of "" is not sent."""
     payload = event if isinstance(event, bytes) else json.dumps(event).encode()
     sent = {
         "Stripe-Signature": signature(payload, secret or endpoint.secret, moment=moment),
         **(headers or {}),
     }
-    answer: HttpResponse = Client(raise_request_exception=False).post(
+    return Client(raise_request_exception=False).post(
         f"/stripe/webhook/{endpoint.djstripe_uuid}/",
         data=payload,
         content_type="application/json",
         headers={name: value for name, value in sent.items() if value},
     )
-    return answer

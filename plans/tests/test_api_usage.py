@@ -1,6 +1,5 @@
 """POST /usage/, authorization and reading usage, as the platform does it."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -31,7 +30,7 @@ def platform() -> Platform:
 
 
 @pytest.fixture
-def account() -> Iterator[Account]:
+def account() -> Account:
     """An account that subscribed a day ago, with $5 and 500 minutes."""
     account = make_account(external_id="customer-42")
     make_wallet(account, balance="5")

@@ -26,7 +26,7 @@ def alice() -> Account:
     return account
 
 
-def run(statement: str, *params: object) -> None:
+def run(statement: str, *params: Any) -> None:
     """Run a statement as somebody with access to the database would."""
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
@@ -118,7 +118,7 @@ def test_an_entry_of_one_account_cannot_move_the_wallet_of_another(alice: Accoun
 
 def test_a_payment_is_credited_once(alice: Account) -> None:
     paid = make_transaction(alice, amount="25.00", purpose=Purpose.TOP_UP)
-    credit = {
+    credit: dict[str, Any] = {
         "account_id": alice.pk,
         "kind": EntryKind.TOP_UP,
         "amount": Decimal(25),

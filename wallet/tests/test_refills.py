@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -266,7 +266,7 @@ def test_a_stripe_that_is_down_is_no_decline(alice: Account, sandbox: "Sandbox")
 
 
 def test_the_database_admits_one_open_refill(alice: Account) -> None:
-    open_refill = {
+    open_refill: dict[str, Any] = {
         "account": alice,
         "purpose": Purpose.AUTO_REFILL,
         "lines": [charging.NewLine("Auto-refill", Decimal(25))],
