@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 os.environ["DEBUG"] = "1"
 # Not the demo's: a demo that is stopped must not take the tests' database with it.
