@@ -379,6 +379,9 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SITE_ICON": lambda request: static("brand/mark.svg"),
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("brand/mark.svg")}
+    ],
     "DASHBOARD_CALLBACK": "billing_portal.admin.front_page.dashboard",
     "SIDEBAR": {
         "show_search": True,
