@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 os.environ["DEBUG"] = "1"
 # Not the demo's: a demo that is stopped must not take the tests' database with it.
