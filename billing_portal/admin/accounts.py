@@ -16,7 +16,7 @@ from accounts.models import Account, AuditEvent, Card, Membership, PauseReason
 from billing_portal.admin import cells
 from billing_portal.admin.account_actions import AccountActionsMixin
 from billing_portal.admin.account_story import story_of
-from billing_portal.admin.base import PortalAdmin
+from billing_portal.admin.base import ConstrainedFormSet, PortalAdmin
 from billing_portal.admin.filters import BalanceFilter, PlanFilter, ServicesFilter
 from invoices.models import Transaction
 from plans.models import Subscription
@@ -63,6 +63,7 @@ class NewMemberInline(TabularInline):
     """Gives a user a role in the account."""
 
     model = Membership
+    formset = ConstrainedFormSet
     fields = ("user", "role")
     autocomplete_fields = ("user",)
     extra = 0

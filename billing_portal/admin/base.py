@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.db.models import DateTimeField, DecimalField, Model
 from django.http import HttpRequest, HttpResponse
 from djmoney.models.fields import MoneyField
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import PaginationInlineFormSet
 
 from accounts.money import format_quantity, format_unit_price
 from billing_portal.admin import cells
@@ -87,6 +88,24 @@ class ActionsNeedChangeMixin:
             return {}
         actions: dict[str, Any] = super().get_actions(request)  # type: ignore[misc]
         return actions
+
+
+class ConstrainedFormSet(PaginationInlineFormSet):
+    """Checks a row's constraints with its parent, which Django's inlines leave to the database.
+
+    Without it, a second row of what there may be one of is an error page.
+    """
+
+    def clean(self) -> None:
+        """Say at the row what the database would refuse."""
+        super().clean()
+        for form in self.forms:
+            if form in self.deleted_forms or not form.has_changed() or form.errors:
+                continue
+            try:
+                form.instance.validate_constraints()
+            except ValidationError as error:
+                form.add_error(None, ValidationError(error.messages))
 
 
 class PartOfParentInline(TabularInline):

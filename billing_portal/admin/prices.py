@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from accounts.money import format_quantity, format_unit_price
 from billing_portal.admin import cells
-from billing_portal.admin.base import PortalAdmin
+from billing_portal.admin.base import ConstrainedFormSet, PortalAdmin
 from plans import versions
 from plans.models import FeaturePrice, PlanVersion, PriceTier
 
@@ -71,6 +71,7 @@ class PriceInline(PricedInDollarsMixin, TabularInline):
     """What each feature costs in the version."""
 
     model = FeaturePrice
+    formset = ConstrainedFormSet
     readonly_fields = ("included_shown", "price_shown", "tiers_shown")
     extra = 0
     hide_title = True
@@ -149,6 +150,7 @@ class TierInline(TabularInline):
     """Discounts beyond a quantity."""
 
     model = PriceTier
+    formset = ConstrainedFormSet
     fields = ("above_quantity", "discount_percent")
     extra = 0
     verbose_name = "volume tier"

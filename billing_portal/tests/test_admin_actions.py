@@ -274,6 +274,26 @@ def test_members_are_added_and_their_role_changed(account: Account) -> None:
     assert roles == {"owner@muscat.test": "viewer", "clerk@muscat.test": "billing"}
 
 
+def test_a_member_is_not_added_twice(account: Account) -> None:
+    client = signed_in(User.objects.create_superuser("admin@staff.test"))
+    owner = User.objects.create_user("owner@muscat.test")
+    Membership.objects.create(account=account, user=owner, role="owner", created_at=NOW)
+    form = edited(
+        account,
+        **{
+            "memberships-2-TOTAL_FORMS": "1",
+            "memberships-2-INITIAL_FORMS": "0",
+            "memberships-2-0-account": str(account.pk),
+            "memberships-2-0-user": str(owner.pk),
+            "memberships-2-0-role": "viewer",
+        },
+    )
+    page = client.post(url("change", account), form)
+    assert page.status_code == 200
+    assert "already exists" in page.content.decode()
+    assert Membership.objects.count() == 1
+
+
 def test_a_new_key_is_shown_once_and_works(db: None) -> None:
     client = signed_in(User.objects.create_superuser("admin@staff.test"))
     page = client.post(reverse("admin:accounts_apikey_new_key"), {"name": "Platform"})

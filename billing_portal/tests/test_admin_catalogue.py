@@ -188,3 +188,35 @@ def test_tiers_of_a_draft_are_edited_on_the_price(client: Client, sold: PlanVers
     tier.refresh_from_db()
     assert tier.discount_percent == Decimal("12.5")
     assert FeaturePrice.objects.get(version=sold).tiers.first().discount_percent == Decimal(10)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("monthly_price", "unit_price"),
+    [("-1", "0.1"), ("1", "-0.1"), ("NaN", "0.1"), ("1", "0.123456789"), ("", "0.1"), ("1", "")],
+)
+def test_a_price_that_is_none_is_explained(
+    client: Client, sold: PlanVersion, monthly_price: str, unit_price: str
+) -> None:
+    draft = versions.draft_from(version=sold)
+    page = client.post(url("change", draft), edited(draft, monthly_price, unit_price))
+    assert page.status_code == 200
+    assert page.context["errors"]
+    draft.refresh_from_db()
+    assert draft.monthly_price == usd(99)
+
+
+def test_a_feature_has_one_price_in_a_version(client: Client, sold: PlanVersion) -> None:
+    draft = versions.draft_from(version=sold)
+    twice = {
+        **edited(draft, "99", "0.1"),
+        "prices-TOTAL_FORMS": "2",
+        "prices-1-version": str(draft.pk),
+        "prices-1-feature": str(draft.prices.get().feature_id),
+        "prices-1-included_quantity": "0",
+        "prices-1-unit_price_0": "0.2",
+        "prices-1-unit_price_1": "USD",
+    }
+    page = client.post(url("change", draft), twice)
+    assert page.status_code == 200
+    assert page.context["errors"]
+    assert draft.prices.count() == 1
