@@ -77,6 +77,8 @@ def split_by_price(
     """Return the billed units in parts with the price of each: what price_units adds up."""
     with localcontext(_EXACT):
         end = billed_before + billed
+        if billed and all(end <= tier.above_quantity for tier in tiers):
+            return [(billed, unit_price)]
         steps = [(Decimal(0), Decimal(0))]
         steps += sorted((tier.above_quantity, tier.discount_percent) for tier in tiers)
         ends = [above for above, _ in steps[1:]] + [end]

@@ -15,6 +15,7 @@ from django.db import transaction as database
 from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts import cards, outbox, service_state
+from accounts.bulk import any_uuid
 from accounts.models import Account, AuditEvent, PauseReason, User
 from accounts.money import format_usd, usd
 from invoices import charging
@@ -50,7 +51,12 @@ def renew_due(*, now: datetime) -> RenewalReport:
     """Open every period that has begun, charge what is due, pause what stayed unpaid."""
     report = RenewalReport(opened=open_due_periods(now=now))
     for renewal in due(now=now):
-        status = _charge(renewal, now=now)
+        try:
+            status = _charge(renewal, now=now)
+        except Exception:
+            # Whatever is wrong with one account must not hold back the others.
+            log.exception("renewal_broke", renewal=renewal.pk)
+            continue
         if status == Status.PAID:
             report.paid += 1
         elif status == Status.FAILED:
@@ -66,10 +72,15 @@ def open_due_periods(*, now: datetime, account_ids: Sequence[UUID] | None = None
     """Open every period that has begun by `now`; return how many. One query when none has."""
     ended = Subscription.objects.filter(status__in=CURRENT_STATUSES, current_period_end__lte=now)
     if account_ids is not None:
-        ended = ended.filter(account_id__in=account_ids)
-    return sum(
-        _open_periods(pk, now=now) for pk in ended.order_by("pk").values_list("pk", flat=True)
-    )
+        ended = ended.filter(account_id__in=any_uuid(account_ids))
+    opened = 0
+    for pk in ended.order_by("pk").values_list("pk", flat=True):
+        try:
+            opened += _open_periods(pk, now=now)
+        except Exception:
+            # Whatever is wrong with one account must not hold back the others.
+            log.exception("period_not_opened", subscription=pk)
+    return opened
 
 
 @database.atomic
@@ -363,6 +374,10 @@ class RenewalFulfilment:
         if following is not None:
             Renewal.objects.filter(pk=following.pk).update(next_attempt_at=now)
             nudge()
+            if subscription.status == SubscriptionStatus.PAST_DUE:
+                # The next unpaid period has its own retries, counted from now.
+                subscription.past_due_since = now
+                subscription.save()
         elif subscription.status == SubscriptionStatus.PAST_DUE:
             subscription.status = SubscriptionStatus.ACTIVE
             subscription.past_due_since = None
