@@ -8,12 +8,11 @@ from django.db import transaction as database
 
 from accounts import cards
 from accounts.models import Account, AuditEvent, User
-from accounts.money import to_cents
 from invoices import charging
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
 from invoices.purposes import subject_of
-from plans import pricing, subscriptions
+from plans import periods, pricing, subscriptions
 from plans.models import Feature, Rental, Subscription
 
 
@@ -62,7 +61,9 @@ def _change(
     extra = pricing.rental_quantity_billed(
         held=quantity, included=included
     ) - pricing.rental_quantity_billed(held=holding, included=included)
-    cost = _cost_until_renewal(subscription, price.unit_price.amount * extra, now)
+    period = _period_at(subscription, now)
+    monthly = price.unit_price.amount * extra
+    cost = pricing.prorate(monthly, start=period.start, end=period.end, now=now)
     if cost < charging.SMALLEST_CHARGE:
         _hold(account, feature, quantity, now)
         _record(account, feature, quantity, by, now)
@@ -81,7 +82,7 @@ def _change(
                 quantity=Decimal(extra),
                 unit_price=price.unit_price.amount,
                 period_start=now,
-                period_end=subscription.current_period_end,
+                period_end=period.end,
             )
         ],
         status=Status.PROCESSING,
@@ -93,11 +94,11 @@ def _change(
     )
 
 
-def _cost_until_renewal(subscription: Subscription, monthly: Decimal, now: datetime) -> Decimal:
-    start, end = subscription.current_period_start, subscription.current_period_end
-    if start is None or end is None:
-        return to_cents(monthly)
-    return pricing.prorate(monthly, start=start, end=end, now=now)
+def _period_at(subscription: Subscription, now: datetime) -> periods.Period:
+    """Return the period that `now` belongs to, whether a beat has opened it yet or not."""
+    if subscription.anchor is None:
+        raise ValueError(f"{subscription} is in force without having begun.")
+    return periods.period_at(subscription.anchor, now)
 
 
 def open_rental(*, account: Account, feature: Feature) -> Rental | None:
@@ -110,7 +111,10 @@ def open_rental(*, account: Account, feature: Feature) -> Rental | None:
 def release_at_renewal(*, account: Account, at: datetime) -> None:
     """Let go of what was released during the period that ends at `at`."""
     releases = Rental.objects.select_for_update().filter(
-        account=account, ended_at__isnull=True, quantity_at_renewal__isnull=False
+        account=account,
+        ended_at__isnull=True,
+        quantity_at_renewal__isnull=False,
+        started_at__lte=at,
     )
     for rental in releases.select_related("feature"):
         _hold(account, rental.feature, rental.quantity_at_renewal or 0, at)
