@@ -132,7 +132,13 @@ def _balance_note(state: OverviewState) -> str:
         return "Usage beyond your credit. The next top-up settles it first."
     if state.balance == 0:
         return "Add credit to pay for usage beyond what your plan includes."
-    return ""
+    if state.forecast is None:
+        return ""
+    pace = f"at your average of {format_usd(state.forecast.per_day)} a day"
+    if state.forecast.days == 0:
+        return f"Lasts less than a day {pace}."
+    days = "about a day" if state.forecast.days == 1 else f"about {state.forecast.days} days"
+    return f"Lasts {days} {pace}."
 
 
 def _period(state: OverviewState) -> str:

@@ -23,7 +23,8 @@ from plans.models import (
     SubscriptionStatus,
     UsageRecord,
 )
-from wallet import topups
+from wallet import forecast, topups
+from wallet.forecast import Forecast
 from wallet.models import AutoRefill, Wallet
 
 ACTIVITY_ROWS = 5
@@ -52,6 +53,7 @@ class OverviewState:
     unpaid: Renewal | None
     unpaid_lines: tuple[NewLine, ...]
     next_lines: tuple[NewLine, ...]
+    forecast: Forecast | None
 
     @property
     def plan_version(self) -> PlanVersion | None:
@@ -105,6 +107,7 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
             if subscription and not unpaid
             else ()
         ),
+        forecast=forecast.run_out(wallet=wallet, now=now) if wallet else None,
     )
 
 

@@ -95,7 +95,7 @@ class Site:
             )
         else:
             response = self.client.get(path, follow=True, **headers)  # type: ignore[arg-type]
-        body = b"".join(response) if response.streaming else response.content  # type: ignore[call-overload]
+        body = b"".join(response) if response.streaming else response.content
         route.fulfill(status=response.status_code, headers=dict(response.headers), body=body)
 
 

@@ -14,8 +14,8 @@ from accounts.tests.factories import make_account, make_card
 from invoices import settlement
 from invoices.models import Purpose, Status, Transaction
 from invoices.tests.factories import LineSpec, make_transaction
-from plans import catalogue, subscriptions, usage
-from plans.models import Plan, PlanVersion
+from plans import catalogue, renewals, subscriptions, usage
+from plans.models import Feature, Plan, PlanVersion, Rental
 from plans.tests.factories import make_record
 from wallet import ledger
 from wallet.models import AutoRefill, EntryKind, Wallet
@@ -153,6 +153,41 @@ def busy_company(**fields: Any) -> Account:
         created_at=now - timedelta(hours=2),
         expires_at=now + timedelta(hours=22),
     )
+    return account
+
+
+def past_due_company(**fields: Any) -> Account:
+    """On growth, with two phone numbers; the second month's renewal was declined yesterday."""
+    now = timezone.now()
+    account = make_company(balance="12", **fields)
+    make_card(account, is_default=True)
+    start_plan(account, "growth", at=now - timedelta(days=32))
+    subscription = account.subscriptions.get()
+    Rental.objects.create(
+        account=account,
+        feature=Feature.objects.get(key="phone_number"),
+        quantity=5,
+        started_at=now - timedelta(days=31, hours=20),
+    )
+    renewals.open_due_periods(now=now)
+    renewal = subscription.renewals.get(number=2)
+    transaction = make_transaction(
+        account,
+        status=Status.PROCESSING,
+        purpose=Purpose.RENEWAL,
+        subject_id=renewal.pk,
+        created_at=now - timedelta(days=1),
+        lines=[
+            LineSpec(description=line.description, amount=line.amount)
+            for line in renewals.lines_of(renewal)
+        ],
+    )
+    declined = Payment(
+        Outcome.DECLINED,
+        failure_code="insufficient_funds",
+        failure_message="The card has insufficient funds.",
+    )
+    settlement.settle(transaction_id=transaction.pk, payment=declined, now=now - timedelta(days=1))
     return account
 
 

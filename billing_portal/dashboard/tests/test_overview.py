@@ -173,6 +173,26 @@ def test_spend_is_drawn_by_day_and_feature_with_a_table_behind() -> None:
     assert overview.spend_facts[0].value == "$5.75"
 
 
+@pytest.mark.parametrize(
+    ("balance", "note"),
+    [
+        ("42.18", "Lasts about 14 days at your average of $3.00 a day."),
+        ("3.10", "Lasts about a day at your average of $3.00 a day."),
+        ("1", "Lasts less than a day at your average of $3.00 a day."),
+        ("0", "Add credit to pay for usage beyond what your plan includes."),
+        ("-1", "Usage beyond your credit. The next top-up settles it first."),
+    ],
+)
+def test_the_balance_says_how_long_it_lasts(balance: str, note: str) -> None:
+    account = scenes.make_company(balance=str(Decimal(balance) + 12))
+    now = timezone.now()
+    scenes.start_plan(account, "payg", at=now - timedelta(days=5))
+    for days in (4, 3, 2, 1):
+        scenes.use(account, "call_minutes", "20", at=now - timedelta(days=days))
+
+    assert overview_of(account).balance.note == note
+
+
 def test_the_next_charge_is_itemised_with_its_card() -> None:
     account = scenes.make_company(balance="100")
     make_card(account, is_default=True)

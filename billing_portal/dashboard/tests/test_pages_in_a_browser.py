@@ -190,3 +190,13 @@ def test_the_card_field(
     url = settings.STRIPE_JS_URL  # type: ignore[attr-defined]
     pages = {"add-card": "/billing/payment-methods/add/"}
     look_at(browser, sign_in(account), pages, foreign={url: STRIPE_STUB})
+
+
+def test_a_past_due_company(browser: Browser, sign_in: Callable[..., Client]) -> None:
+    account = scenes.past_due_company()
+    failed = account.transactions.get(purpose="renewal")
+    pages = {
+        "past-due-overview": "/billing/",
+        "past-due-renewal": f"/billing/history/{failed.number}/",
+    }
+    look_at(browser, sign_in(account), pages)

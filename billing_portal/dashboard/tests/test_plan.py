@@ -143,3 +143,49 @@ def test_pay_now_when_nothing_is_due_says_so(account: Account, sign_in: SignIn) 
     response = sign_in(account).post("/billing/pay-now/", follow=True)
 
     assert "Nothing is unpaid." in response.content.decode()
+
+
+def test_an_unpaid_renewal_is_itemised_and_can_be_paid_at_once(
+    sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = scenes.past_due_company()
+    client = sign_in(account)
+
+    overview = client.get("/billing/").context["overview"]
+
+    assert overview.banners[0].title == "Your plan's renewal failed."
+    assert overview.banners[0].text.startswith("The card has insufficient funds. We try again on ")
+    assert (overview.banners[0].action, overview.banners[0].is_post) == ("Pay now", True)
+    assert overview.plan.badge == "Past due"
+    assert [(line.label, line.note, line.value) for line in overview.plan.charge.lines] == [
+        ("Growth plan", "", "$99.00"),
+        ("Phone number", "3 at $2.50", "$7.50"),
+    ]
+    assert overview.plan.charge.total == "$106.50"
+    assert "until then usage is deducted" in overview.allowance_note
+
+    charged: list[str] = []
+
+    def charge(**asked: object) -> Payment:
+        charged.append(str(asked["amount"].amount))  # type: ignore[attr-defined]
+        return Payment(
+            Outcome.SUCCEEDED, payment_intent_id="pi_1", amount_minor=41000, currency="omr"
+        )
+
+    monkeypatch.setattr(gateway, "charge_card", charge)
+    response = client.post("/billing/pay-now/", follow=True)
+
+    assert charged == ["41.000"]
+    assert "The renewal is paid." in response.content.decode()
+    assert response.context["overview"].plan.badge == "Active"
+
+
+def test_a_failed_renewal_can_be_paid_from_its_page(sign_in: SignIn) -> None:
+    account = scenes.past_due_company()
+    failed = account.transactions.get(purpose="renewal")
+
+    mine = sign_in(account).get(f"/billing/history/{failed.number}/").content.decode()
+    viewer = sign_in(account, role="viewer").get(f"/billing/history/{failed.number}/")
+
+    assert "/billing/pay-now/" in mine
+    assert "/billing/pay-now/" not in viewer.content.decode()
