@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils.cache import add_never_cache_headers
 
 from accounts.models import Account, Membership, User
 from accounts.roles import may_act
@@ -95,7 +96,10 @@ def member_page(view: MemberView) -> MemberView:
                 return redirect("admin:index")
             return render(request, "dashboard/no_account.html", status=403)
         request.member = member  # type: ignore[attr-defined]
-        return view(request, *args, **kwargs)
+        response = view(request, *args, **kwargs)
+        # Figures of money: neither a proxy nor the Back button may show old ones.
+        add_never_cache_headers(response)
+        return response
 
     return wrapped
 

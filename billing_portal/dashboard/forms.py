@@ -1,15 +1,19 @@
 """What a customer may type. Forms check the shape of input; rules are the services'."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 
 from accounts.money import format_usd
 from invoices.models import Purpose, Status
 from wallet import topups
 
+#: Nothing was paid before, and calendars end.
+_DAYS = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
 _AMOUNT = {"inputmode": "decimal", "autocomplete": "off", "class": "input"}
 
 
@@ -128,10 +132,14 @@ class HistoryFilterForm(forms.Form):
     date_from = forms.DateField(
         label="From",
         required=False,
+        validators=_DAYS,
         widget=forms.DateInput(attrs={"type": "date", "class": "input"}),
     )
     date_to = forms.DateField(
-        label="To", required=False, widget=forms.DateInput(attrs={"type": "date", "class": "input"})
+        label="To",
+        required=False,
+        validators=_DAYS,
+        widget=forms.DateInput(attrs={"type": "date", "class": "input"}),
     )
 
     def clean(self) -> dict[str, Any]:

@@ -40,6 +40,9 @@ def shown(client: Client, query: str = "") -> list[str]:
         ("?date_from=2026-03-02&date_to=2026-03-03", ["T-3", "T-2"]),
         ("?status=nonsense", ["T-4", "T-3", "T-2", "T-1"]),
         ("?date_from=yesterday", ["T-4", "T-3", "T-2", "T-1"]),
+        ("?date_to=9999-12-31", ["T-4", "T-3", "T-2", "T-1"]),
+        ("?date_from=0001-01-01", ["T-4", "T-3", "T-2", "T-1"]),
+        ("?status=%00&kind=%00", ["T-4", "T-3", "T-2", "T-1"]),
     ],
 )
 def test_filters(account: Account, sign_in: SignIn, query: str, numbers: list[str]) -> None:
@@ -173,6 +176,14 @@ def test_the_export_holds_what_the_filters_show(account: Account, sign_in: SignI
     lines = b"".join(response.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
     assert response["Content-Type"].startswith("text/csv")
     assert [line.split(",")[0] for line in lines] == ["Number", "T-2"]
+
+
+@pytest.mark.parametrize("number", ["T-none", "%00", "T%27", "..%2f", "💥", "x" * 5000])
+def test_a_number_that_is_none_is_not_found(account: Account, sign_in: SignIn, number: str) -> None:
+    client = sign_in(account)
+
+    assert client.get(f"/billing/history/{number}/").status_code == 404
+    assert client.get(f"/billing/history/{number}/receipt.pdf").status_code == 404
 
 
 def test_two_lines_of_the_same_moment_are_both_reached(account: Account, sign_in: SignIn) -> None:

@@ -136,6 +136,48 @@ def test_a_form_that_is_sent_again_does_not_pay_again(
     assert "$50.00 was added" in response.content.decode()
 
 
+def test_after_a_decline_the_page_offers_a_form_that_pays(
+    payer: Account, sign_in: SignIn, stripe: FakeStripe
+) -> None:
+    client = sign_in(payer)
+    stripe.outcome = Outcome.DECLINED
+    client.post(TOP_UP, form(payer))
+    stripe.outcome = Outcome.SUCCEEDED
+
+    fresh = client.get(TOP_UP).context["top_up"].key
+    client.post(TOP_UP, form(payer, key=fresh))
+
+    payer.wallet.refresh_from_db()
+    assert str(payer.wallet.balance) == "55.000000"
+
+
+def test_while_one_payment_is_open_no_second_one_is_made(
+    payer: Account, sign_in: SignIn, stripe: FakeStripe
+) -> None:
+    make_transaction(payer, status=Status.PROCESSING, obligation="top_up")
+
+    response = sign_in(payer).post(TOP_UP, form(payer))
+
+    assert response.status_code == 422
+    assert stripe.charges == []
+
+
+def test_figures_are_never_shown_from_a_cache(payer: Account, sign_in: SignIn) -> None:
+    assert "no-store" in sign_in(payer).get(TOP_UP)["Cache-Control"]
+
+
+def test_a_form_that_is_sent_again_with_another_amount_pays_that(
+    payer: Account, sign_in: SignIn, stripe: FakeStripe
+) -> None:
+    client = sign_in(payer)
+    client.post(TOP_UP, form(payer))
+
+    response = client.post(TOP_UP, form(payer, amount="100.00"), follow=True)
+
+    assert [str(charge["amount"].amount) for charge in stripe.charges] == ["19.250", "38.500"]
+    assert "$100.00 was added" in response.content.decode()
+
+
 def test_an_amount_that_was_not_shown_is_shown_first(
     payer: Account, sign_in: SignIn, stripe: FakeStripe
 ) -> None:
@@ -217,7 +259,10 @@ def test_leaving_the_payment_page_says_that_nothing_was_charged(
     assert "Nothing was charged" in response.content.decode()
 
 
-@pytest.mark.parametrize("query", ["", "?session_id=cs_none", "?number=T-none", "?canceled=1"])
+@pytest.mark.parametrize(
+    "query",
+    ["", "?session_id=cs_none", "?number=T-none", "?canceled=1", "?session_id=%00", "?number=%00"],
+)
 def test_a_return_that_belongs_to_nothing_is_not_found(
     payer: Account, sign_in: SignIn, query: str
 ) -> None:

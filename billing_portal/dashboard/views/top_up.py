@@ -1,5 +1,6 @@
 """Adding credit: with a saved card in one click, or on the hosted payment page."""
 
+import re
 from decimal import Decimal
 
 from django.conf import settings
@@ -33,10 +34,9 @@ from invoices.models import Status, Transaction
 from wallet import topups
 
 NAV = "billing-overview"
-#: The session remembers which form led to which payment, and the last payment page opened.
-SESSION_KEYS = "top_ups"
+#: The session remembers the last payment page opened.
 SESSION_PAGE = "payment_page"
-_KEYS_KEPT = 10
+_REFERENCE = re.compile(r"[\w-]{1,255}")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -74,11 +74,8 @@ def _pay(
 ) -> HttpResponse:
     """Charge the chosen card or open the payment page. A form sent twice pays once."""
     account, now = request.member.account, timezone.now()
-    done: dict[str, str] = request.session.get(SESSION_KEYS, {})
-    key = form.cleaned_data["key"]
-    if key and key in done:
-        return redirect(f"{reverse('top-up-return')}?number={done[key]}")
-    if form.cleaned_data["pay_with"] == HOSTED:
+    pay_with = form.cleaned_data["pay_with"]
+    if pay_with == HOSTED:
         here = reverse("top-up-return")
         transaction = topups.open_payment_page(
             account=account,
@@ -91,13 +88,18 @@ def _pay(
         )
         request.session[SESSION_PAGE] = transaction.number
         return redirect(transaction.checkout_url)
-    card = next(card for card in cards if str(card.pk) == form.cleaned_data["pay_with"])
+    card = next(card for card in cards if str(card.pk) == pay_with)
+    key = form.cleaned_data["key"]
     transaction = topups.charge_saved_card(
-        account=account, amount=amount, minimum=minimum, by=request.user, now=now, card=card
+        account=account,
+        amount=amount,
+        minimum=minimum,
+        by=request.user,
+        now=now,
+        card=card,
+        # With another amount or card it is another request, though the page was the same.
+        request_key=f"{key}:{amount:.2f}:{card.pk}" if key else "",
     )
-    if key:
-        kept = dict(list(done.items())[-(_KEYS_KEPT - 1) :])
-        request.session[SESSION_KEYS] = {**kept, key: transaction.number}
     if transaction.status == Status.PAID:
         messages.success(request, _paid_message(transaction))
         return redirect("billing-overview")
@@ -111,13 +113,11 @@ def top_up_return(request: MemberRequest) -> HttpResponse:
     account, now = request.member.account, timezone.now()
     own = Transaction.objects.filter(account=account)
     session_id, number = request.GET.get("session_id"), request.GET.get("number")
-    if session_id:
-        transaction = get_object_or_404(own, stripe_checkout_session_id=session_id)
-    else:
-        number = number or request.session.get(SESSION_PAGE)
-        if not number:
-            raise Http404
-        transaction = get_object_or_404(own, number=number)
+    reference = session_id or number or request.session.get(SESSION_PAGE) or ""
+    if not _REFERENCE.fullmatch(reference):
+        raise Http404
+    found = {"stripe_checkout_session_id" if session_id else "number": reference}
+    transaction = get_object_or_404(own, **found)
     transaction = checkout.refresh(transaction_id=transaction.pk, now=now)
     outcome = build_outcome(
         transaction,
