@@ -82,12 +82,14 @@ def open_transaction(
     card: Card | None = None,
     subject_id: int | None = None,
     obligation: str = "",
+    request_key: str = "",
     by: User | None = None,
 ) -> Transaction:
     """Record the intent to be paid the sum of `lines` (USD), at this moment's rate.
 
     Call it inside the transaction that makes the payment due. Raises AlreadyOpen while another
-    attempt at `obligation` is open, and ValidationError without a card that can be charged.
+    attempt at `obligation` is open, or when `request_key` led to one before, and ValidationError
+    without a card that can be charged.
     """
     if card is None and status == Status.PROCESSING:
         # Without one nothing would ever be asked, and the obligation would stay open for good.
@@ -104,6 +106,7 @@ def open_transaction(
                 status=status,
                 subject_id=subject_id,
                 obligation=obligation,
+                request_key=request_key,
                 amount=usd(total),
                 charged_amount=quote(total),
                 exchange_rate=settings.USD_TO_OMR,
@@ -127,7 +130,7 @@ def open_transaction(
                 for position, line in enumerate(lines, start=1)
             )
     except IntegrityError as error:
-        if "one_open_" in str(error):
+        if "one_open_" in str(error) or "one_attempt_per_request" in str(error):
             raise AlreadyOpen("A payment for this is under way. Wait for its outcome.") from error
         raise
     return transaction

@@ -52,6 +52,11 @@ class Transaction(models.Model):
         blank=True,
         help_text="What is owed. While one attempt at it is open, no second one is opened.",
     )
+    request_key = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="Of the form that asked for it: sent again, it leads to this attempt.",
+    )
     amount = MoneyField(max_digits=12, decimal_places=2, default_currency="USD")
     charged_amount = MoneyField(max_digits=12, decimal_places=3, default_currency="OMR")
     exchange_rate = models.DecimalField(max_digits=12, decimal_places=6)
@@ -94,6 +99,11 @@ class Transaction(models.Model):
                 fields=["account", "obligation"],
                 condition=Q(status__in=OPEN_STATUSES) & ~Q(obligation=""),
                 name="one_open_attempt_per_obligation",
+            ),
+            models.UniqueConstraint(
+                fields=["account", "request_key"],
+                condition=~Q(request_key=""),
+                name="one_attempt_per_request",
             ),
             models.UniqueConstraint(
                 fields=["account"],

@@ -68,28 +68,39 @@ def charge_saved_card(
     by: User | None,
     now: datetime,
     card: Card | None = None,
+    request_key: str = "",
 ) -> Transaction:
     """Charge `amount` USD to `card`, or to the default card, and credit it once it is paid.
 
-    Returns the transaction: paid, failed, or processing when Stripe gave no answer. Raises
-    ValidationError for an amount that can't be bought, without a card, or while another one-click
-    top-up is under way (a second click must not be a second charge).
+    Returns the transaction: paid, failed, or processing when Stripe gave no answer. Asked again
+    under the same `request_key`, at whatever moment, it returns the same one, unless that failed:
+    then it tries anew. Raises ValidationError for an amount that can't be bought, without a card,
+    or while another one-click top-up is under way (a second click must not be a second charge).
     """
     check_amount(amount, minimum=minimum)
     card = card or cards.default_card(account=account)
     if card is None:
         raise ValidationError("Add a payment method first, or pay on the payment page.")
-    with database.atomic(durable=True):
-        transaction = charging.open_transaction(
-            account=account,
-            purpose=Purpose.TOP_UP,
-            lines=[NewLine(DESCRIPTION, amount)],
-            status=Status.PROCESSING,
-            card=card,
-            obligation="top_up",
-            by=by,
-            now=now,
-        )
+    same_request = Transaction.objects.filter(account=account, request_key=request_key)
+    same_request = same_request.exclude(request_key="")
+    try:
+        with database.atomic(durable=True):
+            same_request.filter(status=Status.FAILED).update(request_key="")
+            transaction = charging.open_transaction(
+                account=account,
+                purpose=Purpose.TOP_UP,
+                lines=[NewLine(DESCRIPTION, amount)],
+                status=Status.PROCESSING,
+                card=card,
+                obligation="top_up",
+                request_key=request_key,
+                by=by,
+                now=now,
+            )
+    except charging.AlreadyOpen:
+        if (earlier := same_request.first()) is None:
+            raise
+        return earlier
     return charging.execute(transaction_id=transaction.pk, now=now)
 
 

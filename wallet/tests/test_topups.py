@@ -1,12 +1,15 @@
 """Top-ups with the saved card; payment pages are in invoices/tests/test_checkout.py."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection
 from djmoney.money import Money
 
 from accounts.models import Account, Card, Message
@@ -31,10 +34,17 @@ def alice(add_card: Callable[..., Card]) -> Account:
     return make_payer(add_card, "5", name="Alice Trading")
 
 
-def top_up(account: Account, amount: str = "25", minimum: Decimal = MINIMUM) -> Transaction:
+def top_up(
+    account: Account, amount: str = "25", minimum: Decimal = MINIMUM, request_key: str = ""
+) -> Transaction:
     """Top up with one click."""
     return topups.charge_saved_card(
-        account=account, amount=Decimal(amount), minimum=minimum, by=None, now=NOW
+        account=account,
+        amount=Decimal(amount),
+        minimum=minimum,
+        by=None,
+        now=NOW,
+        request_key=request_key,
     )
 
 
@@ -115,6 +125,54 @@ def test_a_second_click_while_the_first_is_under_way_is_no_second_charge(
     with pytest.raises(ValidationError, match="under way"):
         top_up(alice)
     checkout.sweep(now=NOW + timedelta(minutes=2))
+    assert balance_of(alice) == 30
+    assert len(payments(purpose="top_up")) == 1
+
+
+def test_a_form_sent_again_is_no_second_charge(
+    alice: Account, add_card: Callable[..., Card]
+) -> None:
+    first = top_up(alice, request_key="form-1")
+    assert top_up(alice, request_key="form-1").pk == first.pk
+    assert balance_of(alice) == 30
+    assert top_up(alice, request_key="form-2").pk != first.pk
+    assert balance_of(alice) == 55
+    bob = make_payer(add_card)
+    assert top_up(bob, request_key="form-1").account_id == bob.pk
+
+
+def test_a_form_sent_again_meanwhile_leads_to_the_same_payment(
+    alice: Account, sandbox: "Sandbox"
+) -> None:
+    lose_answers(sandbox)
+    first = top_up(alice, request_key="form-1")
+    again = top_up(alice, request_key="form-1")
+    assert (again.pk, again.status) == (first.pk, Status.PROCESSING)
+    with pytest.raises(ValidationError, match="under way"):
+        top_up(alice, request_key="form-2")
+
+
+def test_a_form_sent_again_after_a_decline_tries_again(alice: Account, sandbox: "Sandbox") -> None:
+    decline_from_now_on(sandbox, alice.cards.get(), "insufficient_funds")
+    assert top_up(alice, request_key="form-1").status == Status.FAILED
+    decline_from_now_on(sandbox, alice.cards.get(), None)
+    bought = top_up(alice, request_key="form-1")
+    assert bought.status == Status.PAID
+    assert top_up(alice, request_key="form-1").pk == bought.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_form_sent_by_many_at_once_is_one_charge(alice: Account) -> None:
+    def send(delay: float) -> int:
+        try:
+            time.sleep(delay)  # some come while the first is charged, some just after
+            return top_up(alice, request_key="form-1").pk
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(10) as pool:
+        opened = set(pool.map(send, (place * 0.02 for place in range(10))))
+    assert len(opened) == 1
     assert balance_of(alice) == 30
     assert len(payments(purpose="top_up")) == 1
 
