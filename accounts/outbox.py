@@ -7,7 +7,7 @@ between sending and noting it sends again, under the same Message-ID.
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -32,6 +32,67 @@ BACKOFF = (
 MAXIMUM_ATTEMPTS = len(BACKOFF) + 1
 
 
+def email(
+    *,
+    account: Account,
+    event: str,
+    key: str,
+    context: Mapping[str, object],
+    now: datetime,
+    recipient: str = "",
+) -> Message:
+    """Return an e-mail to be recorded, once per `key`: say in it what the message is about.
+
+    `context` is JSON, shaped as notices.py says for `event`. Goes to the account's contact address
+    unless `recipient` is given. Raises ValueError for an unknown event or an incomplete context.
+    """
+    payload = dict(context)
+    if missing := missing_from(event, payload):
+        raise ValueError(f"The notice {event} also needs {', '.join(sorted(missing))}.")
+    return Message(
+        account=account,
+        channel=MessageChannel.EMAIL,
+        event=event,
+        key=key,
+        recipient=recipient or account.contact_email,
+        payload=payload,
+        created_at=now,
+        next_attempt_at=now,
+    )
+
+
+def platform_event(
+    *,
+    account: Account,
+    event: str,
+    key: str,
+    data: Mapping[str, object],
+    now: datetime,
+) -> Message:
+    """Return an event (`services.paused`) the platform is to be told of, once per `key`.
+
+    `data` is JSON.
+    """
+    return Message(
+        account=account,
+        channel=MessageChannel.PLATFORM,
+        event=event,
+        key=key,
+        payload=dict(data),
+        created_at=now,
+        next_attempt_at=now,
+    )
+
+
+def record(messages: Iterable[Message]) -> None:
+    """Record messages in one statement. Call it inside the transaction of the change.
+
+    What was recorded under the same key before stands: a change attempted twice at once must not
+    fail for its message.
+    """
+    Message.objects.bulk_create(messages, ignore_conflicts=True)
+
+
 def record_email(
     *,
     account: Account,
@@ -41,27 +102,11 @@ def record_email(
     now: datetime,
     recipient: str = "",
 ) -> None:
-    """Record that an e-mail is to be sent, once per `key`: say in it what the message is about.
-
-    Call it inside the transaction of the change. `context` is JSON, shaped as notices.py says for
-    `event`. Goes to the account's contact address unless `recipient` is given. Raises ValueError
-    for an unknown event or an incomplete context.
-    """
-    payload = dict(context)
-    if missing := missing_from(event, payload):
-        raise ValueError(f"The notice {event} also needs {', '.join(sorted(missing))}.")
-    _record(
-        Message(
-            account=account,
-            channel=MessageChannel.EMAIL,
-            event=event,
-            key=key,
-            recipient=recipient or account.contact_email,
-            payload=payload,
-            created_at=now,
-            next_attempt_at=now,
-        )
+    """Record one e-mail; see email()."""
+    message = email(
+        account=account, event=event, key=key, context=context, now=now, recipient=recipient
     )
+    record([message])
 
 
 def record_platform_event(
@@ -72,21 +117,8 @@ def record_platform_event(
     data: Mapping[str, object],
     now: datetime,
 ) -> None:
-    """Record that the platform is to be told of `event` (`services.paused`), once per `key`.
-
-    Call it inside the transaction of the change. `data` is JSON.
-    """
-    _record(
-        Message(
-            account=account,
-            channel=MessageChannel.PLATFORM,
-            event=event,
-            key=key,
-            payload=dict(data),
-            created_at=now,
-            next_attempt_at=now,
-        )
-    )
+    """Record one event for the platform; see platform_event()."""
+    record([platform_event(account=account, event=event, key=key, data=data, now=now)])
 
 
 def deliver_due(*, now: datetime, limit: int = 100) -> int:
@@ -149,8 +181,3 @@ def _send(message: Message, *, now: datetime) -> bool:
         return False
     this_one.update(sent_at=now, last_error="")
     return True
-
-
-def _record(message: Message) -> None:
-    # ON CONFLICT DO NOTHING: a change attempted twice at once must not fail for its message.
-    Message.objects.bulk_create([message], ignore_conflicts=True)

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from accounts import outbox
-from accounts.models import Account, AuditEvent, PauseReason, User
+from accounts.models import Account, AuditEvent, Message, PauseReason, User
 
 _ADD = """
 UPDATE accounts_account SET pause_reasons = array_append(pause_reasons, %(reason)s)
@@ -98,23 +98,27 @@ def _record(
         for account_id, _ in changed
     )
     accounts = Account.objects.in_bulk(flipped)
+    messages: list[Message] = []
     for event in events:
         account = accounts.get(event.account_id) if event.account_id else None
         if account is None:
             continue
         key = f"{action}:{event.pk}"
-        outbox.record_email(
-            account=account,
-            event=action,
-            key=key,
-            context={"reasons": account.pause_reasons, "path": "/billing/"},
-            now=now,
-        )
-        outbox.record_platform_event(
-            account=account,
-            event=action.replace("_", "."),
-            key=key,
-            data={"reasons": account.pause_reasons},
-            now=now,
-        )
+        messages += [
+            outbox.email(
+                account=account,
+                event=action,
+                key=key,
+                context={"reasons": account.pause_reasons, "path": "/billing/"},
+                now=now,
+            ),
+            outbox.platform_event(
+                account=account,
+                event=action.replace("_", "."),
+                key=key,
+                data={"reasons": account.pause_reasons},
+                now=now,
+            ),
+        ]
+    outbox.record(messages)
     return sorted(flipped)

@@ -184,3 +184,16 @@ def test_a_refill_is_looked_at_after_the_balance_falls_below_its_threshold(
     assert nudged == []
     usage.record(records=[make_record(account, 1)], now=NOW)
     assert nudged == [account.pk]
+
+
+def test_pausing_forty_accounts_takes_as_many_statements_as_pausing_five() -> None:
+    version = make_version(included="0")
+    counts = []
+    for number in (5, 40):
+        accounts = [make_customer(version=version, balance="0.01") for _ in range(number)]
+        records = [make_record(account, id="the-last-call") for account in accounts]
+        counts.append(count_statements(records))
+        paused = Account.objects.filter(pause_reasons=["negative_balance"])
+        assert paused.filter(pk__in=[account.pk for account in accounts]).count() == number
+
+    assert counts[0] == counts[1]
