@@ -8,10 +8,12 @@ Only the worker is missing, so that a test says when its work is done.
 import json
 import os
 import re
+import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.core import mail
+from django.db import connection
 from django.utils import timezone
 from playwright.sync_api import (
     BrowserContext,
@@ -264,11 +267,15 @@ class Visitor:
     def sign_in(self, email: str, password: str = PASSWORD) -> None:
         """Sign in through the form, and arrive at the Overview."""
         self.open("/")
+        self.fills_in_sign_in(email, password)
+        self.sees("Billing Overview")
+
+    def fills_in_sign_in(self, email: str, password: str = PASSWORD) -> None:
+        """Sign in where the site asks for it."""
         self.sees("Sign in to billing")
         self.page.get_by_label("Email").fill(email)
         self.page.get_by_label("Password", exact=True).fill(password)
         self.press("Sign in")
-        self.sees("Billing Overview")
 
     def sign_out(self) -> None:
         """Sign out through the menu."""
@@ -289,10 +296,11 @@ class Visitor:
         """Type a card into the field that Stripe draws on our page."""
         type_card(self.page.frame_locator('iframe[title="Secure card number input frame"]'), number)
 
-    def pass_challenge(self) -> None:
-        """Tell the bank that it is you."""
+    def answer_challenge(self, *, passed: bool) -> None:
+        """Tell the bank that it is you, or that it is not."""
         dialog = self.page.get_by_role("dialog", name="3-D Secure authentication")
-        button = dialog.frame_locator("iframe").locator("#test-source-authorize-3ds")
+        answer = "authorize" if passed else "fail"
+        button = dialog.frame_locator("iframe").locator(f"#test-source-{answer}-3ds")
         button.wait_for()
         self.picture()
         button.click()
@@ -317,6 +325,21 @@ class Visitor:
         assert self.page.evaluate(
             "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         ), f"{self.page.url} scrolls sideways"
+
+
+def at_once(count: int, work: Callable[[], int]) -> list[int]:
+    """Do the same in several threads at the same moment."""
+    barrier = threading.Barrier(count)
+
+    def run(_: int) -> int:
+        try:
+            barrier.wait(timeout=PATIENCE_SECONDS)
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
 
 
 def type_card(where: Page | FrameLocator, number: str) -> None:
