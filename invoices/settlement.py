@@ -119,9 +119,11 @@ def _settle_failed(transaction: Transaction, payment: Payment, now: datetime) ->
     transaction.stripe_payment_intent_id = payment.payment_intent_id
     transaction.failure_code = payment.failure_code or "canceled"
     transaction.failure_message = payment.failure_message or "The payment was canceled."
-    transaction.save()
     fulfilment = fulfilment_of(transaction)
+    # Before the row is written: whoever opens another attempt has locked what failed() locks, and
+    # would wait for this row while we wait for theirs.
     fulfilment.failed(transaction=transaction, now=now)
+    transaction.save()
     if not fulfilment.announces_failure:
         outbox.record_email(
             account=transaction.account,

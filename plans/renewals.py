@@ -74,18 +74,21 @@ def open_due_periods(*, now: datetime, account_ids: Sequence[UUID] | None = None
     if account_ids is not None:
         ended = ended.filter(account_id__in=any_uuid(account_ids))
     opened = 0
-    for pk in ended.order_by("pk").values_list("pk", flat=True):
+    for pk, account_id in ended.order_by("pk").values_list("pk", "account_id"):
         try:
-            opened += _open_periods(pk, now=now)
+            opened += _open_periods(pk, account_id=account_id, now=now)
         except Exception:
-            # Whatever is wrong with one account must not hold back the others.
+            if account_ids is not None:
+                raise
+            # In a sweep, whatever is wrong with one account must not hold back the others.
             log.exception("period_not_opened", subscription=pk)
     return opened
 
 
 @database.atomic
-def _open_periods(subscription_id: int, *, now: datetime) -> int:
+def _open_periods(subscription_id: int, *, account_id: UUID, now: datetime) -> int:
     """Open the subscription's periods up to `now`, oldest first, looking again under its lock."""
+    subscriptions.lock_account(account_id=account_id)
     subscription = (
         Subscription.objects.select_for_update(no_key=True, of=("self",))
         .select_related("plan_version__plan", "account")
@@ -352,6 +355,7 @@ class RenewalFulfilment:
 
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
         """Mark the period paid, grant its allowance and end being past due when all is paid."""
+        subscriptions.lock_account(account_id=transaction.account_id)
         renewal = (
             Renewal.objects.select_for_update(no_key=True, of=("self",))
             .select_related("subscription", "plan_version__plan")

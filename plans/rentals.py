@@ -38,7 +38,7 @@ def set_quantity(
 def _change(
     *, account: Account, feature: Feature, quantity: int, now: datetime, by: User | None
 ) -> Transaction | None:
-    account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    account = subscriptions.lock_account(account_id=account.pk)
     subscription = subscriptions.current(account=account)
     price = None
     if subscription is not None:
@@ -148,6 +148,7 @@ class RentalFulfilment:
 
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
         """Hold what was asked for; a payment that comes after it was given up is credit."""
+        subscriptions.lock_account(account_id=transaction.account_id)
         asked = (
             Rental.objects.select_for_update(of=("self",))
             .select_related("feature")

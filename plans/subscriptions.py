@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
@@ -44,6 +45,17 @@ class Preview:
     amount: Decimal
     charged_amount: Money
     period: periods.Period
+
+
+def lock_account(*, account_id: UUID) -> Account:
+    """Lock what an account holds, and return it. Call it first in a transaction.
+
+    Whoever decides what is owed and whoever carries out what was paid take this lock, so that
+    neither sees half of the other. The wallet comes first, as for whoever moves a balance: one
+    order everywhere is what keeps them from deadlocking.
+    """
+    ledger.lock(account_ids=[account_id])
+    return Account.objects.select_for_update(no_key=True).get(pk=account_id)
 
 
 def current(*, account: Account) -> Subscription | None:
@@ -133,7 +145,7 @@ def start_free(*, account: Account, plan_version: PlanVersion, now: datetime) ->
     """
     if plan_version.monthly_price.amount:
         raise ValidationError(f"{plan_version.plan.name} has to be paid for first.")
-    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    lock_account(account_id=account.pk)
     if current(account=account) is not None:
         raise ValidationError("There is a subscription already.")
     subscription = Subscription(account=account, plan_version=plan_version, created_at=now)
@@ -215,7 +227,7 @@ def subscribe(
         start_free(account=account, plan_version=plan_version, now=now)
         return None
     with database.atomic(durable=True):
-        account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+        account = lock_account(account_id=account.pk)
         check_may_subscribe(account=account)
         subscription = _waiting_for_payment(account=account, plan_version=plan_version, now=now)
         transaction = charging.open_transaction(
@@ -310,6 +322,7 @@ class PlanFulfilment:
 
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
         """Begin period 1 of the subscription that was paid for."""
+        lock_account(account_id=transaction.account_id)
         subscription = (
             Subscription.objects.select_for_update(no_key=True, of=("self",))
             .select_related("plan_version__plan")
