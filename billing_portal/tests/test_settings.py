@@ -84,6 +84,7 @@ def test_the_sandbox_stripe_is_never_used_in_production() -> None:
 
 def test_a_laptop_needs_nothing_but_a_folder(tmp_path: Path) -> None:
     done = start(SHOW, {"DATA_DIR": str(tmp_path / "data")})
+    assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
 
     assert shown["DEBUG"] is True
