@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -10,8 +11,11 @@ from playwright.sync_api import expect
 from pypdf import PdfReader
 
 from accounts.models import Account, Card, CardStatus
+from accounts.tests.stripe_side import decline_from_now_on
 from billing_portal.dashboard.tests.scenes import make_member
 from invoices.models import Transaction
+from plans import provisioning, renewals, subscriptions
+from plans.models import Plan
 from tests.conftest import Visit
 from tests.live_portal import (
     MASTERCARD,
@@ -26,7 +30,7 @@ from tests.live_portal import (
 )
 from wallet import refills
 
-AddCard = Callable[[Account], Card]
+AddCard = Callable[..., Card]
 
 pytestmark = pytest.mark.browser
 
@@ -338,6 +342,41 @@ def test_credit_appears_once_however_late_and_often_webhooks_come(
     portal.webhooks_delivered()
     assert portal.kinds_of_credit(account) == ["top_up"]
     assert portal.balance(account) == "25.000000"
+
+
+def test_a_renewal_that_was_declined_is_paid_by_hand(
+    portal: Portal, visit: Visit, add_card: AddCard
+) -> None:
+    now = timezone.now()
+    last_month = now - timedelta(days=32)
+    account = provisioning.provision(
+        external_id="bahla", name="Bahla Pottery", owner_email="maha@bahla.test", now=last_month
+    )
+    give_password("maha@bahla.test")
+    card = add_card(account, now=last_month)
+    growth = subscriptions.latest_version(plan=Plan.objects.get(slug="growth"))
+    assert growth is not None
+    subscriptions.subscribe(account=account, plan_version=growth, by=None, now=last_month)
+    decline_from_now_on(portal.sandbox, card, "insufficient_funds")
+    assert renewals.renew_due(now=now).failed == 1
+
+    owner = visit()
+    owner.sign_in("maha@bahla.test")
+    owner.reads("Your plan's renewal failed. The card has insufficient funds.")
+    assert portal.platform.authorization(account)["allowed"]  # for seven days
+    owner.panel("Growth plan").get_by_role("button", name="Pay now").click()
+    owner.sees("Renewal")
+    owner.reads("The card has insufficient funds. Nothing was charged.")
+    decline_from_now_on(portal.sandbox, card, None)
+    owner.press("Pay now")
+    owner.sees("Billing Overview")
+    owner.reads("The renewal is paid. Thank you.")
+    expect(owner.panel("Growth plan")).to_contain_text("Active")
+    owner.go("Billing History")
+    badges = owner.panel("Transactions").locator("tbody tr .badge")
+    expect(badges).to_have_text(["Paid", "Failed", "Failed", "Paid"])
+    subscription = account.subscriptions.get(status="active")
+    assert subscription.current_period_number == 2
 
 
 def test_a_viewer_sees_everything_and_changes_nothing(
