@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from urllib.parse import urlencode
 
@@ -22,6 +22,8 @@ TONES = {
 }
 #: A card that expires this month or next is said to expire soon, as in accounts.cards.expiring.
 SOON_MONTHS = 1
+#: After that nobody remembers what a failed payment was for.
+RETRY_IS_OFFERED_FOR = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ def transaction_row(
     lines = list(transaction.lines.all())
     paid, failed = status == Status.PAID, status == Status.FAILED
     buys_credit = transaction.purpose in (Purpose.TOP_UP, Purpose.AUTO_REFILL)
+    is_recent = now - transaction.created_at < RETRY_IS_OFFERED_FOR
+    is_retryable = (failed or is_over) and is_recent and may_act
     resumable = status == Status.CHECKOUT and not is_over and may_act
     return TransactionRow(
         number=transaction.number,
@@ -119,7 +123,7 @@ def transaction_row(
         charged=format_omr(transaction.charged_amount.amount),
         receipt_href=reverse("billing-history-receipt", args=[transaction.number]) if paid else "",
         continue_href=transaction.checkout_url if resumable else "",
-        retry_href=retry_href(transaction) if (failed or is_over) and may_act else "",
+        retry_href=retry_href(transaction) if is_retryable else "",
     )
 
 

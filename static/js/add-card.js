@@ -1,5 +1,5 @@
 // The card field. Stripe.js draws it in its own frame, so that a card number never reaches this site.
-import { setBusy } from "./app.js";
+import { setBusy } from "./busy.js";
 
 const form = document.querySelector("#add-card");
 const problem = form.querySelector("#card-error");

@@ -1,4 +1,5 @@
 // Makes plain forms smoother. Every page works without it (only the card field needs a script).
+import { setBusy } from "./busy.js";
 
 // One submit is one submit: the button shows progress and a second press does nothing.
 document.addEventListener("submit", (event) => {
@@ -17,20 +18,6 @@ window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-busy]")) delete form.dataset.busy;
   for (const button of document.querySelectorAll(".is-busy")) setBusy(button, false);
 });
-
-export function setBusy(button, busy) {
-  if (!button) return;
-  button.classList.toggle("is-busy", busy);
-  if (busy) button.setAttribute("aria-disabled", "true");
-  else button.removeAttribute("aria-disabled");
-  const label = button.querySelector("[data-label]") ?? button;
-  if (busy && button.dataset.busyText) {
-    button.dataset.idleText = label.textContent;
-    label.textContent = button.dataset.busyText;
-  } else if (!busy && button.dataset.idleText) {
-    label.textContent = button.dataset.idleText;
-  }
-}
 
 // A chosen preset is written on the button ("Add $50.00"); an own amount and a preset exclude each other.
 for (const form of document.querySelectorAll("form[data-presets]")) {

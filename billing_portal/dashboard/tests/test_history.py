@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Account
@@ -144,7 +145,8 @@ def test_an_expired_payment_page_can_t_be_continued_but_tried_again(
         amount="75.00",
         status=Status.CHECKOUT,
         checkout_url="https://checkout.example/over",
-        expired_at=START,
+        created_at=timezone.now() - timedelta(days=2),
+        expired_at=timezone.now() - timedelta(days=1),
     )
 
     html = sign_in(account).get("/billing/history/T-1/").content.decode()
