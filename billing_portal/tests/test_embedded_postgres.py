@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,14 @@ url = embedded_postgres.start(data_dir)
 print(url, flush=True)
 """
 UNTIL_TOLD = USE + "sys.stdin.readline()"
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Not pytest's own: each session that starts closes pytest's folder to other users again,
+    and as root PostgreSQL runs as one."""
+    with tempfile.TemporaryDirectory(prefix="billing-portal-", ignore_cleanup_errors=True) as path:
+        yield Path(path)
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,14 @@ from billing_portal import settings
 shown = {name: value for name, value in vars(settings).items() if name.isupper()}
 print(json.dumps(shown, default=lambda value: type(value).__name__))
 """
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Not pytest's own: each session that starts closes pytest's folder to other users again,
+    and as root PostgreSQL runs as one."""
+    with tempfile.TemporaryDirectory(prefix="billing-portal-", ignore_cleanup_errors=True) as path:
+        yield Path(path)
 
 
 def start(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
