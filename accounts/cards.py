@@ -219,6 +219,9 @@ def _save_confirmed(*, now: datetime) -> int:
     ).exclude(id__in=Card.objects.values("stripe_setup_intent_id"))
     saved = 0
     for intent in confirmed:
+        method_id = intent.stripe_data.get("payment_method")
+        if Card.objects.filter(stripe_payment_method_id=method_id).exists():
+            continue  # a second setup of a saved card: there is nothing to ask Stripe about
         customer_id = intent.stripe_data.get("customer") or ""
         account = Account.objects.exclude(stripe_customer_id="").filter(
             stripe_customer_id=customer_id

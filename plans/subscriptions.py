@@ -161,7 +161,9 @@ def preview(*, account: Account, plan_version: PlanVersion, now: datetime) -> Pr
         period=period,
         held=rentals_held(account=account),
     )
-    lines += _credit_for_unused_rentals(account, now, limit=plan_version.monthly_price.amount)
+    # Something is always left to charge: it is the payment that begins the period.
+    limit = sum((line.amount for line in lines), Decimal(0)) - charging.SMALLEST_CHARGE
+    lines += _credit_for_unused_rentals(account, now, limit=limit)
     amount = sum((line.amount for line in lines), Decimal(0))
     return Preview(
         plan_version=plan_version,
@@ -197,7 +199,7 @@ def _credit_for_unused_rentals(account: Account, now: datetime, *, limit: Decima
         held=rentals_held(account=account),
     ):
         unused = pricing.prorate(line.amount, start=old_period.start, end=old_period.end, now=now)
-        unused = min(unused, limit)
+        unused = min(unused, max(limit, Decimal(0)))
         limit -= unused
         if unused:
             lines.append(

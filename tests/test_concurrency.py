@@ -133,7 +133,7 @@ def test_fifty_refills_at_once_are_one_charge_and_one_credit(add_card: AddCard) 
     switch_on(alice, threshold="20", amount="25")
     move(alice, "-0.01")
     results = at_once(*[lambda: refills.refill_due(now=NOW)] * 50)
-    assert sorted(results) == [0] * 49 + [1]
+    assert (results.count(0), results.count(1)) == (49, 1)
     assert balance_of(alice) == Decimal("44.99")
     assert len(payments(purpose="auto_refill")) == 1
 
@@ -141,7 +141,12 @@ def test_fifty_refills_at_once_are_one_charge_and_one_credit(add_card: AddCard) 
 def test_concurrent_entries_of_one_wallet_lose_nothing() -> None:
     alice = make_account()
     make_wallet(alice)
-    results = at_once(*[lambda: [move(alice, "1.000001") for _ in range(5)]] * 10)
+
+    def earn() -> None:
+        for _ in range(5):
+            move(alice, "1.000001")
+
+    results = at_once(*[earn] * 10)
     assert refused(results) == 0
     assert balance_of(alice) == Decimal("50.00005")
     sequences = Entry.objects.filter(account=alice).order_by("sequence")
@@ -294,11 +299,16 @@ def test_taking_a_rental_four_times_at_once_is_paid_once(add_card: AddCard) -> N
 def test_free_plans_and_money_moving_at_once_never_deadlock(sandbox: "Sandbox") -> None:
     """One takes account then wallet, the other wallet then account."""
     alice, payg = provision(now=ANCHOR), version_of("payg")
+
+    def go_up_and_down() -> None:
+        for amount in ("-5", "6") * 3:
+            move(alice, amount)
+
     for _ in range(5):
         Subscription.objects.filter(account=alice).update(status="canceled", ended_at=ANCHOR)
         results = at_once(
             lambda: subscriptions.start_free(account=alice, plan_version=payg, now=ANCHOR),
-            lambda: [move(alice, amount) for amount in ("-5", "6") * 3],
+            go_up_and_down,
         )
         assert [result for result in results if isinstance(result, Exception)] == []
 

@@ -16,6 +16,7 @@ from accounts.models import Account, Card, Message
 from accounts.tests.stripe_side import decline_from_now_on, lose_answers, payments
 from invoices import charging, checkout, settlement
 from invoices.models import Purpose, Status, Transaction
+from invoices.purposes import subject_of
 from plans import renewals, rentals
 from plans.models import (
     Allowance,
@@ -140,7 +141,7 @@ def test_a_beat_that_was_away_for_two_months_bills_each_period_once_oldest_first
         renewals.renew_due(now=back + timedelta(minutes=minute))
     assert [status for _, _, status in periods_of(alice)] == ["paid"] * 4
     paid = Transaction.objects.filter(account=alice, purpose=Purpose.RENEWAL).order_by("pk")
-    numbers = [Renewal.objects.get(pk=each.subject_id).number for each in paid]
+    numbers = [Renewal.objects.get(pk=subject_of(each)).number for each in paid]
     assert numbers == [2, 3, 4]
     assert len(payments(purpose="renewal")) == 3
 

@@ -143,6 +143,19 @@ def test_rentals_paid_for_already_are_not_paid_twice(alice: Account) -> None:
     assert paid.amount.amount == Decimal("66.60")
 
 
+def test_many_rentals_paid_for_already_are_not_paid_twice_either(alice: Account) -> None:
+    """100 seats at $12 for 30 days, after 3 of them: $1,080 of $1,200 are unused."""
+    rentals.set_quantity(account=alice, feature=feature("user_seat"), quantity=100, now=NOW)
+    paid = subscribe(alice)
+    lines = [(line.description, line.amount.amount) for line in paid.lines.all()]
+    assert lines == [
+        ("Growth plan", Decimal("99.00")),
+        ("User seat", Decimal("970.00")),  # 97 beyond the three included
+        ("Unused: User seat", Decimal("-1068.40")),  # as much as leaves something to charge
+    ]
+    assert paid.amount.amount == Decimal("0.60")
+
+
 def test_a_paid_plan_needs_a_card(sandbox: "Sandbox") -> None:
     account = provision(plan="payg")
     with pytest.raises(ValidationError, match="Add a payment method"):
