@@ -1,8 +1,8 @@
 """What the browser tests share: one Chromium, and a portal that runs for real."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.cache import cache
@@ -14,11 +14,11 @@ from pytest_django.live_server_helper import LiveServer
 from accounts import webhooks
 from billing_portal import settings as imported_settings
 from billing_portal.dashboard.tests.browser import FLAGS
-from conftest import Sandbox
 from plans import catalogue
-from tests.live_portal import LISTEN, PATIENCE_SECONDS, Platform, Portal, Visitor
+from tests.live_portal import LISTEN, PATIENCE_SECONDS, Platform, Portal, Visit, Visitor
 
-Visit = Callable[..., Visitor]
+if TYPE_CHECKING:
+    from conftest import Sandbox
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def browser(chromium_path: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def portal(
-    transactional_db: None, live_server: LiveServer, sandbox: Sandbox, settings: Settings
+    transactional_db: None, live_server: LiveServer, sandbox: "Sandbox", settings: Settings
 ) -> Iterator[Portal]:
     """A portal that is told by Stripe's webhooks; its books must be right in the end."""
     settings.PORTAL_URL = live_server.url

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from django.core import mail
@@ -37,9 +37,11 @@ from accounts import api_keys, gateway
 from accounts.models import Account, User
 from accounts.money import to_minor_units
 from billing_portal import audit
-from conftest import Sandbox
 from invoices.models import Status, Transaction
 from wallet.models import Wallet
+
+if TYPE_CHECKING:
+    from conftest import Sandbox
 
 PASSWORD = "a camel crosses the wadi"
 #: For a page, and for what Stripe tells the portal in the background; on a busy machine, too.
@@ -131,7 +133,7 @@ class Portal:
     """The running portal, its Stripe and its platform."""
 
     url: str
-    sandbox: Sandbox
+    sandbox: "Sandbox"
     platform: Platform
 
     @property
@@ -340,6 +342,10 @@ def at_once(count: int, work: Callable[[], int]) -> list[int]:
 
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(run, range(count)))
+
+
+#: Opens a browser window: `visit(width=390, script=False, dark=True)`.
+Visit = Callable[..., Visitor]
 
 
 def type_card(where: Page | FrameLocator, number: str) -> None:

@@ -16,13 +16,13 @@ from billing_portal.dashboard.tests.scenes import make_member
 from invoices.models import Transaction
 from plans import provisioning, renewals, subscriptions
 from plans.models import Plan
-from tests.conftest import Visit
 from tests.live_portal import (
     MASTERCARD,
     PASSWORD,
     VISA,
     VISA_WITH_CHALLENGE,
     Portal,
+    Visit,
     Visitor,
     at_once,
     give_password,
@@ -51,6 +51,7 @@ def test_a_customer_from_the_first_call_to_the_receipt(portal: Portal, visit: Vi
     leaves_a_payment_page(owner)
     is_declined(owner)
     reads_the_history_and_the_receipt(owner)
+    pays_on_the_page_left_open(owner, account)
     owner.sign_out()
     owner.open("/billing/")
     owner.sees("Sign in to billing")
@@ -263,6 +264,17 @@ def reads_the_history_and_the_receipt(owner: Visitor) -> None:
         "0.385",
     ):
         assert part in text, part
+
+
+def pays_on_the_page_left_open(owner: Visitor, account: Account) -> None:
+    owner.go("Billing History")
+    owner.page.get_by_role("link", name=re.compile("^Continue payment")).click()
+    owner.pay_on_stripes_page(VISA_WITH_CHALLENGE)
+    owner.answer_challenge(passed=True)
+    owner.sees("$40.00 was added")
+    owner.reads("Your balance is $78.95.")
+    owner.portal.webhooks_delivered()
+    assert owner.portal.kinds_of_credit(account) == ["top_up", "auto_refill", "top_up"]
 
 
 def read_pdf(content: bytes) -> str:
@@ -496,3 +508,14 @@ def test_without_javascript_credit_is_bought_on_stripes_page(portal: Portal, vis
     owner.follow("Back to Billing Overview")
     expect(owner.panel("Credit balance")).to_contain_text("$12.50")
     owner.sign_out()
+
+
+def test_a_browser_that_complains_fails_its_test(visit: Visit) -> None:
+    visitor = visit()
+    visitor.open("/accounts/login/")
+    with visitor.page.expect_console_message(lambda message: "policy:" in message.text):
+        visitor.page.evaluate(
+            "document.head.append(Object.assign(document.createElement('script'), {text: '1'}))"
+        )
+    assert any("script-src-elem forbids inline" in each for each in visitor.complaints)
+    visitor.complaints.clear()
