@@ -349,10 +349,15 @@ Visit = Callable[..., Visitor]
 
 
 def type_card(where: Page | FrameLocator, number: str) -> None:
-    """Type number, expiry and CVC, key by key."""
-    where.locator('[name="cardnumber"]').press_sequentially(number.replace(" ", ""))
-    where.locator('[name="exp-date"]').press_sequentially("1240")
-    where.locator('[name="cvc"]').press_sequentially("123")
+    """Type number, expiry and CVC, key by key, in place of what was there."""
+    for name, text in (
+        ("cardnumber", number.replace(" ", "")),
+        ("exp-date", "1240"),
+        ("cvc", "123"),
+    ):
+        box = where.locator(f'[name="{name}"]')
+        box.clear()
+        box.press_sequentially(text)
 
 
 def link_in_last_mail(*, to: str) -> str:

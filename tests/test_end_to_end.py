@@ -343,17 +343,23 @@ def test_credit_appears_once_however_late_and_often_webhooks_come(
     owner = visit()
     owner.sign_in("amal@sohar.test")
     owner.press("Add $25.00")
+    with owner.expecting("402 .*"):
+        owner.pay_on_stripes_page("4000 0000 0000 9995")
+        expect(owner.page.locator("#error")).to_contain_text("insufficient funds")
     owner.pay_on_stripes_page(MASTERCARD)
     owner.sees("$25.00 was added")
     assert portal.kinds_of_credit(account) == ["top_up"]
     # Then they come in the wrong order, and each twenty times at once.
     portal.sandbox.control("webhooks", {"held": False, "order": "reverse"})
-    paid = {"types": ["charge.succeeded", "checkout.session.completed"]}
-    for event in portal.stripe.events.list(paid).data:
+    told = ["payment_intent.payment_failed", "charge.succeeded", "checkout.session.completed"]
+    events = portal.stripe.events.list({"types": told}).data
+    assert {event.type for event in events} == set(told)
+    for event in events:
         portal.sandbox.control(f"events/{event.id}/resend", {"times": 20})
     portal.webhooks_delivered()
     assert portal.kinds_of_credit(account) == ["top_up"]
     assert portal.balance(account) == "25.000000"
+    assert account.transactions.get().status == "paid"
 
 
 def test_a_renewal_that_was_declined_is_paid_by_hand(
@@ -483,6 +489,7 @@ def test_on_a_phone_a_card_is_added_and_charged_in_one_click(portal: Portal, vis
     assert portal.kinds_of_credit(account) == ["top_up"]
     owner.go("Billing History")
     owner.assert_fits()
+    owner.sign_out()
 
 
 def test_without_javascript_credit_is_bought_on_stripes_page(portal: Portal, visit: Visit) -> None:
