@@ -18,9 +18,9 @@ from djmoney.money import Money
 from djstripe.models import SetupIntent
 
 from accounts import gateway
-from accounts.gateway import Outcome
 from accounts.models import Account, AuditEvent, Card, CardStatus, User
 from accounts.money import convert_to_omr
+from accounts.stripe_objects import Outcome, Setup
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ def ensure_customer(*, account: Account) -> str:
     return account.stripe_customer_id
 
 
-def begin(*, account: Account) -> gateway.Setup:
+def begin(*, account: Account) -> Setup:
     """Begin adding a card; the browser confirms it with Stripe. Raises GatewayUnavailable."""
     return gateway.create_setup(customer_id=ensure_customer(account=account))
 

@@ -1,16 +1,13 @@
 """The only place that talks to Stripe.
 
-It translates in both directions: our words to Stripe's parameters, and Stripe's objects and errors
-to the few outcomes the portal knows. A decline is an outcome; a timeout is *unknown*, never
-*failed* (GatewayUnavailable), so the caller leaves the row as it is and asks again.
+It translates our words to Stripe's parameters and Stripe's errors to the few outcomes the portal
+knows; what Stripe's objects mean is in stripe_objects.py. A decline is an outcome; a timeout is
+*unknown*, never *failed* (GatewayUnavailable): the caller leaves the row as it is and asks again.
 
 Never call it inside a database transaction.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NoReturn, cast
 
@@ -23,6 +20,15 @@ from djmoney.money import Money
 from accounts.declines import explain_decline
 from accounts.models import Account
 from accounts.money import to_minor_units
+from accounts.stripe_objects import (
+    CheckoutSession,
+    Outcome,
+    Payment,
+    Setup,
+    checkout_from_session,
+    payment_from_intent,
+    setup_from_intent,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -33,64 +39,6 @@ class GatewayUnavailable(Exception):
 
 class GatewayRefused(Exception):
     """Stripe refused the request itself: nothing happened, and asking again changes nothing."""
-
-
-class Outcome(StrEnum):
-    """How a payment stands."""
-
-    SUCCEEDED = "succeeded"
-    DECLINED = "declined"
-    PENDING = "pending"
-    CANCELED = "canceled"
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentMethod:
-    """A card as Stripe describes it."""
-
-    id: str
-    brand: str
-    last4: str
-    exp_month: int
-    exp_year: int
-    fingerprint: str
-    holder_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """A SetupIntent: a card being saved."""
-
-    id: str
-    client_secret: str
-    status: str
-    customer_id: str
-    payment_method: PaymentMethod | None
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """A payment as Stripe knows it. `amount_minor` is what was captured, in minor units."""
-
-    outcome: Outcome
-    payment_intent_id: str = ""
-    amount_minor: int = 0
-    currency: str = ""
-    card_brand: str = ""
-    card_last4: str = ""
-    failure_code: str = ""
-    failure_message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckoutSession:
-    """A hosted payment page. `payment` is set once the customer has tried to pay."""
-
-    id: str
-    url: str
-    expires_at: datetime
-    is_expired: bool
-    payment: Payment
 
 
 @lru_cache(maxsize=1)
@@ -127,14 +75,14 @@ def create_setup(*, customer_id: str) -> Setup:
         intent = client().v1.setup_intents.create(
             {"customer": customer_id, "usage": "off_session", "payment_method_types": ["card"]}
         )
-    return _setup(intent.to_dict())
+    return setup_from_intent(intent.to_dict())
 
 
 def retrieve_setup(setup_intent_id: str) -> Setup:
     """Return how a SetupIntent stands, with its card."""
     with _translated():
         intent = client().v1.setup_intents.retrieve(setup_intent_id, {"expand": ["payment_method"]})
-    return _setup(intent.to_dict())
+    return setup_from_intent(intent.to_dict())
 
 
 def place_hold(
@@ -249,7 +197,7 @@ def open_checkout(
             },
             {"idempotency_key": idempotency_key},
         )
-    return _checkout(session.to_dict())
+    return checkout_from_session(session.to_dict())
 
 
 def retrieve_checkout(session_id: str) -> CheckoutSession:
@@ -258,16 +206,7 @@ def retrieve_checkout(session_id: str) -> CheckoutSession:
         session = client().v1.checkout.sessions.retrieve(
             session_id, {"expand": ["payment_intent.latest_charge"]}
         )
-    return _checkout(session.to_dict())
-
-
-def retrieve_payment(payment_intent_id: str) -> Payment:
-    """Return how a payment stands."""
-    with _translated():
-        intent = client().v1.payment_intents.retrieve(
-            payment_intent_id, {"expand": ["latest_charge"]}
-        )
-    return payment_from_intent(intent.to_dict())
+    return checkout_from_session(session.to_dict())
 
 
 def find_payment(*, transaction_number: str) -> Payment:
@@ -320,15 +259,6 @@ def create_webhook_endpoint(
             }
         )
     return endpoint.to_dict()
-
-
-def delete_webhook_endpoint(endpoint_id: str) -> None:
-    """Forget a webhook endpoint. One that is gone already is fine."""
-    try:
-        with _translated():
-            client().v1.webhook_endpoints.delete(endpoint_id)
-    except GatewayRefused as refusal:
-        log.info("webhook_endpoint_was_gone", endpoint=endpoint_id, why=str(refusal))
 
 
 # Translation ----------------------------------------------------------------------------------
@@ -384,93 +314,4 @@ def _declined(error: stripe.CardError) -> Payment:
         payment_intent_id=(body.get("payment_intent") or {}).get("id", ""),
         failure_code=code,
         failure_message=explain_decline(code),
-    )
-
-
-def payment_from_intent(intent: Mapping[str, Any]) -> Payment:
-    """Translate a PaymentIntent."""
-    charge = intent.get("latest_charge")
-    card: Mapping[str, Any] = _charge_card(charge) if isinstance(charge, Mapping) else {}
-    brand, last4 = card.get("brand") or "", card.get("last4") or ""
-    if intent["status"] == "succeeded":
-        return Payment(
-            Outcome.SUCCEEDED,
-            intent["id"],
-            intent["amount_received"],
-            intent["currency"],
-            brand,
-            last4,
-        )
-    if intent["status"] == "canceled":
-        return Payment(Outcome.CANCELED, intent["id"], card_brand=brand, card_last4=last4)
-    error = intent.get("last_payment_error")
-    if intent["status"] == "requires_payment_method" and error:
-        code = error.get("decline_code") or error.get("code") or "card_declined"
-        return Payment(
-            Outcome.DECLINED,
-            intent["id"],
-            card_brand=brand,
-            card_last4=last4,
-            failure_code=code,
-            failure_message=explain_decline(code),
-        )
-    return Payment(Outcome.PENDING, intent["id"], card_brand=brand, card_last4=last4)
-
-
-def payment_from_charge(charge: Mapping[str, Any]) -> Payment:
-    """Translate a Charge from a webhook's event. A hold that is not captured is PENDING."""
-    card = _charge_card(charge)
-    captured = charge["status"] == "succeeded" and charge["captured"]
-    return Payment(
-        Outcome.SUCCEEDED if captured else Outcome.PENDING,
-        charge["payment_intent"] or "",
-        charge["amount_captured"],
-        charge["currency"],
-        card.get("brand") or "",
-        card.get("last4") or "",
-    )
-
-
-def _charge_card(charge: Mapping[str, Any]) -> Mapping[str, Any]:
-    details: Mapping[str, Any] = charge.get("payment_method_details") or {}
-    return details.get("card") or {}
-
-
-def _setup(intent: Mapping[str, Any]) -> Setup:
-    method = intent.get("payment_method")
-    return Setup(
-        id=intent["id"],
-        client_secret=intent["client_secret"] or "",
-        status=intent["status"],
-        customer_id=intent["customer"] or "",
-        payment_method=_payment_method(method) if isinstance(method, Mapping) else None,
-    )
-
-
-def _payment_method(method: Mapping[str, Any]) -> PaymentMethod:
-    card = method["card"]
-    return PaymentMethod(
-        id=method["id"],
-        brand=card["brand"],
-        last4=card["last4"],
-        exp_month=card["exp_month"],
-        exp_year=card["exp_year"],
-        fingerprint=card.get("fingerprint") or "",
-        holder_name=(method.get("billing_details") or {}).get("name") or "",
-    )
-
-
-def _checkout(session: Mapping[str, Any]) -> CheckoutSession:
-    intent = session.get("payment_intent")
-    payment = (
-        payment_from_intent(intent)
-        if isinstance(intent, Mapping)
-        else Payment(Outcome.PENDING, intent or "")
-    )
-    return CheckoutSession(
-        id=session["id"],
-        url=session["url"] or "",
-        expires_at=datetime.fromtimestamp(session["expires_at"], tz=UTC),
-        is_expired=session["status"] == "expired",
-        payment=payment,
     )

@@ -22,6 +22,7 @@ from djmoney.money import Money
 from accounts import gateway
 from accounts.models import Account, Card, CardStatus, User
 from accounts.money import convert_to_omr, usd
+from accounts.stripe_objects import Outcome, Payment
 from invoices import settlement
 from invoices.models import Line, Purpose, Status, Transaction
 
@@ -161,15 +162,15 @@ def execute(*, transaction_id: int, now: datetime) -> Transaction:
             log.error("lookup_refused", transaction=transaction.number, why=str(refusal))
             return transaction
         log.error("charge_refused", transaction=transaction.number, why=str(refusal))
-        payment = gateway.Payment(
-            gateway.Outcome.DECLINED,
+        payment = Payment(
+            Outcome.DECLINED,
             failure_code="refused",
             failure_message="The card could not be charged. Add it again or use another one.",
         )
     return settlement.settle(transaction_id=transaction_id, payment=payment, now=now)
 
 
-def _charge(transaction: Transaction, card: Card) -> gateway.Payment:
+def _charge(transaction: Transaction, card: Card) -> Payment:
     return gateway.charge_card(
         customer_id=transaction.account.stripe_customer_id,
         payment_method_id=card.stripe_payment_method_id,

@@ -10,6 +10,7 @@ from django.db.models import F
 
 from accounts import cards, gateway
 from accounts.models import Account, User
+from accounts.stripe_objects import CheckoutSession
 from invoices import charging, settlement
 from invoices.charging import NewLine
 from invoices.models import OPEN_STATUSES, Purpose, Status, Transaction
@@ -53,9 +54,7 @@ def open_page(
     return transaction
 
 
-def _open_session(
-    transaction: Transaction, *, return_url: str, cancel_url: str
-) -> gateway.CheckoutSession:
+def _open_session(transaction: Transaction, *, return_url: str, cancel_url: str) -> CheckoutSession:
     line = transaction.lines.order_by("position")[0]
     return gateway.open_checkout(
         customer_id=transaction.account.stripe_customer_id,

@@ -13,9 +13,9 @@ from django.conf import settings
 from django.db import transaction as database
 
 from accounts import outbox
-from accounts.gateway import Outcome, Payment
 from accounts.models import CARD_BRANDS, Account, AuditEvent
 from accounts.money import format_omr, format_usd, to_minor_units
+from accounts.stripe_objects import Outcome, Payment
 from invoices.models import ReceiptSequence, Status, Transaction
 from invoices.purposes import fulfilment_of
 

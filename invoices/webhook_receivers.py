@@ -13,7 +13,7 @@ from django.utils import timezone
 from djstripe.event_handlers import djstripe_receiver
 from djstripe.models import Event
 
-from accounts import gateway
+from accounts.stripe_objects import payment_from_charge, payment_from_intent
 from invoices import settlement
 from invoices.models import Status, Transaction
 
@@ -29,7 +29,7 @@ def settle_charge(sender: type[Event], event: Event, **kwargs: Any) -> None:
         return
     settlement.settle(
         transaction_id=transaction.pk,
-        payment=gateway.payment_from_charge(charge),
+        payment=payment_from_charge(charge),
         now=timezone.now(),
     )
 
@@ -42,7 +42,7 @@ def settle_failure(sender: type[Event], event: Event, **kwargs: Any) -> None:
     if transaction is not None and transaction.status == Status.PROCESSING:
         settlement.settle(
             transaction_id=transaction.pk,
-            payment=gateway.payment_from_intent(intent),
+            payment=payment_from_intent(intent),
             now=timezone.now(),
         )
 

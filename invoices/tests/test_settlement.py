@@ -8,8 +8,8 @@ import pytest
 from django.db import IntegrityError, connection
 from django.db import transaction as database
 
-from accounts.gateway import Outcome, Payment
 from accounts.models import Account, AuditEvent, Message
+from accounts.stripe_objects import Outcome, Payment
 from accounts.tests.factories import NOW, make_account
 from invoices import settlement
 from invoices.models import Line, Purpose, ReceiptSequence, Status, Transaction

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from accounts.gateway import Outcome, Payment
 from accounts.models import Account
 from accounts.money import to_minor_units
+from accounts.stripe_objects import Outcome, Payment
 from accounts.tests.factories import NOW, make_account
 from conftest import Sandbox
 from invoices import settlement

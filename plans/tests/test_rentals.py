@@ -9,8 +9,8 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from accounts import cards
-from accounts.gateway import Outcome, Payment
 from accounts.models import Account, Card
+from accounts.stripe_objects import Outcome, Payment
 from accounts.tests.stripe_side import decline_from_now_on, lose_answers, payments
 from invoices import charging, checkout, settlement
 from invoices.models import Purpose, Status, Transaction

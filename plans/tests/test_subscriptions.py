@@ -11,8 +11,8 @@ from django.db import IntegrityError
 from django.db import transaction as database
 
 from accounts import cards
-from accounts.gateway import Outcome, Payment
 from accounts.models import Account, Card
+from accounts.stripe_objects import Outcome, Payment
 from accounts.tests.factories import NOW
 from accounts.tests.stripe_side import decline_from_now_on, lose_answers, payments
 from invoices import checkout, settlement

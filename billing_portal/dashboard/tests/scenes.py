@@ -6,10 +6,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from accounts.gateway import Outcome, Payment
 from accounts.models import Account, Card, Membership, User
 from accounts.money import usd
 from accounts.roles import Role
+from accounts.stripe_objects import Outcome, Payment
 from accounts.tests.factories import make_account, make_card
 from invoices import settlement
 from invoices.models import Purpose, Status, Transaction

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts import cards, gateway
 from accounts.models import Account, CardStatus
+from accounts.stripe_objects import Setup
 from accounts.tests.factories import make_card
 from billing_portal.dashboard.saved_cards import build_cards
 from billing_portal.dashboard.tests import scenes
@@ -85,7 +86,7 @@ def test_remove(account: Account, sign_in: SignIn) -> None:
 def test_the_setup_intent_s_secret_goes_to_the_browser(
     account: Account, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    setup = gateway.Setup("seti_1", "seti_1_secret_2", "requires_payment_method", "cus_1", None)
+    setup = Setup("seti_1", "seti_1_secret_2", "requires_payment_method", "cus_1", None)
     monkeypatch.setattr(cards, "begin", lambda account: setup)
 
     response = sign_in(account).post(reverse("payment-method-setup-intent"))
@@ -96,7 +97,7 @@ def test_the_setup_intent_s_secret_goes_to_the_browser(
 def test_when_stripe_does_not_answer_the_browser_is_told_so(
     account: Account, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unavailable(account: Account) -> gateway.Setup:
+    def unavailable(account: Account) -> Setup:
         raise gateway.GatewayUnavailable("timeout")
 
     monkeypatch.setattr(cards, "begin", unavailable)

@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from accounts import cards, gateway
 from accounts.models import Account
+from accounts.stripe_objects import Setup
 from accounts.tests.factories import make_card
 from billing_portal.dashboard.tests import scenes
 from billing_portal.dashboard.tests.browser import launch, visit
@@ -98,7 +99,7 @@ def test_a_card_is_added_with_stripe_js(
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    setup = gateway.Setup("seti_1", "seti_1_secret", "requires_payment_method", "cus_1", None)
+    setup = Setup("seti_1", "seti_1_secret", "requires_payment_method", "cus_1", None)
     monkeypatch.setattr(cards, "begin", lambda account: setup)
     monkeypatch.setattr(cards, "add", lambda **_: make_card(account, is_default=True))
     with visit(browser, sign_in(account)) as site:
@@ -122,7 +123,7 @@ def test_a_card_the_bank_refuses_leaves_the_form_as_it_was(
     settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    setup = gateway.Setup("seti_1", "declined", "requires_payment_method", "cus_1", None)
+    setup = Setup("seti_1", "declined", "requires_payment_method", "cus_1", None)
     monkeypatch.setattr(cards, "begin", lambda account: setup)
     with visit(browser, sign_in(account)) as site:
         site.foreign[settings.STRIPE_JS_URL] = STRIPE_STUB

@@ -7,8 +7,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import gateway
-from accounts.gateway import Outcome, Payment
 from accounts.models import Account
+from accounts.stripe_objects import Outcome, Payment
 from accounts.tests.factories import make_card
 from billing_portal.dashboard.plan_page import build_plan_page
 from billing_portal.dashboard.tests import scenes

@@ -8,8 +8,8 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import cards, gateway
-from accounts.gateway import CheckoutSession, Outcome, Payment
 from accounts.models import Account
+from accounts.stripe_objects import CheckoutSession, Outcome, Payment
 from accounts.tests.factories import make_card
 from billing_portal.dashboard.tests import scenes
 from invoices.models import Status

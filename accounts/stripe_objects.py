@@ -1,0 +1,158 @@
+"""What Stripe's objects mean to us: pure translation of what the API or a webhook says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from accounts.declines import explain_decline
+
+
+class Outcome(StrEnum):
+    """How a payment stands."""
+
+    SUCCEEDED = "succeeded"
+    DECLINED = "declined"
+    PENDING = "pending"
+    CANCELED = "canceled"
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentMethod:
+    """A card as Stripe describes it."""
+
+    id: str
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+    fingerprint: str
+    holder_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A SetupIntent: a card being saved."""
+
+    id: str
+    client_secret: str
+    status: str
+    customer_id: str
+    payment_method: PaymentMethod | None
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """A payment as Stripe knows it. `amount_minor` is what was captured, in minor units."""
+
+    outcome: Outcome
+    payment_intent_id: str = ""
+    amount_minor: int = 0
+    currency: str = ""
+    card_brand: str = ""
+    card_last4: str = ""
+    failure_code: str = ""
+    failure_message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutSession:
+    """A hosted payment page. `payment` is set once the customer has tried to pay."""
+
+    id: str
+    url: str
+    expires_at: datetime
+    is_expired: bool
+    payment: Payment
+
+
+def payment_from_intent(intent: Mapping[str, Any]) -> Payment:
+    """Translate a PaymentIntent."""
+    charge = intent.get("latest_charge")
+    card: Mapping[str, Any] = _charge_card(charge) if isinstance(charge, Mapping) else {}
+    brand, last4 = card.get("brand") or "", card.get("last4") or ""
+    if intent["status"] == "succeeded":
+        return Payment(
+            Outcome.SUCCEEDED,
+            intent["id"],
+            intent["amount_received"],
+            intent["currency"],
+            brand,
+            last4,
+        )
+    if intent["status"] == "canceled":
+        return Payment(Outcome.CANCELED, intent["id"], card_brand=brand, card_last4=last4)
+    error = intent.get("last_payment_error")
+    if intent["status"] == "requires_payment_method" and error:
+        code = error.get("decline_code") or error.get("code") or "card_declined"
+        return Payment(
+            Outcome.DECLINED,
+            intent["id"],
+            card_brand=brand,
+            card_last4=last4,
+            failure_code=code,
+            failure_message=explain_decline(code),
+        )
+    return Payment(Outcome.PENDING, intent["id"], card_brand=brand, card_last4=last4)
+
+
+def payment_from_charge(charge: Mapping[str, Any]) -> Payment:
+    """Translate a Charge from a webhook's event. A hold that is not captured is PENDING."""
+    card = _charge_card(charge)
+    captured = charge["status"] == "succeeded" and charge["captured"]
+    return Payment(
+        Outcome.SUCCEEDED if captured else Outcome.PENDING,
+        charge["payment_intent"] or "",
+        charge["amount_captured"],
+        charge["currency"],
+        card.get("brand") or "",
+        card.get("last4") or "",
+    )
+
+
+def _charge_card(charge: Mapping[str, Any]) -> Mapping[str, Any]:
+    details: Mapping[str, Any] = charge.get("payment_method_details") or {}
+    return details.get("card") or {}
+
+
+def setup_from_intent(intent: Mapping[str, Any]) -> Setup:
+    """Translate a SetupIntent."""
+    method = intent.get("payment_method")
+    return Setup(
+        id=intent["id"],
+        client_secret=intent["client_secret"] or "",
+        status=intent["status"],
+        customer_id=intent["customer"] or "",
+        payment_method=_payment_method(method) if isinstance(method, Mapping) else None,
+    )
+
+
+def _payment_method(method: Mapping[str, Any]) -> PaymentMethod:
+    card = method["card"]
+    return PaymentMethod(
+        id=method["id"],
+        brand=card["brand"],
+        last4=card["last4"],
+        exp_month=card["exp_month"],
+        exp_year=card["exp_year"],
+        fingerprint=card.get("fingerprint") or "",
+        holder_name=(method.get("billing_details") or {}).get("name") or "",
+    )
+
+
+def checkout_from_session(session: Mapping[str, Any]) -> CheckoutSession:
+    """Translate a Checkout Session."""
+    intent = session.get("payment_intent")
+    payment = (
+        payment_from_intent(intent)
+        if isinstance(intent, Mapping)
+        else Payment(Outcome.PENDING, intent or "")
+    )
+    return CheckoutSession(
+        id=session["id"],
+        url=session["url"] or "",
+        expires_at=datetime.fromtimestamp(session["expires_at"], tz=UTC),
+        is_expired=session["status"] == "expired",
+        payment=payment,
+    )
