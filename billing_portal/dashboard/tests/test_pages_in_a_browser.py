@@ -169,6 +169,7 @@ def test_a_viewer_and_pages_before_signing_in(
             "viewer-plan": "/billing/plan/",
             "viewer-not-allowed": "/billing/top-up/",
             "change-password": "/accounts/password/change/",
+            "two-factor": "/accounts/2fa/",
         },
     )
     look_at(
