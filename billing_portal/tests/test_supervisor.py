@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from billing_portal import demo_programs
 from billing_portal.management.commands import demo
 from billing_portal.supervisor import SupervisorError
 
@@ -259,7 +260,7 @@ def test_a_port_that_was_asked_for_and_is_in_use_is_an_error(
     monkeypatch.setenv("PORT", str(taken))
 
     with pytest.raises(SupervisorError, match=f"Port {taken} is in use"):
-        demo.choose_port(print)
+        demo_programs.choose_port(print)
 
 
 @pytest.mark.parametrize("port", ["http", "0", "65536", "-1", "\uff18\uff10"])
@@ -267,7 +268,7 @@ def test_a_port_must_be_a_number(monkeypatch: pytest.MonkeyPatch, port: str) -> 
     monkeypatch.setenv("PORT", port)
 
     with pytest.raises(SupervisorError, match="PORT is"):
-        demo.choose_port(print)
+        demo_programs.choose_port(print)
 
 
 def test_without_a_wish_the_next_free_port_is_taken_and_told(
@@ -277,7 +278,7 @@ def test_without_a_wish_the_next_free_port_is_taken_and_told(
     monkeypatch.setattr(demo, "FIRST_PORT", taken)
     said: list[str] = []
 
-    port = demo.choose_port(said.append)
+    port = demo_programs.choose_port(said.append)
 
     assert port > taken
     assert said == [f"port {taken} is in use, so it is port {port} (PORT=... chooses another)"]
