@@ -275,7 +275,7 @@ def test_without_a_wish_the_next_free_port_is_taken_and_told(
     monkeypatch: pytest.MonkeyPatch, taken: int
 ) -> None:
     monkeypatch.delenv("PORT", raising=False)
-    monkeypatch.setattr(demo, "FIRST_PORT", taken)
+    monkeypatch.setattr(demo_programs, "FIRST_PORT", taken)
     said: list[str] = []
 
     port = demo_programs.choose_port(said.append)
