@@ -34,19 +34,16 @@ def auto_refill(request: MemberRequest) -> HttpResponse:
     if charges and not form.cleaned_data["confirmed"]:
         confirm = build_confirmation(state, threshold=threshold, amount=amount)
         return page(request, "dashboard/auto_refill_confirm.html", {"confirm": confirm}, nav=NAV)
-    rule = {
-        "account": account,
-        "threshold": threshold,
-        "amount": amount,
-        "minimum": minimum,
-        "by": request.user,
-        "now": now,
-    }
     try:
-        if enabled and state.auto_refill and state.auto_refill.suspended_at:
-            # The switch of a suspended rule shows off: switching it on is off, then on.
-            refills.configure(enabled=False, **rule)
-        refills.configure(enabled=enabled, **rule)
+        refills.configure(
+            account=account,
+            enabled=enabled,
+            threshold=threshold,
+            amount=amount,
+            minimum=minimum,
+            by=request.user,
+            now=now,
+        )
     except ValidationError as error:
         form.add_service_errors(error)
         return _again(request, form)
