@@ -22,7 +22,7 @@ from invoices import charging
 from invoices.charging import NewLine
 from invoices.models import OPEN_STATUSES, Purpose, Status, Transaction
 from invoices.purposes import subject_of
-from plans import allowances, periods, rentals, subscriptions
+from plans import allowances, period_costs, periods, rentals, subscriptions
 from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatus
 from plans.subscription_models import CURRENT_STATUSES
 
@@ -106,11 +106,11 @@ def _open_periods(subscription_id: int, *, account_id: UUID, now: datetime) -> i
             break
         period = periods.period(subscription.anchor, subscription.current_period_number + 1)
         rentals.release_at_renewal(account=subscription.account, at=period.start)
-        lines = subscriptions.period_lines(
+        lines = period_costs.period_lines(
             account=subscription.account,
             plan_version=subscription.plan_version,
             period=period,
-            held=subscriptions.rentals_held(account=subscription.account, at=period.start),
+            held=period_costs.rentals_held(account=subscription.account, at=period.start),
         )
         amount = sum(line.amount for line in lines)
         renewal = Renewal.objects.create(
@@ -238,11 +238,11 @@ def _open_attempt(renewal: Renewal, *, by: User | None, now: datetime) -> Transa
 
 def lines_of(renewal: Renewal) -> list[NewLine]:
     """Return what a renewal charges: the plan and the rentals held when its period began."""
-    return subscriptions.period_lines(
+    return period_costs.period_lines(
         account=renewal.account,
         plan_version=renewal.plan_version,
         period=periods.Period(renewal.number, renewal.period_start, renewal.period_end),
-        held=subscriptions.rentals_held(account=renewal.account, at=renewal.period_start),
+        held=period_costs.rentals_held(account=renewal.account, at=renewal.period_start),
     )
 
 
@@ -250,11 +250,11 @@ def next_charge(*, subscription: Subscription) -> list[NewLine]:
     """Return what the next renewal will charge as things stand, line by line (USD)."""
     if subscription.anchor is None or subscription.cancel_at_period_end:
         return []
-    held = subscriptions.rentals_held(account=subscription.account)
+    held = period_costs.rentals_held(account=subscription.account)
     for rental in held:
         if rental.quantity_at_renewal is not None:
             rental.quantity = rental.quantity_at_renewal
-    return subscriptions.period_lines(
+    return period_costs.period_lines(
         account=subscription.account,
         plan_version=subscription.plan_version,
         period=periods.period(subscription.anchor, subscription.current_period_number + 1),

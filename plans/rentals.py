@@ -12,7 +12,7 @@ from invoices import charging
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
 from invoices.purposes import subject_of
-from plans import periods, pricing, subscriptions
+from plans import period_costs, periods, pricing, subscriptions
 from plans.models import Feature, Rental, Subscription
 
 
@@ -42,7 +42,7 @@ def _change(
     subscription = subscriptions.current(account=account)
     price = None
     if subscription is not None:
-        price = subscriptions.rental_price(subscription=subscription, feature_key=feature.key)
+        price = period_costs.rental_price(subscription=subscription, feature_key=feature.key)
     if subscription is None or price is None:
         raise ValidationError(f"{feature.name} is not in the plan.")
     if quantity < 0:

@@ -13,21 +13,18 @@ from djmoney.money import Money
 
 from accounts import cards, outbox, service_state
 from accounts.models import Account, AuditEvent, PauseReason, User
-from accounts.money import to_cents, usd
+from accounts.money import usd
 from invoices import charging
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
 from invoices.purposes import subject_of
-from plans import allowances, periods, pricing
+from plans import allowances, period_costs, periods, pricing
 from plans.models import (
-    FeatureKind,
-    FeaturePrice,
     Plan,
     PlanType,
     PlanVersion,
     Renewal,
     RenewalStatus,
-    Rental,
     Subscription,
     SubscriptionStatus,
 )
@@ -80,63 +77,6 @@ def offered_to(*, account: Account) -> list[PlanVersion]:
     return [version for version in versions if version is not None]
 
 
-def period_lines(
-    *,
-    account: Account,
-    plan_version: PlanVersion,
-    period: periods.Period,
-    held: Sequence[Rental],
-) -> list[NewLine]:
-    """Return what one period of a plan with the rentals `held` costs, line by line (USD)."""
-    lines = []
-    monthly_price = plan_version.monthly_price.amount
-    if monthly_price:
-        lines.append(
-            NewLine(
-                f"{plan_version.plan.name} plan",
-                to_cents(monthly_price),
-                period_start=period.start,
-                period_end=period.end,
-            )
-        )
-    prices = {
-        price.feature_id: price
-        for price in plan_version.prices.filter(feature__kind=FeatureKind.RENTAL)
-    }
-    for rental in held:
-        price = prices.get(rental.feature_id)
-        if price is None:
-            continue
-        billed = pricing.rental_quantity_billed(
-            held=rental.quantity, included=price.included_quantity
-        )
-        cost = to_cents(price.unit_price.amount * billed)
-        if cost:
-            lines.append(
-                NewLine(
-                    rental.feature.name,
-                    cost,
-                    quantity=Decimal(billed),
-                    unit_price=price.unit_price.amount,
-                    period_start=period.start,
-                    period_end=period.end,
-                )
-            )
-    return lines
-
-
-def rentals_held(*, account: Account, at: datetime | None = None) -> list[Rental]:
-    """Return the rentals held now, or those held at a moment."""
-    rentals = Rental.objects.filter(account=account, started_at__isnull=False, quantity__gt=0)
-    if at is None:
-        rentals = rentals.filter(ended_at__isnull=True)
-    else:
-        rentals = rentals.filter(started_at__lte=at).filter(
-            Q(ended_at__isnull=True) | Q(ended_at__gt=at)
-        )
-    return list(rentals.select_related("feature").order_by("feature__position"))
-
-
 @database.atomic
 def start_free(*, account: Account, plan_version: PlanVersion, now: datetime) -> Subscription:
     """Begin a plan that costs nothing and needs no card.
@@ -155,11 +95,11 @@ def start_free(*, account: Account, plan_version: PlanVersion, now: datetime) ->
 def preview(*, account: Account, plan_version: PlanVersion, now: datetime) -> Preview:
     """Return exactly what subscribing at `now` would charge."""
     period = periods.period(now.replace(microsecond=0), 1)
-    lines = period_lines(
+    lines = period_costs.period_lines(
         account=account,
         plan_version=plan_version,
         period=period,
-        held=rentals_held(account=account),
+        held=period_costs.rentals_held(account=account),
     )
     # Something is always left to charge: it is the payment that begins the period.
     limit = sum((line.amount for line in lines), Decimal(0)) - charging.SMALLEST_CHARGE
@@ -192,11 +132,11 @@ def _credit_for_unused_rentals(account: Account, now: datetime, *, limit: Decima
         return []
     old_period = periods.Period(paid.number, paid.period_start, paid.period_end)
     lines = []
-    for line in period_lines(
+    for line in period_costs.period_lines(
         account=account,
         plan_version=paid.plan_version,
         period=old_period,
-        held=rentals_held(account=account),
+        held=period_costs.rentals_held(account=account),
     ):
         unused = pricing.prorate(line.amount, start=old_period.start, end=old_period.end, now=now)
         unused = min(unused, max(limit, Decimal(0)))
@@ -386,25 +326,14 @@ def needs_card(account: Account) -> str:
         return ""
     costs = subscription.plan_version.monthly_price.amount or any(
         line.amount
-        for line in period_lines(
+        for line in period_costs.period_lines(
             account=account,
             plan_version=subscription.plan_version,
             period=periods.period(subscription.created_at, 1),
-            held=rentals_held(account=account),
+            held=period_costs.rentals_held(account=account),
         )
     )
     if costs:
         plan = subscription.plan_version.plan.name
         return f"Your {plan} plan is charged to this card. Add another card first."
     return ""
-
-
-def rental_price(*, subscription: Subscription, feature_key: str) -> FeaturePrice | None:
-    """Return the price of a rental in the subscription's plan, or None when it is not in it."""
-    return (
-        subscription.plan_version.prices.filter(
-            feature__key=feature_key, feature__kind=FeatureKind.RENTAL
-        )
-        .select_related("feature")
-        .first()
-    )

@@ -1,0 +1,81 @@
+"""What a period costs: the plan's price and the rentals held, line by line. All amounts are USD."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import Q
+
+from accounts.models import Account
+from accounts.money import to_cents
+from invoices.charging import NewLine
+from plans import periods, pricing
+from plans.models import FeatureKind, FeaturePrice, PlanVersion, Rental, Subscription
+
+
+def period_lines(
+    *,
+    account: Account,
+    plan_version: PlanVersion,
+    period: periods.Period,
+    held: Sequence[Rental],
+) -> list[NewLine]:
+    """Return what one period of a plan with the rentals `held` costs, line by line (USD)."""
+    lines = []
+    monthly_price = plan_version.monthly_price.amount
+    if monthly_price:
+        lines.append(
+            NewLine(
+                f"{plan_version.plan.name} plan",
+                to_cents(monthly_price),
+                period_start=period.start,
+                period_end=period.end,
+            )
+        )
+    prices = {
+        price.feature_id: price
+        for price in plan_version.prices.filter(feature__kind=FeatureKind.RENTAL)
+    }
+    for rental in held:
+        price = prices.get(rental.feature_id)
+        if price is None:
+            continue
+        billed = pricing.rental_quantity_billed(
+            held=rental.quantity, included=price.included_quantity
+        )
+        cost = to_cents(price.unit_price.amount * billed)
+        if cost:
+            lines.append(
+                NewLine(
+                    rental.feature.name,
+                    cost,
+                    quantity=Decimal(billed),
+                    unit_price=price.unit_price.amount,
+                    period_start=period.start,
+                    period_end=period.end,
+                )
+            )
+    return lines
+
+
+def rentals_held(*, account: Account, at: datetime | None = None) -> list[Rental]:
+    """Return the rentals held now, or those held at a moment."""
+    rentals = Rental.objects.filter(account=account, started_at__isnull=False, quantity__gt=0)
+    if at is None:
+        rentals = rentals.filter(ended_at__isnull=True)
+    else:
+        rentals = rentals.filter(started_at__lte=at).filter(
+            Q(ended_at__isnull=True) | Q(ended_at__gt=at)
+        )
+    return list(rentals.select_related("feature").order_by("feature__position"))
+
+
+def rental_price(*, subscription: Subscription, feature_key: str) -> FeaturePrice | None:
+    """Return the price of a rental in the subscription's plan, or None when it is not in it."""
+    return (
+        subscription.plan_version.prices.filter(
+            feature__key=feature_key, feature__kind=FeatureKind.RENTAL
+        )
+        .select_related("feature")
+        .first()
+    )
