@@ -14,6 +14,8 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="billing-overview")),
     path("billing/", include("billing_portal.dashboard.urls")),
     path("admin/", admin.site.urls),
+    # A member's address is the platform's to change: allauth's page would take one unchecked.
+    path("accounts/email/", RedirectView.as_view(pattern_name="billing-overview")),
     path("accounts/", include("allauth.urls")),
     path("api/", include("billing_portal.api")),
     path("stripe/webhook/<uuid:uuid>/", webhooks.receive, name="stripe-webhook"),
