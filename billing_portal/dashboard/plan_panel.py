@@ -66,7 +66,8 @@ def build_plan_panel(state: OverviewState) -> PlanPanel:
         text=" ".join(filter(None, (_renews(state, subscription), _text(subscription)))),
         charge=_unpaid(state) or _next_charge(state, subscription),
         pay_now_href=reverse("renewal-pay-now") if state.unpaid and state.may_act else "",
-        action="Change plan" if state.may_act else "See plans",
+        # From a plan that costs something there is no moving by oneself yet.
+        action="Change plan" if state.may_act and not version.monthly_price.amount else "See plans",
     )
 
 
