@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 import requests
+from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 ROOT = Path(__file__).resolve().parent
 
@@ -33,6 +34,23 @@ def _flush_append_only_tables() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "execute_sql_flush", flush)
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Before the test database is dropped, end the sessions that are still in it.
+
+    A live server's thread may still be answering the last request of a browser that has gone.
+    """
+    yield
+    with django_db_blocker.unblock():
+        name = connection.settings_dict["NAME"]
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]
+        with connection._nodb_cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
 
 
 class Sandbox:
