@@ -134,7 +134,7 @@ def _balance_note(state: OverviewState) -> str:
         return "Add credit to pay for usage beyond what your plan includes."
     if state.forecast is None:
         return ""
-    pace = f"at your average of {format_usd(state.forecast.per_day)} a day"
+    pace = f"at your recent pace of {format_usd(state.forecast.per_day)} a day"
     if state.forecast.days == 0:
         return f"Lasts less than a day {pace}."
     days = "about a day" if state.forecast.days == 1 else f"about {state.forecast.days} days"

@@ -176,9 +176,9 @@ def test_spend_is_drawn_by_day_and_feature_with_a_table_behind() -> None:
 @pytest.mark.parametrize(
     ("balance", "note"),
     [
-        ("42.18", "Lasts about 14 days at your average of $3.00 a day."),
-        ("3.10", "Lasts about a day at your average of $3.00 a day."),
-        ("1", "Lasts less than a day at your average of $3.00 a day."),
+        ("42.18", "Lasts about 14 days at your recent pace of $3.00 a day."),
+        ("3.10", "Lasts about a day at your recent pace of $3.00 a day."),
+        ("1", "Lasts less than a day at your recent pace of $3.00 a day."),
         ("0", "Add credit to pay for usage beyond what your plan includes."),
         ("-1", "Usage beyond your credit. The next top-up settles it first."),
     ],
