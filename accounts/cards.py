@@ -149,13 +149,11 @@ def finish_verification(*, card: Card, now: datetime) -> Card:
 def _verify(*, card: Card, now: datetime) -> Card:
     """Place the hold, void it and settle the card. Raises what the gateway raises."""
     if now - card.created_at >= KEY_LIFETIME:
-        for hold_id in gateway.find_holds(setup_intent_id=card.stripe_setup_intent_id):
-            gateway.void_hold(hold_id)
-        gateway.detach_card(card.stripe_payment_method_id)
+        _give_up(card)
         too_late = "The card could not be verified in time. Add it again."
         return _settle(card=card, rejection=too_late, code="too_late", now=now)
     if (twin := _twin_of(card)) is not None:
-        gateway.detach_card(card.stripe_payment_method_id)
+        _give_up(card)
         return _settle(card=card, rejection=f"{twin} is saved already.", code="duplicate", now=now)
     dollars = settings.CARD_HOLD_AMOUNT
     rials = convert_to_omr(dollars, rate=settings.USD_TO_OMR, step=settings.CHARGE_STEP)
@@ -173,6 +171,13 @@ def _verify(*, card: Card, now: datetime) -> Card:
         gateway.detach_card(card.stripe_payment_method_id)
         return _settle(card=card, rejection=hold.failure_message, code=hold.failure_code, now=now)
     return _settle(card=card, rejection="", code="", now=now)
+
+
+def _give_up(card: Card) -> None:
+    """Void whatever hold a process that died may have placed, and make the card unusable."""
+    for hold_id in gateway.find_holds(setup_intent_id=card.stripe_setup_intent_id):
+        gateway.void_hold(hold_id)
+    gateway.detach_card(card.stripe_payment_method_id)
 
 
 @transaction.atomic

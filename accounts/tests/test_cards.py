@@ -198,6 +198,27 @@ def test_a_lost_answer_leaves_the_card_verifying_until_the_sweeper_finds_the_one
     assert [hold.status for hold in payments()] == ["canceled"]
 
 
+def test_a_hold_left_open_is_voided_also_when_the_card_was_saved_meanwhile(
+    alice: Account, sandbox: "Sandbox", add_card: AddCard
+) -> None:
+    setup = confirmed_setup(sandbox, alice)
+    lose_answers(sandbox)
+    left = cards.add(account=alice, setup_intent_id=setup, by=None, now=NOW)
+    sandbox_is_well(sandbox)
+    assert left.status == CardStatus.VERIFYING
+    assert len(held_payments()) == 1
+    add_card(alice)
+
+    cards.finish_verifications(now=NOW + timedelta(minutes=2))
+
+    left.refresh_from_db()
+    assert (left.status, left.rejection_message) == (
+        CardStatus.REJECTED,
+        "Visa •••• 4242 is saved already.",
+    )
+    assert held_payments() == []
+
+
 def test_a_lost_void_is_asked_for_again(alice: Account, sandbox: "Sandbox") -> None:
     setup = confirmed_setup(sandbox, alice)
     # Everything below a PaymentIntent fails, that is: its cancellation.
