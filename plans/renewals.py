@@ -206,19 +206,38 @@ def _charge(renewal: Renewal, *, now: datetime) -> str | None:
     """Charge one renewal; return the transaction's status, or None when another run has it."""
     if cards.default_card(account=renewal.account) is None:
         with database.atomic():
+            if not _is_still_due(_locked(renewal), now=now):
+                return None
             _missed(renewal.pk, reason=_NO_CARD, key=f"{renewal.pk}:{renewal.attempts}", now=now)
         return Status.FAILED
-    transaction = _open_attempt(renewal, by=None, now=now)
+    transaction = _open_attempt(renewal, by=None, now=now, only_if_due=True)
     if transaction is None:
         return None
     return charging.execute(transaction_id=transaction.pk, now=now).status
 
 
-def _open_attempt(renewal: Renewal, *, by: User | None, now: datetime) -> Transaction | None:
+def _locked(renewal: Renewal) -> Renewal:
+    return Renewal.objects.select_for_update(no_key=True, of=("self",)).get(pk=renewal.pk)
+
+
+def _is_still_due(locked: Renewal, *, now: datetime) -> bool:
+    """Whether no other run has tried it since `due` was asked: then it waits for its next day."""
+    return (
+        locked.status == RenewalStatus.DUE
+        and locked.next_attempt_at is not None
+        and locked.next_attempt_at <= now
+    )
+
+
+def _open_attempt(
+    renewal: Renewal, *, by: User | None, now: datetime, only_if_due: bool = False
+) -> Transaction | None:
     """Record one attempt to charge a renewal, or return None when it is paid or being charged."""
     with database.atomic(durable=True):
-        locked = Renewal.objects.select_for_update(no_key=True, of=("self",)).get(pk=renewal.pk)
-        if locked.status != RenewalStatus.DUE:
+        locked = _locked(renewal)
+        if locked.status != RenewalStatus.DUE or (
+            only_if_due and not _is_still_due(locked, now=now)
+        ):
             return None
         try:
             return charging.open_transaction(
@@ -268,13 +287,19 @@ def pause_unpaid(*, now: datetime) -> int:
     overdue = Subscription.objects.filter(
         status=SubscriptionStatus.PAST_DUE, past_due_since__lte=now - GRACE
     ).exclude(account__pause_reasons__contains=[PauseReason.SUBSCRIPTION_UNPAID])
-    return len(
-        service_state.pause(
-            account_ids=overdue.values_list("account_id", flat=True),
-            reason=PauseReason.SUBSCRIPTION_UNPAID,
-            now=now,
-        )
-    )
+    paused = 0
+    for account_id in list(overdue.values_list("account_id", flat=True)):
+        with database.atomic():
+            # Looked at again under the lock that settling takes: a payment that comes at this
+            # moment has lifted the reason, and nothing would lift it again.
+            subscriptions.lock_account(account_id=account_id)
+            if overdue.filter(account_id=account_id).exists():
+                paused += len(
+                    service_state.pause(
+                        account_ids=[account_id], reason=PauseReason.SUBSCRIPTION_UNPAID, now=now
+                    )
+                )
+    return paused
 
 
 def try_again(account: Account, now: datetime) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection
+from django.db import transaction as database
 
 from accounts import cards
 from accounts.models import Account, Card, Message
@@ -328,3 +329,22 @@ def test_a_sweep_and_a_webhook_at_once_settle_a_lost_charge_once(
     )
     assert [result for result in results if isinstance(result, Exception)] == []
     assert balance_of(alice) == 25
+
+
+def test_a_renewal_paid_while_the_grace_runs_out_does_not_leave_services_paused(
+    add_card: AddCard, sandbox: "Sandbox"
+) -> None:
+    alice = make_subscriber(add_card, "growth")
+    overdue = NOW + timedelta(days=40)
+    current = Subscription.objects.filter(pk=subscription_of(alice).pk)
+    current.update(status="past_due", past_due_since=NOW + timedelta(days=31))
+    with ThreadPoolExecutor(1) as pool:
+        with database.atomic():  # as settling does: all of it, or nothing of it, is seen
+            subscriptions.lock_account(account_id=alice.pk)
+            current.update(status="active", past_due_since=None)
+            pausing = pool.submit(at_once, lambda: renewals.pause_unpaid(now=overdue))
+            with pytest.raises(TimeoutError):
+                pausing.result(timeout=0.5)
+        assert pausing.result(timeout=30) == [0]
+    alice.refresh_from_db()
+    assert alice.pause_reasons == []

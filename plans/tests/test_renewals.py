@@ -407,3 +407,36 @@ def test_a_period_of_one_account_cannot_belong_to_the_subscription_of_another(
 def test_a_paid_period_never_changes(alice: Account) -> None:
     with pytest.raises(IntegrityError, match="never changes"), database.atomic():
         Renewal.objects.filter(account=alice).update(status=RenewalStatus.DUE, paid_at=None)
+
+
+def test_a_renewal_another_run_has_just_failed_to_charge_waits_for_its_next_day(
+    alice: Account, add_card: AddCard, sandbox: "Sandbox", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = make_subscriber(add_card, "growth", now=ANCHOR)
+    decline(sandbox, bob)
+    execute = charging.execute
+    runs = []
+
+    def meanwhile(**charge: Any) -> Transaction:
+        if not runs:  # the next tick comes while this run is still charging Alice
+            runs.append("the next tick")
+            renewals.renew_due(now=SECOND)
+        return execute(**charge)
+
+    monkeypatch.setattr(charging, "execute", meanwhile)
+    renewals.renew_due(now=SECOND)
+    assert (attempts_of(alice), attempts_of(bob)) == (["paid"], ["failed"])
+    assert len(told(bob, "subscription_past_due")) == 1
+
+
+def test_a_renewal_without_a_card_is_missed_once_by_runs_that_overlap(
+    sandbox: "Sandbox", add_card: AddCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = make_subscriber(add_card, "growth", now=ANCHOR)
+    Card.objects.filter(account=alice).update(is_default=False)
+    renewals.open_due_periods(now=SECOND)
+    [stale] = renewals.due(now=SECOND)
+    renewals.renew_due(now=SECOND)
+    monkeypatch.setattr(renewals, "due", lambda now: [stale])
+    renewals.renew_due(now=SECOND)
+    assert Renewal.objects.get(pk=stale.pk).attempts == 1
