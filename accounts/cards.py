@@ -55,7 +55,7 @@ def default_card(*, account: Account) -> Card | None:
 def ensure_customer(*, account: Account) -> str:
     """Return the account's Stripe customer id, creating the customer on first use.
 
-    Raises GatewayUnavailable.
+    Raises GatewayUnavailable, GatewayRefused.
     """
     if not account.stripe_customer_id:
         account.stripe_customer_id = gateway.create_customer(account=account)
@@ -64,7 +64,10 @@ def ensure_customer(*, account: Account) -> str:
 
 
 def begin(*, account: Account) -> Setup:
-    """Begin adding a card; the browser confirms it with Stripe. Raises GatewayUnavailable."""
+    """Begin adding a card; the browser confirms it with Stripe.
+
+    Raises GatewayUnavailable, GatewayRefused.
+    """
     return gateway.create_setup(customer_id=ensure_customer(account=account))
 
 

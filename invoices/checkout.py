@@ -36,8 +36,8 @@ def open_page(
     """Open a hosted payment page and return its transaction with `checkout_url` set.
 
     `return_url` is where the customer comes back to; Stripe fills in {CHECKOUT_SESSION_ID}.
-    Raises GatewayUnavailable; the transaction then stays *Checkout* without a page, which can't be
-    paid, and the sweeper expires it.
+    Raises GatewayUnavailable, GatewayRefused; the transaction then stays *Checkout* without a page,
+    which can't be paid, and the sweeper expires it.
     """
     cards.ensure_customer(account=account)
     with database.atomic(durable=True):

@@ -117,7 +117,7 @@ def open_payment_page(
     """Open a hosted page on which the customer pays `amount` USD; see `checkout_url`.
 
     Raises ValidationError for an amount that can't be bought, GatewayUnavailable when Stripe
-    can't be reached.
+    can't be reached, GatewayRefused when it opens no page.
     """
     check_amount(amount, minimum=minimum)
     return checkout.open_page(

@@ -1,5 +1,6 @@
 """What a customer may type. Forms check the shape of input; rules are the services'."""
 
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,8 @@ from wallet import topups
 
 #: Nothing was paid before, and calendars end.
 _DAYS = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
+#: Commas only between thousands: in much of the world one stands before the cents.
+_WRITTEN_AMOUNT = re.compile(r"-?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?(\.[0-9]*)?")
 _AMOUNT = {"inputmode": "decimal", "autocomplete": "off", "class": "input"}
 
 
@@ -38,11 +41,12 @@ class AmountField(forms.DecimalField):
         )
 
     def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]
-        """Accept `$1,000.50` as people write it."""
+        """Accept `$1,000.50` as people write it; `25,50` is no amount, least of all 2,550."""
         if isinstance(value, str):
-            value = value.strip().removeprefix("$").replace(",", "").strip()
-            if value and not (value.isascii() and value.lstrip("-").replace(".", "", 1).isdigit()):
+            value = value.strip().removeprefix("$").strip()
+            if value and not _WRITTEN_AMOUNT.fullmatch(value):
                 raise ValidationError(self.error_messages["invalid"], code="invalid")
+            value = value.replace(",", "")
         return super().to_python(value)
 
 

@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -118,10 +118,13 @@ def decode_cursor(cursor: str) -> tuple[datetime, int] | None:
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         at, _, pk = text.partition("|")
-        place = datetime.fromisoformat(at), int(pk)
-    except (ValueError, binascii.Error):
+        moment_of_line, number = datetime.fromisoformat(at), int(pk)
+        if moment_of_line.tzinfo is None or not 0 < number < 2**63:
+            return None
+        # PostgreSQL does not read every offset that Python does.
+        return moment_of_line.astimezone(UTC), number
+    except (ValueError, OverflowError, binascii.Error):
         return None
-    return place if place[0].tzinfo and 0 < place[1] < 2**63 else None
 
 
 def line_rows(account: Account, lines: list[Line]) -> tuple[LineRow, ...]:

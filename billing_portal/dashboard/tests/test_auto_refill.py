@@ -120,3 +120,16 @@ def test_switching_off_never_asks(payer: Account, sign_in: SignIn) -> None:
     response = sign_in(payer).post(URL, {"threshold": "100", "amount": "50"}, follow=True)
 
     assert "Auto-Refill is off." in response.content.decode()
+
+
+@pytest.mark.parametrize("amount", ["25,50", "1,00", "10,000,00", ",50", "1,0000", "25,"])
+def test_a_decimal_comma_is_never_read_as_a_hundred_times_as_much(
+    payer: Account, sign_in: SignIn, amount: str
+) -> None:
+    form = {"enabled": "on", "threshold": "20", "amount": amount}
+
+    response = sign_in(payer).post(URL, form)
+
+    assert response.status_code == 422
+    assert "Enter an amount like 25 or 25.50." in response.content.decode()
+    assert not AutoRefill.objects.filter(wallet__account=payer, enabled=True).exists()

@@ -94,13 +94,16 @@ def test_the_setup_intent_s_secret_goes_to_the_browser(
     assert response.json() == {"client_secret": "seti_1_secret_2"}
 
 
-def test_when_stripe_does_not_answer_the_browser_is_told_so(
-    account: Account, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "trouble", [gateway.GatewayUnavailable("timeout"), gateway.GatewayRefused("No such customer")]
+)
+def test_when_stripe_gives_no_secret_the_browser_is_told_so(
+    account: Account, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch, trouble: Exception
 ) -> None:
-    def unavailable(account: Account) -> Setup:
-        raise gateway.GatewayUnavailable("timeout")
+    def in_trouble(account: Account) -> Setup:
+        raise trouble
 
-    monkeypatch.setattr(cards, "begin", unavailable)
+    monkeypatch.setattr(cards, "begin", in_trouble)
 
     response = sign_in(account).post(reverse("payment-method-setup-intent"))
 

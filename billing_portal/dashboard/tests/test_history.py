@@ -1,5 +1,6 @@
 """Billing History: filters in the address, pages, one line in full, receipt and export."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -95,7 +96,20 @@ def test_pages_keep_the_filters(account: Account, sign_in: SignIn) -> None:
     assert page.export_href == "/billing/history/export.csv?status=paid"
 
 
-@pytest.mark.parametrize("cursor", ["x", "%00", "AAAA", "MjAyNi0wMS0wMXwx", "💥"])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "%00",
+        "AAAA",
+        "MjAyNi0wMS0wMXwx",
+        "💥",
+        # Offsets that Python reads and PostgreSQL does not; a year before the first.
+        urlsafe_b64encode(b"2999-01-01T00:00:00+00:00:00.000001|1").decode(),
+        urlsafe_b64encode(b"2999-01-01T00:00:00+23:59:59|1").decode(),
+        urlsafe_b64encode(b"0001-01-01T00:00:00+14:00|1").decode(),
+    ],
+)
 def test_a_cursor_that_was_tampered_with_shows_the_newest_page(
     account: Account, sign_in: SignIn, cursor: str
 ) -> None:

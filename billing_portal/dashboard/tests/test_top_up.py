@@ -102,7 +102,7 @@ def test_an_amount_that_can_t_be_bought_is_explained(
     assert stripe.charges == []
 
 
-@pytest.mark.parametrize("amount", ["1,000", "$1000", " 1000.00 "])
+@pytest.mark.parametrize("amount", ["1,000", "$1000", " 1000.00 ", "$1,000.00", "1000."])
 def test_amounts_are_read_as_people_write_them(
     payer: Account, sign_in: SignIn, amount: str
 ) -> None:
@@ -267,3 +267,19 @@ def test_a_return_that_belongs_to_nothing_is_not_found(
     payer: Account, sign_in: SignIn, query: str
 ) -> None:
     assert sign_in(payer).get(f"/billing/top-up/return/{query}").status_code == 404
+
+
+def test_a_payment_page_that_stripe_refuses_to_open_is_explained(
+    payer: Account, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**asked: Any) -> CheckoutSession:
+        raise gateway.GatewayRefused("No such customer: 'cus_1'")
+
+    monkeypatch.setattr(cards, "ensure_customer", lambda account: "cus_1")
+    monkeypatch.setattr(gateway, "open_checkout", refuse)
+
+    response = sign_in(payer).post(TOP_UP, form(payer, pay_with="hosted"))
+
+    assert response.status_code == 422
+    assert "Nothing was charged." in response.content.decode()
+    assert "cus_1" not in response.content.decode()

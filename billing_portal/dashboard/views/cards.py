@@ -68,7 +68,7 @@ def setup_intent(request: MemberRequest) -> JsonResponse:
     """Begin adding a card: the secret with which the browser confirms it at Stripe."""
     try:
         setup = cards.begin(account=request.member.account)
-    except gateway.GatewayUnavailable:
+    except (gateway.GatewayUnavailable, gateway.GatewayRefused):
         return JsonResponse({"code": "unavailable", "detail": UNREACHABLE}, status=503)
     return JsonResponse({"client_secret": setup.client_secret})
 

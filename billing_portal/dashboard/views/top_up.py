@@ -64,7 +64,7 @@ def top_up(request: MemberRequest) -> HttpResponse:
         return _pay(request, form, cards, minimum, amount)
     except ValidationError as error:
         form.add_error(None, error)
-    except gateway.GatewayUnavailable:
+    except (gateway.GatewayUnavailable, gateway.GatewayRefused):
         form.add_error(None, UNREACHABLE)
     return _form_page(request, form, cards, minimum, amount=amount, status=422)
 
