@@ -49,6 +49,8 @@ def open_page(
         stripe_checkout_session_id=session.id,
         checkout_url=session.url,
         expires_at=session.expires_at,
+        # Stripe may take longer than the sweeper waits: the page is open all the same.
+        expired_at=None,
     )
     transaction.refresh_from_db()
     return transaction
@@ -96,9 +98,15 @@ def refresh(*, transaction_id: int, now: datetime) -> Transaction:
 
 
 def _expire(transaction: Transaction, now: datetime) -> Transaction:
-    """Mark a page that can't be paid any more; it stays *Checkout* in the history."""
+    """Mark a page that can't be paid any more; it stays *Checkout* in the history.
+
+    Not when its page has opened since `transaction` was read.
+    """
     Transaction.objects.filter(
-        pk=transaction.pk, status=Status.CHECKOUT, expired_at__isnull=True
+        pk=transaction.pk,
+        status=Status.CHECKOUT,
+        expired_at__isnull=True,
+        stripe_checkout_session_id=transaction.stripe_checkout_session_id,
     ).update(expired_at=now)
     transaction.refresh_from_db()
     return transaction

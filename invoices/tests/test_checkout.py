@@ -202,6 +202,30 @@ def test_a_page_that_could_not_be_opened_is_expired_by_the_sweeper(
     assert payments(transaction=page.number) == []
 
 
+@pytest.mark.parametrize("swept", ["while Stripe is asked", "just after its answer"])
+def test_a_page_that_opens_only_after_the_sweeper_came_by_can_be_paid(
+    alice: Account, sandbox: "Sandbox", monkeypatch: pytest.MonkeyPatch, swept: str
+) -> None:
+    ask, expire = gateway.open_checkout, checkout._expire
+
+    def slowly(**asked: Any) -> Any:
+        if swept == "while Stripe is asked":
+            checkout.sweep(now=NOW + 2 * MINUTE)
+        return ask(**asked)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gateway, "open_checkout", slowly)
+        page = open_page(alice)
+    if swept == "just after its answer":  # by a sweep that read the row before
+        stale = Transaction.objects.get(pk=page.pk)
+        stale.stripe_checkout_session_id = ""
+        expire(stale, NOW + 2 * MINUTE)
+        page.refresh_from_db()
+    assert not page.is_expired
+    pay(sandbox, page)
+    assert come_back(page).status == Status.PAID
+
+
 def test_an_open_page_is_asked_about_every_quarter_of_an_hour(
     alice: Account, sandbox: "Sandbox"
 ) -> None:
