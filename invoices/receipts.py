@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -105,7 +106,8 @@ def period(start: datetime | None, end: datetime | None, *, timezone: tzinfo) ->
 
 def _context(transaction: Transaction) -> dict[str, Any]:
     """Return what the template shows, ready to print."""
-    timezone = transaction.account.timezone
+    # As it was when it was paid; the oldest receipts do not say.
+    timezone = ZoneInfo(transaction.billed_to.get("timezone") or str(transaction.account.timezone))
     assert transaction.paid_at is not None
     paid_at = transaction.paid_at.astimezone(timezone)
     brand = transaction.card_brand

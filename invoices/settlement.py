@@ -137,7 +137,7 @@ def _settle_failed(transaction: Transaction, payment: Payment, now: datetime) ->
 
 
 def billing_details(account: Account) -> dict[str, str]:
-    """Return who is billed, as a receipt keeps it."""
+    """Return who is billed, and in which timezone its dates are, as a receipt keeps it."""
     return {
         "name": account.billing_name or account.name,
         "address_line1": account.address_line1,
@@ -146,6 +146,7 @@ def billing_details(account: Account) -> dict[str, str]:
         "country": account.country,
         "tax_number": account.tax_number,
         "email": account.contact_email,
+        "timezone": str(account.timezone),
     }
 
 

@@ -286,3 +286,18 @@ def test_a_period_is_written_in_days_of_the_account(
     ]
 
     assert receipts.period(*moments, timezone=ZoneInfo("Asia/Muscat")) == shown
+
+
+def test_a_receipt_keeps_its_dates_when_the_customer_moves(account: Account) -> None:
+    transaction = make_transaction(
+        account,
+        number="T-1",
+        receipt_number="BT-000042",
+        paid_at=datetime(2026, 12, 31, 21, 5, tzinfo=UTC),
+    )
+    before = receipts.render(transaction)
+    assert "1 January 2027" in text_of(transaction)
+
+    Account.objects.filter(pk=account.pk).update(timezone="America/New_York")
+
+    assert receipts.render(Transaction.objects.get(pk=transaction.pk)) == before

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import DatabaseError, IntegrityError, connection
 from django.db import transaction as database
 
 from accounts.models import Account, AuditEvent, Message
@@ -258,3 +258,10 @@ def test_one_payment_pays_one_transaction(alice: Account) -> None:
     with pytest.raises(IntegrityError, match="one_transaction_per_payment_intent"):
         settle(top_up(alice), SUCCESS)
     assert balance_of(alice) == 25
+
+
+def test_a_line_can_t_be_moved_away_from_a_paid_transaction(alice: Account) -> None:
+    paid = make_transaction(alice, status=Status.PAID)
+    other = make_transaction(alice, status=Status.PROCESSING)
+    with pytest.raises(DatabaseError, match="never change"), database.atomic():
+        paid.lines.update(transaction=other, position=2)
