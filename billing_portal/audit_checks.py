@@ -123,6 +123,23 @@ CHECKS = (
         """,
     ),
     Check(
+        "I3",
+        "a period is paid for by its own paid transaction, of the same amount",
+        """
+        SELECT format('renewal %%s for %%s USD: %%s of %%s USD for subject %%s, which is %%s',
+                      renewal.id, renewal.amount, payment.number, payment.amount,
+                      payment.subject_id, payment.status)
+        FROM plans_renewal AS renewal JOIN invoices_transaction AS payment
+          ON payment.id = renewal.transaction_id
+        WHERE payment.status <> 'paid'
+           OR payment.account_id <> renewal.account_id
+           OR payment.amount <> renewal.amount
+           OR payment.purpose NOT IN ('renewal', 'plan_change')
+           OR payment.subject_id IS DISTINCT FROM
+              CASE payment.purpose WHEN 'renewal' THEN renewal.id ELSE renewal.subscription_id END
+        """,
+    ),
+    Check(
         "I4",
         "no capture is known without a transaction that was opened before",
         """

@@ -14,11 +14,13 @@ from django.db import connection
 from djstripe.models import Charge
 
 from accounts.models import Account
+from accounts.money import usd
 from accounts.tests.factories import NOW, make_account
 from billing_portal import audit
 from invoices.models import Purpose, Status
 from invoices.tests.factories import make_transaction
 from plans import usage
+from plans.models import Renewal
 from plans.tests.factories import make_subscription, make_version
 from plans.usage_records import ParsedRecord
 from wallet import ledger
@@ -201,3 +203,31 @@ def test_the_command_fails_and_names_what_is_broken() -> None:
         call_command("audit", stdout=output)
 
     assert "BROKEN I1 a balance equals the sum of its entries: wallet" in output.getvalue()
+
+
+@pytest.mark.usefixtures("behind_the_back")
+@pytest.mark.parametrize(
+    ("named", "corruption"),
+    [
+        ("for 98.00 USD", ["UPDATE plans_renewal SET amount = 98 WHERE amount = 99"]),
+        ("which is failed", ["UPDATE invoices_transaction SET status = 'failed', paid_at = NULL, "
+                             "failed_at = created_at, receipt_number = '' "
+                             "WHERE purpose = 'renewal'"]),
+        ("subject 0", ["UPDATE invoices_transaction SET subject_id = 0 "
+                                "WHERE purpose = 'renewal'"]),
+    ],
+)  # fmt: skip
+def test_a_period_that_was_not_paid_as_it_says_is_found(
+    alice: Account, named: str, corruption: list[str]
+) -> None:
+    [renewal] = Renewal.objects.filter(account=alice, number=2)
+    payment = make_transaction(
+        alice, amount="99.00", purpose=Purpose.RENEWAL, subject_id=renewal.pk
+    )
+    Renewal.objects.filter(pk=renewal.pk).update(amount=usd(99), transaction=payment)
+    assert audit.run(now=NOW) == []
+
+    execute(*corruption)
+
+    found = [str(violation) for violation in audit.run(now=NOW)]
+    assert any(line.startswith("I3 ") and named in line for line in found), found
