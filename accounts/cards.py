@@ -1,7 +1,7 @@
 """Cards: added with a $1 hold that is voided at once, made default, removed.
 
 Adding is three steps, each of which may be the last one a dying process takes: record the card as
-`verifying` (committed), place the hold at Stripe under the card's own key, void it and settle the
+`verifying` (committed), place the hold at Stripe under a key of its own, void it and settle the
 card. `finish_verifications` takes up whatever was left, asks under the same key and so gets the
 same hold: it always ends voided (invariant I12).
 """

@@ -56,16 +56,24 @@ def client() -> stripe.StripeClient:
 
 # Customers and cards --------------------------------------------------------------------------
 def create_customer(*, account: Account) -> str:
-    """Create the account's Stripe customer and return its id; asked twice, Stripe makes one."""
+    """Create the account's Stripe customer and return its id; asked twice, Stripe makes one.
+
+    Name and address follow in a request of their own: they may change between two askings, and
+    the key stands for exactly what was asked first.
+    """
     with _translated():
         customer = client().v1.customers.create(
-            {
-                "name": account.name,
-                "email": account.contact_email,
-                "metadata": {"account": str(account.pk)},
-            },
+            {"metadata": {"account": str(account.pk)}},
             {"idempotency_key": f"customer-{account.pk}"},
         )
+    try:
+        with _translated():
+            client().v1.customers.update(
+                customer.id, {"name": account.name, "email": account.contact_email}
+            )
+    except GatewayRefused:
+        # Stripe takes not every address that is one. Nothing depends on it there.
+        log.warning("customer_not_described", account=str(account.pk))
     return customer.id
 
 

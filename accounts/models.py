@@ -152,8 +152,8 @@ class CardStatus(models.TextChoices):
 class Card(models.Model):
     """A saved payment method, and the $1 hold that verified it.
 
-    The hold is never a charge: it is placed under the key `card-<id>-hold` and always voided, in
-    the same request or by the sweeper (invariant I12).
+    The hold is never a charge: it is placed under a key of the card's SetupIntent and always
+    voided, in the same request or by the sweeper (invariant I12).
     """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="cards")

@@ -48,6 +48,29 @@ def test_it_refuses_to_be_called_inside_a_database_transaction(sandbox: "Sandbox
     assert gateway.create_customer(account=account).startswith("cus_")
 
 
+def test_a_customer_whose_answer_was_lost_is_found_again_under_another_name(
+    sandbox: "Sandbox",
+) -> None:
+    account = make_account(name="Alice Trading")
+    lose_answers(sandbox, "/v1/customers")
+    with pytest.raises(gateway.GatewayUnavailable):
+        gateway.create_customer(account=account)
+    account.name, account.owner_email = "Alice & Sons", "alice@sons.test"
+    customer_id = gateway.create_customer(account=account)
+    [customer] = gateway.client().v1.customers.list().data
+    assert customer.id == customer_id
+    assert (customer.name, customer.email) == ("Alice & Sons", "alice@sons.test")
+    assert customer.to_dict()["metadata"] == {"account": str(account.pk)}
+
+
+def test_a_name_or_address_that_stripe_refuses_does_not_hold_up_paying(
+    sandbox: "Sandbox",
+) -> None:
+    account = make_account()
+    sandbox.fail_next(action="status", status=400, match={"path": "/v1/customers/cus_"})
+    assert gateway.create_customer(account=account).startswith("cus_")
+
+
 def test_a_success_says_what_was_captured_and_from_which_card(alice: Account) -> None:
     paid = charge(alice)
     assert (paid.outcome, paid.amount_minor, paid.currency) == (Outcome.SUCCEEDED, 3850, "omr")

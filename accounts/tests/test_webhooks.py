@@ -74,6 +74,18 @@ def test_an_event_that_stripe_did_not_sign_just_now_is_refused(
     assert nothing_is_stored()
 
 
+def test_an_endpoint_whose_secret_is_not_known_takes_nothing(
+    endpoint: WebhookEndpoint, event: dict[str, Any]
+) -> None:
+    # As dj-stripe keeps an endpoint that it learned of from Stripe's list.
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(secret="")
+    body = json.dumps(event).encode()
+    forged = {"Stripe-Signature": signature(body, "")}
+    answer = post(endpoint, body, headers=forged)
+    assert (answer.status_code, json.loads(answer.content)["code"]) == (400, "invalid_signature")
+    assert nothing_is_stored()
+
+
 def test_a_signature_of_another_body_is_refused(
     endpoint: WebhookEndpoint, event: dict[str, Any]
 ) -> None:
