@@ -5,6 +5,7 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, ValidationError
+from django.db import DataError
 from django.db.models import QuerySet
 from rest_framework import exceptions
 from rest_framework.generics import ListAPIView
@@ -61,7 +62,7 @@ class Pages(CursorPagination):
         """Return the page of `queryset`. Raises NotFound for a cursor that is not ours."""
         try:
             return super().paginate_queryset(queryset, request, view)
-        except (ValidationError, ValueError, OverflowError) as error:
+        except (ValidationError, ValueError, OverflowError, DataError) as error:
             raise exceptions.NotFound(self.invalid_cursor_message) from error
 
 

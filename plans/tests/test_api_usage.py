@@ -185,7 +185,17 @@ def test_pages_follow_each_other_without_gaps(platform: Platform, account: Accou
     assert sorted(seen) == [f"call-{number}" for number in range(7)]
 
 
-@pytest.mark.parametrize("cursor", ["x", "%00", "cD1ub3RhZGF0ZQ==", "cD0lMDA=", "cj0xJnA9OTk5OQ=="])
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "%00",
+        "cD1ub3RhZGF0ZQ==",
+        "cD0lMDA=",
+        "cj0xJnA9OTk5OQ==",
+        "cD0yOTk5LTAxLTAxVDAwOjAwOjAwJTJCMjM6NTk6NTk=",  # an offset PostgreSQL does not read
+    ],
+)
 @pytest.mark.parametrize("resource", ["usage", "entries", "transactions", "allowances"])
 def test_a_cursor_that_is_not_ours_is_not_found(
     platform: Platform, account: Account, resource: str, cursor: str

@@ -415,7 +415,7 @@ def test_a_renewal_another_run_has_just_failed_to_charge_waits_for_its_next_day(
     bob = make_subscriber(add_card, "growth", now=ANCHOR)
     decline(sandbox, bob)
     execute = charging.execute
-    runs = []
+    runs: list[str] = []
 
     def meanwhile(**charge: Any) -> Transaction:
         if not runs:  # the next tick comes while this run is still charging Alice
