@@ -24,7 +24,7 @@ from accounts.models import Account, Card, CardStatus, User
 from accounts.money import convert_to_omr, usd
 from accounts.stripe_objects import Outcome, Payment
 from invoices import settlement
-from invoices.models import Line, Purpose, Status, Transaction
+from invoices.models import OPEN_STATUSES, Line, Purpose, Status, Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +34,9 @@ _NUMBER_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 #: Stripe remembers an idempotency key for at least 24 hours. Asking again later would be a new
 #: charge, so from here on the payment is looked up instead.
 KEY_LIFETIME = timedelta(hours=20)
+
+
+_UNDER_WAY = "A payment for this is under way. Wait for its outcome."
 
 
 class AlreadyOpen(ValidationError):
@@ -132,9 +135,16 @@ def open_transaction(
             )
     except IntegrityError as error:
         if "one_open_" in str(error) or "one_attempt_per_request" in str(error):
-            raise AlreadyOpen("A payment for this is under way. Wait for its outcome.") from error
+            raise AlreadyOpen(_UNDER_WAY) from error
         raise
     return transaction
+
+
+def check_none_open(*, account: Account, obligation: str) -> None:
+    """Raise AlreadyOpen while an attempt at `obligation` is open."""
+    attempts = Transaction.objects.filter(account=account, obligation=obligation)
+    if attempts.filter(status__in=OPEN_STATUSES).exists():
+        raise AlreadyOpen(_UNDER_WAY)
 
 
 def execute(*, transaction_id: int, now: datetime) -> Transaction:

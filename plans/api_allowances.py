@@ -64,10 +64,20 @@ class AllowancesView(ListView):
         return super().get(request, *args, **kwargs)
 
 
+class PlainInteger(serializers.IntegerField):
+    """A whole number, as a JSON number or in plain ASCII digits: what is bought is not guessed."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return the number. Raises ValidationError for `1_000` and the like."""
+        if isinstance(data, str) and not (data.isascii() and data.isdigit()):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class QuantitySerializer(serializers.Serializer[Any]):
     """How many of a rental the account is to hold."""
 
-    quantity = serializers.IntegerField(min_value=0, max_value=1_000_000)
+    quantity = PlainInteger(min_value=0, max_value=1_000_000)
 
 
 class RentalSerializer(serializers.Serializer[Any]):

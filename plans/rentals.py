@@ -26,7 +26,7 @@ def set_quantity(
     the smallest charge is waived. Fewer: the released ones stay until the period ends.
 
     Raises ValidationError when the plan does not have the rental, above its maximum, without a
-    card, or without a subscription.
+    card, without a subscription, or while more of it are being paid for.
     """
     transaction = _change(account=account, feature=feature, quantity=quantity, now=now, by=by)
     if transaction is None:
@@ -49,6 +49,8 @@ def _change(
         raise ValidationError("Enter zero or more.")
     if price.maximum is not None and quantity > price.maximum:
         raise ValidationError(f"The plan allows at most {price.maximum}.")
+    obligation = f"rental:{feature.key}"
+    charging.check_none_open(account=account, obligation=obligation)
     held = open_rental(account=account, feature=feature)
     holding = held.quantity if held else 0
     if quantity <= holding:
@@ -88,7 +90,7 @@ def _change(
         status=Status.PROCESSING,
         card=card,
         subject_id=asked.pk,
-        obligation=f"rental:{feature.key}",
+        obligation=obligation,
         by=by,
         now=now,
     )

@@ -244,6 +244,13 @@ def test_an_account_that_is_not_there_is_not_found(platform: Platform, name: str
     )
 
 
+@pytest.mark.parametrize("quantity", ["1_000", "٢٥", "+1", " 1 ", True, "1.5", -1, None])
+def test_a_number_of_rentals_is_written_in_plain_digits(platform: Platform, quantity: Any) -> None:
+    account_id = provision(platform).json()["id"]
+    path = f"accounts/{account_id}/rentals/phone_number/"
+    assert_error(platform.send("PUT", path, {"quantity": quantity}), 400, "invalid_request")
+
+
 def test_the_ledger_is_read_newest_first(platform: Platform) -> None:
     account = make_account()
     make_wallet(account, balance="5")

@@ -250,3 +250,21 @@ def test_a_card_stays_while_rentals_are_charged_to_it(add_card: AddCard) -> None
     hold(payg, "phone_number", 1)
     with pytest.raises(ValidationError, match="charged to this card"):
         cards.remove(card=payg.cards.get(), by=None, now=HALFWAY)
+
+
+@pytest.mark.parametrize("quantity", [1, 2, 8])
+def test_while_more_are_being_paid_for_nothing_else_is_asked(
+    alice: Account, sandbox: "Sandbox", quantity: int
+) -> None:
+    """What is asked meanwhile would be undone when the payment arrives."""
+    almost_over = END - timedelta(hours=1)  # even 8 would cost too little to be charged
+    hold(alice, "phone_number", 2, START)
+    lose_answers(sandbox)
+    hold(alice, "phone_number", 5)
+    with pytest.raises(charging.AlreadyOpen):
+        hold(alice, "phone_number", quantity, almost_over)
+    checkout.sweep(now=HALFWAY + timedelta(minutes=2))
+    assert held(alice, "phone_number") == 5
+    hold(alice, "phone_number", quantity, almost_over)
+    renewals.renew_due(now=END)
+    assert held(alice, "phone_number") == quantity
