@@ -126,6 +126,8 @@ def _twin_of(card: Card) -> Card | None:
             exp_year=card.exp_year,
         )
         .exclude(fingerprint="")
+        # Another process may have verified this very card since it was read.
+        .exclude(pk=card.pk)
         .first()
     )
 
@@ -178,7 +180,9 @@ def _verify(*, card: Card, now: datetime) -> Card:
 
 def _give_up(card: Card) -> None:
     """Void whatever hold a process that died may have placed, and make the card unusable."""
-    for hold_id in gateway.find_holds(setup_intent_id=card.stripe_setup_intent_id):
+    for hold_id in gateway.find_holds(
+        customer_id=card.account.stripe_customer_id, setup_intent_id=card.stripe_setup_intent_id
+    ):
         gateway.void_hold(hold_id)
     gateway.detach_card(card.stripe_payment_method_id)
 

@@ -3,9 +3,11 @@
 import urllib.request
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import stripe
 from django.core.exceptions import ValidationError
 from djstripe.models import SetupIntent
 
@@ -216,6 +218,62 @@ def test_a_hold_left_open_is_voided_also_when_the_card_was_saved_meanwhile(
         CardStatus.REJECTED,
         "Visa •••• 4242 is saved already.",
     )
+    assert held_payments() == []
+
+
+def test_a_card_that_another_sweep_verified_meanwhile_is_not_its_own_twin(
+    alice: Account, sandbox: "Sandbox"
+) -> None:
+    setup = confirmed_setup(sandbox, alice)
+    lose_answers(sandbox)
+    card = cards.add(account=alice, setup_intent_id=setup, by=None, now=NOW)
+    stale = Card.objects.get(pk=card.pk)
+    cards.finish_verification(card=card, now=NOW + 2 * MINUTE)
+    assert cards.finish_verification(card=stale, now=NOW + 2 * MINUTE).status == CardStatus.VERIFIED
+    method = gateway.client().v1.payment_methods.retrieve(card.stripe_payment_method_id)
+    assert method.customer == alice.stripe_customer_id, "it can still be charged"
+
+
+def test_a_hold_stripe_does_not_find_by_searching_yet_is_voided_all_the_same(
+    alice: Account, sandbox: "Sandbox", add_card: AddCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Searching lags behind by a minute or more: docs.stripe.com/search, data freshness."""
+    setup = confirmed_setup(sandbox, alice)
+    lose_answers(sandbox)
+    left = cards.add(account=alice, setup_intent_id=setup, by=None, now=NOW)
+    sandbox_is_well(sandbox)
+    add_card(alice)
+    nothing_yet = SimpleNamespace(data=[])
+    monkeypatch.setattr(stripe.PaymentIntentService, "search", lambda *args: nothing_yet)
+    cards.finish_verifications(now=NOW + 2 * MINUTE)
+    left.refresh_from_db()
+    assert left.status == CardStatus.REJECTED
+    assert held_payments() == []
+
+
+def test_a_void_that_stripe_remembers_as_failed_is_asked_for_anew(
+    alice: Account, sandbox: "Sandbox", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stripe answers the same under the same key for a day, also when that was a 500."""
+    cancel = stripe.PaymentIntentService.cancel
+    failed: set[str] = set()
+
+    def cancel_once_failed(
+        service: Any, intent: str, params: Any = None, options: Any = None
+    ) -> Any:
+        key = (options or {}).get("idempotency_key", "")
+        if not failed or key in failed:
+            failed.add(key or "a key of the SDK's")
+            raise stripe.APIError("Something went wrong on our end.")
+        return cancel(service, intent, params, options)
+
+    monkeypatch.setattr(stripe.PaymentIntentService, "cancel", cancel_once_failed)
+    setup = confirmed_setup(sandbox, alice)
+    card = cards.add(account=alice, setup_intent_id=setup, by=None, now=NOW)
+    assert card.status == CardStatus.VERIFYING
+    cards.finish_verifications(now=NOW + 2 * MINUTE)
+    card.refresh_from_db()
+    assert card.status == CardStatus.VERIFIED
     assert held_payments() == []
 
 
