@@ -13,7 +13,6 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 from djmoney.money import Money
 from djstripe.models import SetupIntent
 
@@ -308,17 +307,6 @@ def remove(*, card: Card, by: User | None, now: datetime) -> Card:
 def why_needed(*, account: Account) -> str:
     """Return why the account must keep a card, in words for the customer, or ""."""
     return next((why for need in _needs if (why := need(account))), "")
-
-
-def expiring(*, account: Account, now: datetime) -> list[Card]:
-    """Return the verified cards that expire this month or next, or have expired."""
-    month = now.year * 12 + now.month - 1
-    year, following = divmod(month + 1, 12)
-    return list(
-        account.cards.filter(status=CardStatus.VERIFIED).filter(
-            Q(exp_year__lt=year) | Q(exp_year=year, exp_month__lte=following + 1)
-        )
-    )
 
 
 def _tell_new_default(account: Account, now: datetime) -> None:

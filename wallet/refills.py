@@ -212,15 +212,6 @@ def _tell_cap_reached(account: Account, refill: AutoRefill, now: datetime) -> No
     )
 
 
-def last_attempt(*, account: Account) -> Transaction | None:
-    """Return the newest refill, whatever its outcome."""
-    return (
-        Transaction.objects.filter(account=account, purpose=Purpose.AUTO_REFILL)
-        .order_by("-created_at", "-pk")
-        .first()
-    )
-
-
 def nudge(*, account_ids: Iterable[UUID]) -> None:
     """After commit, have the worker look at these accounts' refills.
 

@@ -465,13 +465,3 @@ def test_a_new_default_is_told_to_whoever_charges_cards(
     cards.make_default(card=second, by=None, now=NOW)
     cards.make_default(card=second, by=None, now=NOW)
     assert told == ["new", "new"]
-
-
-def test_cards_that_expire_this_month_or_next_are_named(alice: Account) -> None:
-    this, following = (
-        make_card(alice, exp_month=11, exp_year=2026),
-        make_card(alice, exp_month=12, exp_year=2026),
-    )
-    make_card(alice, exp_month=1, exp_year=2027)
-    make_card(alice, exp_month=11, exp_year=2026, status=CardStatus.REMOVED)
-    assert {card.pk for card in cards.expiring(account=alice, now=NOW)} == {this.pk, following.pk}

@@ -166,4 +166,3 @@ class AddCardForm(forms.Form):
             "invalid": "The card was not confirmed. Please enter it again.",
         },
     )
-    holder_name = forms.CharField(required=False, max_length=200)

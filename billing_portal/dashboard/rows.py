@@ -20,7 +20,7 @@ TONES = {
     Status.PROCESSING: "brand",
     Status.CHECKOUT: "",
 }
-#: A card that expires this month or next is said to expire soon, as in accounts.cards.expiring.
+#: A card that expires this month or next is said to expire soon.
 SOON_MONTHS = 1
 #: After that nobody remembers what a failed payment was for.
 RETRY_IS_OFFERED_FOR = timedelta(days=30)
