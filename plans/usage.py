@@ -212,10 +212,14 @@ def find_period(periods: Sequence[Period], moment: datetime) -> Period | None:
     """Return the account's period in which `moment` is rated. `periods` are oldest first.
 
     Before the first period counts as in it, and a moment just ahead of the last opened period of
-    the subscription in force as in that one. Source: DESIGN.md section 7.
+    the subscription in force as in that one. Source: DESIGN.md section 7. One that ended before
+    its next period was opened was in force until then: its last one counts.
     """
     for period in reversed(periods):
         if period.contains(moment):
+            return period
+    for period in reversed(periods):
+        if period.ended_at is not None and period.end <= moment < period.ended_at:
             return period
     if not periods:
         return None

@@ -17,7 +17,7 @@ from accounts.tests.stripe_side import decline_from_now_on, lose_answers, paymen
 from invoices import charging, checkout, settlement
 from invoices.models import Purpose, Status, Transaction
 from invoices.purposes import subject_of
-from plans import renewals, rentals
+from plans import renewals, rentals, subscriptions, usage
 from plans.models import (
     Allowance,
     Renewal,
@@ -25,7 +25,14 @@ from plans.models import (
     Subscription,
     SubscriptionStatus,
 )
-from plans.tests.subscribers import feature, make_subscriber, provision, subscription_of
+from plans.tests.factories import make_record
+from plans.tests.subscribers import (
+    feature,
+    make_subscriber,
+    provision,
+    subscription_of,
+    version_of,
+)
 from wallet.tests.factories import balance_of
 
 if TYPE_CHECKING:
@@ -440,3 +447,18 @@ def test_a_renewal_without_a_card_is_missed_once_by_runs_that_overlap(
     monkeypatch.setattr(renewals, "due", lambda now: [stale])
     renewals.renew_due(now=SECOND)
     assert Renewal.objects.get(pk=stale.pk).attempts == 1
+
+
+def test_usage_between_a_period_nobody_opened_and_the_next_plan_is_rated(
+    add_card: AddCard,
+) -> None:
+    """Beat was away when the free plan's period ended; an hour later the customer chose growth."""
+    account = make_subscriber(add_card, "payg", now=ANCHOR)
+    subscriptions.subscribe(
+        account=account, plan_version=version_of("growth"), by=None, now=SECOND + 2 * HOUR
+    )
+    record = make_record(
+        account, feature="call_minutes", quantity=Decimal(2), occurred_at=SECOND + HOUR
+    )
+    [result] = usage.record(records=[record], now=SECOND + 3 * HOUR)
+    assert (result.status, result.amount) == ("recorded", Decimal("0.30"))
