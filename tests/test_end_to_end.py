@@ -492,6 +492,28 @@ def test_on_a_phone_a_card_is_added_and_charged_in_one_click(portal: Portal, vis
     owner.sign_out()
 
 
+def test_who_was_signed_out_meanwhile_is_told_so_and_finds_back(
+    portal: Portal, visit: Visit, add_card: AddCard
+) -> None:
+    account = portal.platform.provision("Ibra Dates", owner="zahra@ibra.test")
+    give_password("zahra@ibra.test")
+    add_card(account)
+    owner = visit()
+    owner.sign_in("zahra@ibra.test")
+    owner.open("/billing/payment-methods/add/")
+    owner.page.get_by_label("Name on card").fill("Zahra Al Hinai")
+    owner.type_card(VISA)
+    owner.context.clear_cookies(name="sessionid")
+    owner.press("Save card")
+    expect(owner.page.get_by_role("alert")).to_contain_text("You were signed out meanwhile.")
+
+    owner.sign_in("zahra@ibra.test")
+    owner.context.clear_cookies(name="sessionid")
+    owner.panel("Auto-Refill").get_by_role("button", name="Save").click()
+    owner.fills_in_sign_in("zahra@ibra.test")
+    owner.sees("Billing Overview")
+
+
 def test_without_javascript_credit_is_bought_on_stripes_page(portal: Portal, visit: Visit) -> None:
     account = portal.platform.provision("Salalah Frankincense", owner="said@salalah.test")
     give_password("said@salalah.test")

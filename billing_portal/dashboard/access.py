@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.cache import add_never_cache_headers
+from django.views.decorators.http import require_POST
 
 from accounts.models import Account, Membership, User
 from accounts.roles import may_act
@@ -114,3 +115,24 @@ def acting_page(view: MemberView) -> MemberView:
         return view(request, *args, **kwargs)
 
     return member_page(wrapped)
+
+
+def form_action(*, page: str) -> Callable[[MemberView], MemberView]:
+    """Take what a form posts; who comes to its address in another way is shown `page`.
+
+    They do: signing in again leads back to the address that a form of a page left open was posted
+    to, and so does the address bar once a form was answered with its errors.
+    """
+
+    def decorate(view: MemberView) -> MemberView:
+        only_posts = require_POST(view)
+
+        @wraps(view)
+        def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.method in ("GET", "HEAD"):
+                return redirect(page)
+            return only_posts(request, *args, **kwargs)
+
+        return wrapped
+
+    return decorate

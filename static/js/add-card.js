@@ -84,6 +84,7 @@ async function openSetupIntent() {
     headers: { "X-CSRFToken": form.querySelector("[name=csrfmiddlewaretoken]").value, Accept: "application/json" },
   }).catch(() => null);
   if (!answer) throw new Error("You seem to be offline. Nothing was charged. Please try again.");
+  if (answer.redirected) throw new Error("You were signed out meanwhile. Reload this page and sign in again. Nothing was charged.");
   const body = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(body.detail || "The card could not be saved now. Nothing was charged. Please try again.");
   return body.client_secret;

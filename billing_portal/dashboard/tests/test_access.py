@@ -158,6 +158,30 @@ def test_staff_without_an_account_are_sent_to_the_admin(client: Client) -> None:
     assert client.get("/billing/")["Location"] == "/admin/"
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "page"),
+    [
+        ("auto-refill", (), "billing-overview"),
+        ("renewal-pay-now", (), "billing-overview"),
+        ("switch-account", (), "billing-overview"),
+        ("payment-method-default", (1,), "payment-methods"),
+        ("payment-method-remove", (1,), "payment-methods"),
+    ],
+)
+def test_signing_in_again_after_a_form_was_sent_leads_to_its_page(
+    account: Account, client: Client, name: str, arguments: tuple[object, ...], page: str
+) -> None:
+    user = scenes.make_member(account, "owner", email="late@example.com")
+    sent = client.post(reverse(name, args=arguments))  # the session had ended
+    back_to = sent["Location"].partition("next=")[2]
+    client.force_login(user)
+
+    response = client.get(back_to)
+
+    assert response.status_code == 302
+    assert response["Location"] == reverse(page)
+
+
 def test_changing_something_needs_the_csrf_token(account: Account) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(

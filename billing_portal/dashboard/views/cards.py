@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import cards, gateway
 from accounts.models import Card, CardStatus
 from accounts.money import format_usd
-from billing_portal.dashboard.access import MemberRequest, acting_page, member_page
+from billing_portal.dashboard.access import MemberRequest, acting_page, form_action, member_page
 from billing_portal.dashboard.forms import AddCardForm
 from billing_portal.dashboard.rows import label_of
 from billing_portal.dashboard.saved_cards import SHOWN_STATUSES, build_cards
@@ -73,7 +73,7 @@ def setup_intent(request: MemberRequest) -> JsonResponse:
     return JsonResponse({"client_secret": setup.client_secret})
 
 
-@require_POST
+@form_action(page="payment-methods")
 @acting_page
 def make_default(request: MemberRequest, pk: int) -> HttpResponse:
     """Charge this card from now on."""
@@ -87,7 +87,7 @@ def make_default(request: MemberRequest, pk: int) -> HttpResponse:
     return redirect("payment-methods")
 
 
-@require_POST
+@form_action(page="payment-methods")
 @acting_page
 def remove(request: MemberRequest, pk: int) -> HttpResponse:
     """Remove a card, or say why it has to stay."""

@@ -5,9 +5,9 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from billing_portal.dashboard.access import MemberRequest, acting_page, member_page
+from billing_portal.dashboard.access import MemberRequest, acting_page, form_action, member_page
 from billing_portal.dashboard.plan_page import build_plan_page, build_quote, why_blocked
 from billing_portal.dashboard.shell import page
 from invoices.models import Status
@@ -61,7 +61,7 @@ def subscribe(request: MemberRequest, slug: str) -> HttpResponse:
     return redirect("billing-history-detail", number=transaction.number)
 
 
-@require_POST
+@form_action(page="billing-overview")
 @acting_page
 def pay_now(request: MemberRequest) -> HttpResponse:
     """Charge the unpaid renewal to the default card."""

@@ -5,9 +5,8 @@ from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.views.decorators.http import require_POST
 
-from billing_portal.dashboard.access import MemberRequest, acting_page
+from billing_portal.dashboard.access import MemberRequest, acting_page, form_action
 from billing_portal.dashboard.forms import AutoRefillForm
 from billing_portal.dashboard.overview import build_overview
 from billing_portal.dashboard.overview_state import read_state
@@ -18,7 +17,7 @@ from wallet import refills
 NAV = "billing-overview"
 
 
-@require_POST
+@form_action(page="billing-overview")
 @acting_page
 def auto_refill(request: MemberRequest) -> HttpResponse:
     """Save the rule; when that would charge the card at once, say so and ask first."""

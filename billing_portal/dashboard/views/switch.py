@@ -2,12 +2,11 @@
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
-from billing_portal.dashboard.access import MemberRequest, choose_account, member_page
+from billing_portal.dashboard.access import MemberRequest, choose_account, form_action, member_page
 
 
-@require_POST
+@form_action(page="billing-overview")
 @member_page
 def switch_account(request: MemberRequest) -> HttpResponse:
     """Show the account asked for from now on; one the user is not a member of does not exist."""
