@@ -35,6 +35,8 @@ class AmountField(forms.DecimalField):
                 "error_messages": {
                     "invalid": "Enter an amount like 25 or 25.50.",
                     "max_decimal_places": "Enter at most two decimals.",
+                    "max_digits": "Enter a smaller amount.",
+                    "max_whole_digits": "Enter a smaller amount.",
                 },
                 **options,
             }

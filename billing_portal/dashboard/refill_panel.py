@@ -44,7 +44,8 @@ def build_refill_panel(state: OverviewState, *, form: AutoRefillForm | None) -> 
     shown = form or AutoRefillForm(
         initial={"threshold": f"{threshold:.2f}", "amount": f"{amount:.2f}"}, minimum=minimum
     )
-    below = not is_on and charges_at_once(state, threshold=threshold)
+    # Of the rule as it is: beside other figures, being typed, it would speak of the wrong ones.
+    below = form is None and not is_on and charges_at_once(state, threshold=threshold)
     return RefillPanel(
         state=_state_word(state),
         state_tone={"On": "good", "Suspended": "bad"}.get(_state_word(state), ""),

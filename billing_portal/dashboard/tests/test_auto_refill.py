@@ -76,6 +76,7 @@ def test_below_the_threshold_it_asks_before_it_charges(
         ({"threshold": "abc"}, "Enter an amount like 25 or 25.50."),
         ({"amount": "9.99"}, "Enter at least $10.00."),
         ({"amount": "99999"}, "Enter at most $5,000.00."),
+        ({"amount": "9" * 20}, "Enter a smaller amount."),
         ({"amount": "1e9"}, "Enter an amount like 25 or 25.50."),
     ],
 )
@@ -91,6 +92,23 @@ def test_bad_input_is_explained_and_what_was_typed_stays(
     assert problem in html
     assert all(f'value="{value}"' in html for value in typed.values() if value)
     assert rule(payer) is None
+
+
+def test_what_the_saved_rule_would_charge_is_not_said_beside_another_being_typed(
+    account: Account, sign_in: SignIn
+) -> None:
+    scenes.start_plan(account, "payg", at=timezone.now())
+    scenes.top_up(account, "10.00", at=timezone.now())
+    scenes.use(account, "call_minutes", "50", at=timezone.now())
+    make_card(account, is_default=True)
+    owner = sign_in(account)
+    note = "switching it on charges"
+    assert note in owner.get("/billing/").content.decode()
+
+    refused = owner.post(URL, {"enabled": "on", "threshold": "1", "amount": "5"})
+
+    assert refused.status_code == 422
+    assert note not in refused.content.decode()
 
 
 def test_without_a_card_it_can_t_be_switched_on(account: Account, sign_in: SignIn) -> None:
