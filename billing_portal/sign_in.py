@@ -10,3 +10,7 @@ class InvitedOnlyAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Always no."""
         return False
+
+    def format_email_subject(self, subject: str) -> str:
+        """As it is written: allauth would put the host's name in brackets before it."""
+        return subject
