@@ -68,9 +68,10 @@ def format_usd(amount: Decimal) -> str:
 
 def format_unit_price(amount: Decimal) -> str:
     """Write a price per unit: at least two decimals, up to eight, no trailing zeros after."""
-    text = f"{amount.normalize():f}"
+    text = f"{abs(amount).normalize():f}"
     whole, _, fraction = text.partition(".")
-    return f"${int(whole):,}.{fraction.ljust(2, '0')}"
+    sign = "−" if amount < 0 else ""
+    return f"{sign}${int(whole):,}.{fraction.ljust(2, '0')}"
 
 
 def format_omr(amount: Decimal) -> str:

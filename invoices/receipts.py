@@ -154,13 +154,12 @@ def _billed_to(buyer: dict[str, str]) -> dict[str, Any]:
 
 
 def _row(line: Line, *, timezone: tzinfo) -> dict[str, str]:
-    unit_price = line.unit_price.amount
     return {
         "description": line.description,
         "direction": _direction(line.description),
         "period": period(line.period_start, line.period_end, timezone=timezone),
         "quantity": format_quantity(line.quantity),
-        "unit_price": ("−" if unit_price < 0 else "") + format_unit_price(abs(unit_price)),
+        "unit_price": format_unit_price(line.unit_price.amount),
         "amount": format_usd(line.amount.amount),
     }
 

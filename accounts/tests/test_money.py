@@ -76,7 +76,13 @@ def test_a_negative_balance_never_reads_as_nothing(amount: str, shown: str) -> N
 
 @pytest.mark.parametrize(
     ("price", "shown"),
-    [("0.15", "$0.15"), ("0.0125", "$0.0125"), ("12", "$12.00"), ("1200", "$1,200.00")],
+    [
+        ("0.15", "$0.15"),
+        ("0.0125", "$0.0125"),
+        ("12", "$12.00"),
+        ("1200", "$1,200.00"),
+        ("-24", "−$24.00"),
+    ],
 )
 def test_a_unit_price_shows_the_decimals_it_has(price: str, shown: str) -> None:
     assert money.format_unit_price(Decimal(price)) == shown
