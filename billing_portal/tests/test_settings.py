@@ -63,6 +63,14 @@ def test_production_does_not_start_without(name: str) -> None:
     assert f"ImproperlyConfigured: {name} is not set." in done.stderr
 
 
+def test_manage_py_says_what_is_missing_and_nothing_else() -> None:
+    done = start("import manage, sys; sys.argv[1:] = ['check']; manage.main()", {"DEBUG": "0"})
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("SECRET_KEY is not set.")
+    assert done.stderr.count("\n") == 1
+
+
 def test_one_server_variable_is_enough_to_be_a_server() -> None:
     done = start("import billing_portal.settings", {"SECRET_KEY": "x" * 60})
 
