@@ -35,6 +35,12 @@ def guard(answer: Response) -> Response:
     return answer
 
 
+@blueprint.get("/favicon.ico")
+def favicon() -> Response:
+    """None: a browser asks for it beside every page, and a 404 would stand in its console."""
+    return Response(status=204)
+
+
 @blueprint.get("/v3")
 @blueprint.get("/v3/")
 @blueprint.get("/stripe.js")

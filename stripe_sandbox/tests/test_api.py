@@ -72,6 +72,10 @@ def test_amounts_stripe_refuses_are_refused(sandbox: Sandbox, body: str, code: s
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
 
 
+def test_a_browser_that_asks_for_an_icon_finds_no_error(sandbox: Sandbox) -> None:
+    assert requests.get(f"{sandbox.url}/favicon.ico", timeout=10).status_code == 204
+
+
 def test_an_unknown_address_is_a_404(sandbox: Sandbox) -> None:
     answer = sandbox.call("GET", "/v1/subscriptions")
     assert answer.status_code == 404
