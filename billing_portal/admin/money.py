@@ -234,7 +234,11 @@ class AdjustmentAdmin(ReadOnlyAdmin):
     list_select_related = ("wallet__account", "author")
     list_filter = (("created_at", RangeDateTimeFilter), ("author", AutocompleteSelectFilter))
     search_fields = ("reason", "wallet__account__name", "author__email")
-    fields = (("wallet", "author", "created_at"), "amount", "reason")
+    fields = (
+        (cells.column("wallet__account", "Account", cells.link), "author", "created_at"),
+        "amount",
+        "reason",
+    )
 
 
 @admin.register(Wallet)
@@ -270,3 +274,9 @@ class AutoRefillAdmin(ReadOnlyAdmin):
     list_select_related = ("wallet__account",)
     list_filter = ("enabled", ("suspended_at", admin.EmptyFieldListFilter))
     search_fields = ("wallet__account__name",)
+    fields = (
+        (cells.column("wallet__account", "Account", cells.link), "enabled"),
+        ("threshold", "amount"),
+        ("enabled_by", "enabled_at"),
+        ("consecutive_failures", "next_attempt_at", "suspended_at"),
+    )

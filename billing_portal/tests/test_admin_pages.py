@@ -87,6 +87,16 @@ def test_every_page_opens_for_an_administrator(company: Company) -> None:
     assert set(empty) <= {"djstripe.refund", "djstripe.dispute", "djstripe.balancetransaction"}
 
 
+@pytest.mark.parametrize("label", ["wallet.adjustment", "wallet.autorefill"])
+def test_what_belongs_to_a_wallet_names_the_customer(company: Company, label: str) -> None:
+    record = model_of(label)._default_manager.get()
+
+    page = signed_in(company.admin).get(url_of(type(record), "change", record.pk))
+
+    main = page.content.decode().partition("<main")[2] or page.content.decode()
+    assert f">{company.account.name}</a>" in main
+
+
 def test_every_admin_page_is_one_of_unfolds() -> None:
     strangers = [model for model, site in every_admin() if not isinstance(site, UnfoldModelAdmin)]
     assert strangers == []
