@@ -5,9 +5,11 @@ broker and talks to the sandbox Stripe. With DEBUG off it refuses to start on an
 fit for production (see checks.py and docs/deployment.md).
 """
 
+import json
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
@@ -53,12 +55,30 @@ def decimal(name: str, default: str) -> Decimal:
         ) from error
 
 
+def running_demo() -> dict[str, Any]:
+    """Return where the demo listens that runs on this data, for what is started beside it."""
+    if not DEBUG:
+        return {}
+    try:
+        found: dict[str, Any] = json.loads((DATA_DIR / "demo.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
 SECRET_KEY = required("SECRET_KEY", on_a_laptop="a-laptop-has-nothing-to-hide-" + "0" * 32)
 ALLOWED_HOSTS = [
     host.strip()
     for host in required("ALLOWED_HOSTS", on_a_laptop="localhost,127.0.0.1,[::1]").split(",")
 ]
-PORTAL_URL = required("PORTAL_URL", on_a_laptop=f"http://127.0.0.1:{env.str('PORT', '8000')}")
+PORTAL_URL = required(
+    "PORTAL_URL",
+    on_a_laptop=(
+        f"http://127.0.0.1:{env.str('PORT')}"
+        if env.str("PORT", "")
+        else running_demo().get("url") or "http://127.0.0.1:8000"
+    ),
+)
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PORTAL_URL])
 
 INSTALLED_APPS = [
@@ -226,7 +246,9 @@ SELLER = {
 # Stripe ---------------------------------------------------------------------------------------
 #: On a laptop without keys, the sandbox in stripe_sandbox/ stands in for Stripe.
 STRIPE_SANDBOX_URL = (
-    env.str("STRIPE_SANDBOX_URL", "http://127.0.0.1:12111")
+    env.str("STRIPE_SANDBOX_URL", "")
+    or running_demo().get("sandbox_url")
+    or "http://127.0.0.1:12111"
     if DEBUG and not env.str("STRIPE_SECRET_KEY", "")
     else ""
 )

@@ -71,6 +71,19 @@ def test_manage_py_says_what_is_missing_and_nothing_else() -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_a_command_beside_the_demo_speaks_of_its_addresses(tmp_path: Path) -> None:
+    addresses = {"url": "http://127.0.0.1:8123", "sandbox_url": "http://127.0.0.1:12345"}
+    (tmp_path / "demo.json").write_text(json.dumps(addresses))
+    show = "from billing_portal.settings import *; print(PORTAL_URL, STRIPE_SANDBOX_URL)"
+    laptop = {"DEBUG": "1", "DATA_DIR": str(tmp_path), "DATABASE_URL": PRODUCTION["DATABASE_URL"]}
+
+    assert start(show, laptop).stdout.split() == list(addresses.values())
+    told = start(show, laptop | {"PORT": "9000", "STRIPE_SANDBOX_URL": "http://127.0.0.1:1"})
+    assert told.stdout.split() == ["http://127.0.0.1:9000", "http://127.0.0.1:1"]
+    (tmp_path / "demo.json").unlink()
+    assert start(show, laptop).stdout.split() == ["http://127.0.0.1:8000", "http://127.0.0.1:12111"]
+
+
 def test_one_server_variable_is_enough_to_be_a_server() -> None:
     done = start("import billing_portal.settings", {"SECRET_KEY": "x" * 60})
 
