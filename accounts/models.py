@@ -292,4 +292,4 @@ class Message(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.event} to {self.recipient}"
+        return f"{self.event} to {self.recipient or 'the platform'}"

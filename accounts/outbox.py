@@ -2,7 +2,7 @@
 
 Recording happens inside the caller's transaction, so that a message exists exactly when its cause
 does. Sending happens in the worker, outside any transaction, at least once: a worker that dies
-between sending and noting it sends again, under the same Message-ID.
+between sending and noting it sends again, under the same Message-ID or webhook-id.
 """
 
 import logging
@@ -12,8 +12,10 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from accounts.models import Account, Message, MessageChannel
+from accounts import platform_webhooks
+from accounts.models import Account, AuditEvent, Message, MessageChannel, User
 from accounts.notices import compose, missing_from
+from accounts.platform_webhooks import PlatformUnreachable
 
 log = logging.getLogger(__name__)
 
@@ -88,9 +90,11 @@ def record(messages: Iterable[Message]) -> None:
     """Record messages in one statement. Call it inside the transaction of the change.
 
     What was recorded under the same key before stands: a change attempted twice at once must not
-    fail for its message.
+    fail for its message. Where no platform listens, nothing is kept for it.
     """
-    Message.objects.bulk_create(messages, ignore_conflicts=True)
+    Message.objects.bulk_create(
+        [message for message in messages if _somebody_listens(message)], ignore_conflicts=True
+    )
 
 
 def record_email(
@@ -121,32 +125,76 @@ def record_platform_event(
     record([platform_event(account=account, event=event, key=key, data=data, now=now)])
 
 
-def deliver_due(*, now: datetime, limit: int = 100) -> int:
-    """Send what is due, at most `limit` e-mails, and return how many were sent.
+def replay(*, messages: Iterable[Message], by: User, now: datetime) -> int:
+    """Have messages sent again, from their first attempt; return how many.
+
+    Whether they were sent, wait or were given up. A receiver sees the same Message-ID or
+    webhook-id as before. Events are left alone where no platform listens.
+    """
+    wanted = [message.pk for message in messages if _somebody_listens(message)]
+    with transaction.atomic():
+        again = list(Message.objects.filter(pk__in=wanted).select_for_update().order_by("pk"))
+        AuditEvent.objects.bulk_create(
+            AuditEvent(
+                account_id=message.account_id,
+                actor=by,
+                action="message_replayed",
+                details={
+                    "message": message.pk,
+                    "event": message.event,
+                    "channel": message.channel,
+                    "attempts": message.attempts,
+                    "sent_at": message.sent_at.isoformat() if message.sent_at else None,
+                },
+                created_at=now,
+            )
+            for message in again
+        )
+        Message.objects.filter(pk__in=[message.pk for message in again]).update(
+            attempts=0, next_attempt_at=now, sent_at=None, last_error=""
+        )
+    return len(again)
+
+
+def _somebody_listens(message: Message) -> bool:
+    return message.channel != MessageChannel.PLATFORM or platform_webhooks.is_listening()
+
+
+def deliver_due(
+    *, now: datetime, channel: MessageChannel = MessageChannel.EMAIL, limit: int = 100
+) -> int:
+    """Send what is due on a channel, at most `limit` messages, and return how many were sent.
 
     Any number of workers may run it at once: each message is claimed by one of them. A failure
-    is noted on its message, which is tried again later, and holds back no other.
+    is noted on its message, which is tried again later, and holds back no other. Only when nobody
+    answers at the platform's address does the run end: each other event would wait as long in vain.
     """
+    if channel == MessageChannel.PLATFORM and not platform_webhooks.is_listening():
+        return 0
     started = time.monotonic()
     sent = 0
     for _ in range(limit):
         if time.monotonic() - started > RUN_SECONDS:
             break
-        message = _claim_next(now=now)
+        message = _claim_next(channel, now=now)
         if message is None:
             break
-        sent += _send(message, now=now)
+        error = _send(message, now=now)
+        if error is None:
+            sent += 1
+        elif isinstance(error, PlatformUnreachable):
+            break
     return sent
 
 
-def _claim_next(*, now: datetime) -> Message | None:
-    """Return the next due e-mail, set aside for this worker until its lease ends.
+def _claim_next(channel: MessageChannel, *, now: datetime) -> Message | None:
+    """Return the next due message of a channel, set aside for this worker until its lease ends.
 
-    Committed before anything is sent: no row stays locked while a mail server takes its time. A
+    Committed before anything is sent: no row stays locked while a server takes its time. A
     worker that dies has used up an attempt, and the message is due again after the lease.
     """
     due = Message.objects.filter(
-        channel=MessageChannel.EMAIL,
+        channel=channel,
         sent_at__isnull=True,
         next_attempt_at__lte=now,
         attempts__lt=MAXIMUM_ATTEMPTS,
@@ -166,11 +214,14 @@ def _claim_next(*, now: datetime) -> Message | None:
     return message
 
 
-def _send(message: Message, *, now: datetime) -> bool:
-    """Send a claimed message and note the outcome; return whether it was sent."""
+def _send(message: Message, *, now: datetime) -> Exception | None:
+    """Send a claimed message and note the outcome; return what went wrong, if anything."""
     this_one = Message.objects.filter(pk=message.pk, sent_at__isnull=True)
     try:
-        compose(message).send()
+        if message.channel == MessageChannel.PLATFORM:
+            platform_webhooks.post(message, now=now)
+        else:
+            compose(message).send()
     except Exception as error:
         # Whatever is wrong with one message, or with the mail server, the others go on.
         log.exception("Message %s could not be sent (attempt %s)", message.pk, message.attempts)
@@ -178,6 +229,6 @@ def _send(message: Message, *, now: datetime) -> bool:
         this_one.update(
             last_error=f"{type(error).__name__}: {error}"[:1000], next_attempt_at=retry_at
         )
-        return False
+        return error
     this_one.update(sent_at=now, last_error="")
-    return True
+    return None

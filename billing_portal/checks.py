@@ -5,7 +5,9 @@ as Django's system checks and when the apps are loaded: so no web server, worker
 starts on wrong ones.
 """
 
+import binascii
 import os
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +19,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 _SECRET_KEY_LENGTH = 50
 _TOKEN_LENGTH = 16
+#: In bytes, as the Standard Webhooks specification says.
+_WEBHOOK_SECRET_LENGTHS = range(24, 65)
+_MAKE_ONE = '`echo "whsec_$(openssl rand -base64 32)"`'
 _BROKERS = {"redis", "rediss", "sentinel", "amqp", "amqps"}
 _DATABASES = {"postgres", "postgresql", "psql", "pgsql", "postgis"}
 _MAIL_THAT_GOES_NOWHERE = {"console", "dummy", "filebased", "locmem"}
@@ -39,6 +44,36 @@ def money_problems() -> Iterator[CheckMessage]:
             2,
             f"MAXIMUM_TOP_UP is {settings.MAXIMUM_TOP_UP}.",
             "Set it to dollars, like 5000.00, or leave it out.",
+        )
+
+
+def platform_problems() -> Iterator[CheckMessage]:
+    """Yield what is wrong with the platform's webhook, on a laptop too; not the secret itself."""
+    url, secret = settings.PLATFORM_WEBHOOK_URL, settings.PLATFORM_WEBHOOK_SECRET
+    schemes = {"https", "http"} if settings.DEBUG else {"https"}
+    if url and not _is_target(url, schemes):
+        yield _error(
+            40,
+            f"PLATFORM_WEBHOOK_URL is not an address of {' or '.join(sorted(schemes))}.",
+            "Set it like https://platform.example.com/webhooks, without a user or password.",
+        )
+    if secret and not url:
+        yield _error(
+            40,
+            "PLATFORM_WEBHOOK_SECRET is set, and PLATFORM_WEBHOOK_URL is not.",
+            "Set both, or leave out both: then the platform is told of nothing.",
+        )
+    if url and not secret:
+        yield _error(
+            41,
+            "PLATFORM_WEBHOOK_URL is set, and PLATFORM_WEBHOOK_SECRET is not.",
+            f"Set it to what {_MAKE_ONE} prints, and give it to the platform.",
+        )
+    elif secret and not _is_webhook_secret(secret):
+        yield _error(
+            41,
+            "PLATFORM_WEBHOOK_SECRET is not whsec_ and 24 to 64 bytes in base64.",
+            f"Set it to what {_MAKE_ONE} prints, and give it to the platform.",
         )
 
 
@@ -147,7 +182,7 @@ def service_problems() -> Iterator[CheckMessage]:
 
 def problems() -> list[CheckMessage]:
     """Return everything that is wrong with the settings as they are."""
-    groups: list[Callable[[], Iterator[CheckMessage]]] = [money_problems]
+    groups: list[Callable[[], Iterator[CheckMessage]]] = [money_problems, platform_problems]
     if settings.DEBUG:
         groups += [laptop_problems]
     else:
@@ -169,6 +204,29 @@ def refuse_to_start_unfit() -> None:
     if errors:
         lines = [f"  {error.msg}\n    {error.hint}" for error in errors]
         raise ImproperlyConfigured("The billing portal does not start:\n" + "\n".join(lines))
+
+
+def _is_target(url: str, schemes: set[str]) -> bool:
+    try:
+        address = urlsplit(url)
+        return (
+            address.scheme in schemes
+            and bool(address.hostname)
+            and address.username is None
+            and address.port != 0
+        )
+    except ValueError:  # a port that is no number, a bracket that is not closed
+        return False
+
+
+def _is_webhook_secret(text: str) -> bool:
+    prefix, _, encoded = text.partition("_")
+    try:
+        return prefix == "whsec" and (
+            len(b64decode(encoded, validate=True)) in _WEBHOOK_SECRET_LENGTHS
+        )
+    except (binascii.Error, ValueError):
+        return False
 
 
 def _scheme(url: str) -> str:

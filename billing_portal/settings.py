@@ -310,6 +310,11 @@ vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Badal Billing <billing@badal.example>")
 
+# The platform ---------------------------------------------------------------------------------
+#: Where the platform is told of events, and what they are signed with. Both, or neither.
+PLATFORM_WEBHOOK_URL = env.str("PLATFORM_WEBHOOK_URL", "")
+PLATFORM_WEBHOOK_SECRET = env.str("PLATFORM_WEBHOOK_SECRET", "")
+
 # REST API -------------------------------------------------------------------------------------
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 #: For each key and kind of call (`throttle_scope` of the view).

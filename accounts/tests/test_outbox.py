@@ -107,22 +107,6 @@ def test_an_unknown_event_or_an_incomplete_context_is_refused_at_once(account: A
         record(account, context={"number": "T-1"})
 
 
-def test_a_platform_event_waits_for_its_own_delivery(account: Account) -> None:
-    for _ in range(2):
-        outbox.record_platform_event(
-            account=account,
-            event="services.paused",
-            key="pause-7",
-            data={"reasons": ["negative_balance"]},
-            now=NOW,
-        )
-
-    assert outbox.deliver_due(now=NOW) == 0
-    message = Message.objects.get()
-    assert (message.channel, message.sent_at) == (MessageChannel.PLATFORM, None)
-    assert message.payload == {"reasons": ["negative_balance"]}
-
-
 def test_an_email_and_a_platform_event_may_share_a_key(account: Account) -> None:
     record(account, key="transaction-1")
     outbox.record_platform_event(
@@ -228,7 +212,7 @@ def test_a_message_that_failed_is_sent_when_the_server_is_back(
 
 def test_what_a_dead_worker_claimed_is_due_again_after_its_lease(account: Account) -> None:
     record(account)
-    assert outbox._claim_next(now=NOW) is not None  # and then the worker dies
+    assert outbox._claim_next(MessageChannel.EMAIL, now=NOW) is not None  # and then the worker dies
 
     assert outbox.deliver_due(now=NOW + 4 * MINUTE) == 0
     assert outbox.deliver_due(now=NOW + 5 * MINUTE) == 1

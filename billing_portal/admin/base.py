@@ -26,7 +26,7 @@ class PortalAdmin(ModelAdmin):
 class ReadOnlyAdmin(PortalAdmin):
     """Records that nobody adds, changes or deletes here: not superusers, not a forged POST."""
 
-    actions = None
+    actions: tuple[str, ...] | None = None
     warn_unsaved_form = False
     #: Decimal fields that are dollars of the ledger; other decimals are quantities.
     dollars: tuple[str, ...] = ()
@@ -73,8 +73,9 @@ class ReadOnlyAdmin(PortalAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the list; there is nothing to post to it."""
-        if request.method not in ("GET", "HEAD"):
+        """Show the list; only an action that it offers may be posted to it."""
+        reads = request.method in ("GET", "HEAD")
+        if not reads and request.POST.get("action") not in self.get_actions(request):
             raise PermissionDenied
         return super().changelist_view(request, extra_context)
 

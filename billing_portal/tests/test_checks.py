@@ -23,7 +23,10 @@ LIVE: dict[str, Any] = {
     "CELERY_BROKER_URL": "redis://redis:6379/0",
     "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
     "CACHES": {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache"}},
+    "PLATFORM_WEBHOOK_URL": "https://platform.example.com/webhooks",
+    "PLATFORM_WEBHOOK_SECRET": "whsec_" + "c2VjcmV0" * 4,
 }
+NOBODY_LISTENS = {"PLATFORM_WEBHOOK_URL": "", "PLATFORM_WEBHOOK_SECRET": ""}
 TEST_KEYS = {"STRIPE_SECRET_KEY": "sk_test_xyz", "STRIPE_PUBLISHABLE_KEY": "pk_test_xyz"}
 
 
@@ -79,6 +82,18 @@ def test_good_settings_have_no_problems() -> None:
         ({"USD_TO_OMR": Decimal(0)}, "E001", "USD_TO_OMR"),
         ({"USD_TO_OMR": Decimal("NaN")}, "E001", "USD_TO_OMR"),
         ({"MAXIMUM_TOP_UP": Decimal("-1")}, "E002", "MAXIMUM_TOP_UP"),
+        ({"PLATFORM_WEBHOOK_URL": ""}, "E040", "PLATFORM_WEBHOOK_URL"),
+        ({"PLATFORM_WEBHOOK_URL": "http://platform.example.com"}, "E040", "PLATFORM_WEBHOOK_URL"),
+        ({"PLATFORM_WEBHOOK_URL": "platform.example.com"}, "E040", "PLATFORM_WEBHOOK_URL"),
+        ({"PLATFORM_WEBHOOK_URL": "https:///webhooks"}, "E040", "PLATFORM_WEBHOOK_URL"),
+        ({"PLATFORM_WEBHOOK_URL": "https://[platform"}, "E040", "PLATFORM_WEBHOOK_URL"),
+        ({"PLATFORM_WEBHOOK_URL": "https://host:port/"}, "E040", "PLATFORM_WEBHOOK_URL"),
+        ({"PLATFORM_WEBHOOK_URL": "https://me:pw@host/"}, "E040", "PLATFORM_WEBHOOK_URL"),
+        ({"PLATFORM_WEBHOOK_SECRET": ""}, "E041", "PLATFORM_WEBHOOK_SECRET"),
+        ({"PLATFORM_WEBHOOK_SECRET": "c2VjcmV0" * 4}, "E041", "PLATFORM_WEBHOOK_SECRET"),
+        ({"PLATFORM_WEBHOOK_SECRET": "whsec_no base64"}, "E041", "PLATFORM_WEBHOOK_SECRET"),
+        ({"PLATFORM_WEBHOOK_SECRET": "whsec_é"}, "E041", "PLATFORM_WEBHOOK_SECRET"),
+        ({"PLATFORM_WEBHOOK_SECRET": "whsec_c2VjcmV0"}, "E041", "PLATFORM_WEBHOOK_SECRET"),
     ],
 )
 def test_a_wrong_value_is_named(changed: dict[str, Any], number: str, named: str) -> None:
@@ -119,6 +134,19 @@ def test_keys_of_two_modes_do_not_mix() -> None:
     problems = found(STRIPE_PUBLISHABLE_KEY="pk_test_xyz", ALLOW_STRIPE_TEST_MODE=True)
 
     assert [problem.split()[0] for problem in problems] == ["billing_portal.E022"]
+
+
+def test_a_platform_need_not_listen() -> None:
+    assert found(**NOBODY_LISTENS) == []
+
+
+def test_a_laptop_may_tell_a_platform_on_itself() -> None:
+    laptop = {"DEBUG": True, **TEST_KEYS, "STRIPE_LIVE_MODE": False}
+
+    assert found(**laptop, PLATFORM_WEBHOOK_URL="http://127.0.0.1:9000/webhooks") == []
+    [problem] = found(**laptop, PLATFORM_WEBHOOK_SECRET="whsec_s3cret")
+    assert problem.startswith("billing_portal.E041")
+    assert "s3cret" not in problem
 
 
 def test_a_key_is_never_repeated() -> None:
