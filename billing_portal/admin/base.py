@@ -22,6 +22,14 @@ class PortalAdmin(ModelAdmin):
     compressed_fields = True
     warn_unsaved_form = True
 
+    def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
+        """Open a record by its first column that is no link to another: links can't be nested."""
+        if self.list_display_links == ():
+            for column in list_display:
+                if not getattr(column, "leads_elsewhere", False):
+                    return [column]
+        return super().get_list_display_links(request, list_display)
+
 
 class ReadOnlyAdmin(PortalAdmin):
     """Records that nobody adds, changes or deletes here: not superusers, not a forged POST."""

@@ -122,6 +122,7 @@ def column(path: str, title: str, write: Callable[[Any], Cell]) -> Column:
 
     # Two columns of one list must not share a name.
     cell.__name__ = f"{path}_cell"
+    cell.leads_elsewhere = write is link  # type: ignore[attr-defined]
     return cell
 
 

@@ -1,5 +1,7 @@
 """Every page of the admin opens for who may see it, and changes nothing for who may not."""
 
+import re
+
 import pytest
 from django.contrib import admin
 from django.contrib.admin import ModelAdmin
@@ -95,6 +97,19 @@ def test_what_belongs_to_a_wallet_names_the_customer(company: Company, label: st
 
     main = page.content.decode().partition("<main")[2] or page.content.decode()
     assert f">{company.account.name}</a>" in main
+
+
+def test_every_list_leads_to_its_records(company: Company) -> None:
+    client = signed_in(company.admin)
+    for model, _ in every_admin():
+        record = model._default_manager.first()
+        if record is None:
+            continue
+        page = client.get(url_of(model, "changelist")).content.decode()
+        address = re.escape(url_of(model, "change", record.pk))
+        found = re.search(rf'<a href="{address}[^"]*"[^>]*>(.*?)</a>', page, re.DOTALL)
+        assert found, model._meta.label_lower
+        assert "<a " not in found[1], model._meta.label_lower
 
 
 def test_every_admin_page_is_one_of_unfolds() -> None:
