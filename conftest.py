@@ -37,12 +37,16 @@ def _flush_append_only_tables() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+def django_db_setup(
+    django_db_setup: None, django_db_keepdb: bool, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
     """Before the test database is dropped, end the sessions that are still in it.
 
     A live server's thread may still be answering the last request of a browser that has gone.
     """
     yield
+    if django_db_keepdb:
+        return
     with django_db_blocker.unblock():
         name = connection.settings_dict["NAME"]
         connection.close()
