@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.models import Permission
 from django.db import transaction
 
 from accounts import api_keys
 from accounts.models import User
 
-#: Staff and what they may do until roles arrive: only the administrator changes anything.
+#: Staff. Until roles come with their groups, support sees everything, finance adjusts credit too.
 STAFF: dict[str, dict[str, Any]] = {
     "support@demo.test": {"first_name": "Salma", "last_name": "Al Harthy"},
     "finance@demo.test": {"first_name": "Yusuf", "last_name": "Al Balushi"},
@@ -28,5 +29,17 @@ def seed(*, password: str, now: datetime) -> str:
         User.objects.create_user(email, password, **fields)
     for email, fields in STAFF.items():
         User.objects.create_user(email, password, is_staff=True, **fields)
+    _let_staff_in()
     _, token = api_keys.create(name="Voice platform (demo)", now=now)
     return token
+
+
+def _let_staff_in() -> None:
+    """Let support see the portal's records, and finance adjust credit as well."""
+    see = Permission.objects.filter(
+        content_type__app_label__in=["accounts", "invoices", "wallet", "plans"],
+        codename__startswith="view_",
+    )
+    adjust = Permission.objects.filter(content_type__app_label="wallet", codename="add_adjustment")
+    User.objects.get(email="support@demo.test").user_permissions.set(see)
+    User.objects.get(email="finance@demo.test").user_permissions.set(see | adjust)
