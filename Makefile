@@ -31,7 +31,7 @@ test: $(TOOLS) ## Run all tests
 lint: $(TOOLS) ## Check style and types
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy .
+	@DATABASE_URL=postgresql://nowhere/none $(PY) -m mypy .
 
 format: $(TOOLS) ## Put the code into its usual form
 	@$(PY) -m ruff check --fix .
