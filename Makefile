@@ -25,8 +25,9 @@ demo: $(RUNTIME) ## Run the whole portal, with a company's past months in it (Ct
 demo-reset: $(RUNTIME) ## Delete the demo's data and run it anew
 	@exec env DEBUG=1 $(PY) manage.py demo --reset
 
+# A new test database each time, left behind at the end: the next run, or its folder's end, drops it.
 test: $(TOOLS) ## Run all tests
-	@exec $(PY) -m pytest $(ARGS)
+	@exec $(PY) -m pytest --create-db --reuse-db $(ARGS)
 
 lint: $(TOOLS) ## Check style and types
 	@$(PY) -m ruff check .
