@@ -24,6 +24,7 @@ from billing_portal.admin.cells import (
     when,
 )
 from invoices.models import Transaction
+from plans.allowances import remaining
 from plans.models import Allowance, Rental, Subscription, UsageRecord
 from plans.subscription_models import CURRENT_STATUSES, SubscriptionStatus
 from wallet.models import AutoRefill, Entry, Wallet
@@ -183,7 +184,7 @@ def _allowances(subscription: Subscription | None) -> Panel:
                 allowance.feature.name,
                 _quantity(allowance.included),
                 _quantity(allowance.used),
-                _quantity(allowance.included - allowance.used),
+                _quantity(remaining(allowance)),
                 _quantity(allowance.billed_quantity),
             ]
             for allowance in allowances

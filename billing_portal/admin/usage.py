@@ -8,6 +8,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTime
 from accounts.money import format_quantity, format_unit_price
 from billing_portal.admin import cells
 from billing_portal.admin.base import ReadOnlyAdmin
+from plans.allowances import remaining
 from plans.models import Allowance, Renewal, Rental, Subscription, UsageRecord
 
 
@@ -100,7 +101,7 @@ class AllowanceAdmin(ReadOnlyAdmin):
     @admin.display(description="Left")
     def left(self, allowance: Allowance) -> str:
         """What is still included."""
-        return format_quantity(allowance.included - allowance.used)
+        return format_quantity(remaining(allowance))
 
 
 @admin.register(UsageRecord)
