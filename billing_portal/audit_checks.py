@@ -103,7 +103,7 @@ CHECKS = (
                             AND started_at IS NOT NULL) AS rental
         WHERE payment.status = 'paid'
           AND NOT CASE WHEN credit.number > 0
-                       THEN credit.number = 1 AND credit.total = payment.amount
+                       THEN credit.number = 1 AND credit.total = payment.amount - payment.tax_amount
                             AND renewal.number = 0 AND rental.number = 0
                        WHEN payment.purpose IN ('renewal', 'plan_change') THEN renewal.number = 1
                        WHEN payment.purpose = 'rental' THEN rental.number = 1
@@ -133,7 +133,7 @@ CHECKS = (
           ON payment.id = renewal.transaction_id
         WHERE payment.status <> 'paid'
            OR payment.account_id <> renewal.account_id
-           OR payment.amount <> renewal.amount
+           OR payment.amount - payment.tax_amount <> renewal.amount
            OR payment.purpose NOT IN ('renewal', 'plan_change')
            OR payment.subject_id IS DISTINCT FROM
               CASE payment.purpose WHEN 'renewal' THEN renewal.id ELSE renewal.subscription_id END

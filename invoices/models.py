@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from djmoney.models.fields import MoneyField
+from djmoney.money import Money
 
 from accounts.models import Account, Card
 
@@ -60,6 +61,16 @@ class Transaction(models.Model):
     amount = MoneyField(max_digits=12, decimal_places=2, default_currency="USD")
     charged_amount = MoneyField(max_digits=12, decimal_places=3, default_currency="OMR")
     exchange_rate = models.DecimalField(max_digits=12, decimal_places=6)
+    tax_rate = models.DecimalField(
+        max_digits=5, decimal_places=2, default=0, help_text="Percent, on top of the net amount."
+    )
+    tax_amount = MoneyField(
+        max_digits=12,
+        decimal_places=2,
+        default_currency="USD",
+        default=0,
+        help_text="The part of the amount that is tax; it has a line of its own.",
+    )
     refunded_amount = MoneyField(max_digits=12, decimal_places=2, default_currency="USD", default=0)
     card = models.ForeignKey(
         Card, null=True, blank=True, on_delete=models.PROTECT, related_name="transactions"
@@ -130,6 +141,11 @@ class Transaction(models.Model):
                 condition=Q(charged_amount__gt=0), name="transaction_charged_amount_positive"
             ),
             models.CheckConstraint(
+                condition=Q(tax_amount__gte=0, tax_amount__lt=F("amount"))
+                & Q(tax_rate__gte=0, tax_rate__lte=100),
+                name="tax_is_a_part_of_the_amount",
+            ),
+            models.CheckConstraint(
                 condition=Q(refunded_amount__gte=0) & Q(refunded_amount__lte=F("amount")),
                 name="refunds_never_exceed_the_payment",
             ),
@@ -156,6 +172,11 @@ class Transaction(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def net_amount(self) -> Money:
+        """What was bought, without tax (USD): what a top-up credits, what a period costs."""
+        return self.amount - self.tax_amount
 
     @property
     def is_open(self) -> bool:

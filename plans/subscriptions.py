@@ -241,7 +241,7 @@ def _begin(
         anchor=first.start,
         period_start=first.start,
         period_end=first.end,
-        amount=paid_by.amount if paid_by else usd(0),
+        amount=paid_by.net_amount if paid_by else usd(0),
         status=RenewalStatus.PAID,
         transaction=paid_by,
         created_at=now,
@@ -312,7 +312,7 @@ def credit_second_payment(*, transaction: Transaction, now: datetime) -> None:
     ledger.post(
         account_id=transaction.account_id,
         kind=EntryKind.TOP_UP,
-        amount=transaction.amount.amount,
+        amount=transaction.net_amount.amount,
         description="Credit for a second payment of the same period",
         now=now,
         transaction=transaction,

@@ -256,7 +256,7 @@ class AutoRefillFulfilment:
         ledger.post(
             account_id=transaction.account_id,
             kind=EntryKind.AUTO_REFILL,
-            amount=transaction.amount.amount,
+            amount=transaction.net_amount.amount,
             description=DESCRIPTION,
             now=now,
             transaction=transaction,

@@ -141,7 +141,7 @@ class TopUpFulfilment:
         ledger.post(
             account_id=transaction.account_id,
             kind=EntryKind.TOP_UP,
-            amount=transaction.amount.amount,
+            amount=transaction.net_amount.amount,
             description=DESCRIPTION,
             now=now,
             transaction=transaction,
