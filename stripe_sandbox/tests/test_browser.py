@@ -14,6 +14,7 @@ import pytest
 
 from .harness import Sandbox
 from .test_checkout import basket
+from .test_on_session import declined_off_session
 
 sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
@@ -234,6 +235,25 @@ def test_a_payment_left_waiting_is_authenticated_later(
     bank = page.frame_locator("dialog iframe")
     sync_api.expect(bank.locator("#test-source-authorize-3ds")).to_be_focused()
     page.keyboard.press("Enter")
+    result(page, "succeeded")
+
+
+def test_a_payment_declined_off_session_is_completed_with_the_saved_card(
+    page: Any, merchant: str, sandbox: Sandbox
+) -> None:
+    intent, method = declined_off_session(sandbox, sandbox.client.customers.create({}))
+    open_merchant(page, merchant, intent.client_secret)
+    confirm = (
+        "([secret, id]) => { stripe.confirmCardPayment(secret, { payment_method: id }).then("
+        "(answer) => { document.getElementById('result').textContent = answer.error"
+        " ? `error ${answer.error.code}` : answer.paymentIntent.status; }); }"
+    )
+    bank = page.frame_locator("dialog iframe")
+    page.evaluate(confirm, [intent.client_secret, method])
+    bank.locator("#test-source-fail-3ds").click()
+    result(page, "error payment_intent_authentication_failure")
+    page.evaluate(confirm, [intent.client_secret, method])
+    bank.locator("#test-source-authorize-3ds").click()
     result(page, "succeeded")
 
 
