@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from billing_portal import audit
-from billing_portal.audit_checks import CHECKS
+from billing_portal.audit import CHECKS
 
 
 class Command(BaseCommand):

@@ -1,7 +1,8 @@
 """The audit: every invariant of DESIGN.md section 10, checked on a live database.
 
 Each check is one query that returns the rows that break it, in words. The database enforces most
-of them by itself; the audit is what would notice if it ever did not.
+of them by itself; the audit is what would notice if it ever did not. The checks of an app are in
+the module of its name.
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,10 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from billing_portal.audit_checks import CHECKS, Check
+from billing_portal.audit import accounts, invoices, plans, wallet
+from billing_portal.audit.check import Check
+
+CHECKS = (*accounts.CHECKS, *invoices.CHECKS, *wallet.CHECKS, *plans.CHECKS)
 
 #: Rows named for each check; more than these say the same.
 MOST_ROWS = 20

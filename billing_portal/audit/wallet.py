@@ -1,0 +1,75 @@
+"""Whether the ledger adds up, and credit was bought (I1, I3, I6)."""
+
+from billing_portal.audit.check import Check, guarded
+
+CHECKS = (
+    guarded(
+        "I2",
+        "what is append-only is guarded",
+        [
+            "entries_are_append_only",
+            "entries_are_never_truncated",
+            "entries_move_the_balance",
+            "only_entries_move_the_balance",
+            "a_wallet_begins_empty",
+            "wallets_are_never_truncated",
+        ],
+    ),
+    Check(
+        "I1",
+        "a balance equals the sum of its entries",
+        """
+        SELECT format('wallet %%s of account %%s: balance %%s, entries sum to %%s', wallet.id,
+                      wallet.account_id, wallet.balance, coalesce(sum(entry.amount), 0))
+        FROM wallet_wallet AS wallet LEFT JOIN wallet_entry AS entry ON entry.wallet_id = wallet.id
+        GROUP BY wallet.id HAVING wallet.balance <> coalesce(sum(entry.amount), 0)
+        """,
+    ),
+    Check(
+        "I1",
+        "entries are numbered from one without gaps",
+        """
+        SELECT format('wallet %%s: %%s entries, the last is number %%s, the wallet says %%s',
+                      wallet.id, count(entry.id), max(entry.sequence), wallet.last_sequence)
+        FROM wallet_wallet AS wallet LEFT JOIN wallet_entry AS entry ON entry.wallet_id = wallet.id
+        GROUP BY wallet.id
+        HAVING count(entry.id) <> wallet.last_sequence
+            OR coalesce(max(entry.sequence), 0) <> wallet.last_sequence
+        """,
+    ),
+    Check(
+        "I1",
+        "each entry continues the balance of the one before",
+        """
+        SELECT format('entry %%s (number %%s of wallet %%s): %%s after %%s %%s', id, sequence,
+                      wallet_id, balance_after, before, amount)
+        FROM (SELECT id, wallet_id, sequence, amount, balance_after,
+                     coalesce(lag(balance_after) OVER chain, 0) AS before
+              FROM wallet_entry WINDOW chain AS (PARTITION BY wallet_id ORDER BY sequence)
+             ) AS chained
+        WHERE balance_after <> before + amount
+        """,
+    ),
+    Check(
+        "I3",
+        "credit is bought with a paid transaction of the same account",
+        """
+        SELECT format('entry %%s credits %%s USD for %%s, which is %%s', entry.id, entry.amount,
+                      payment.number, payment.status)
+        FROM wallet_entry AS entry JOIN invoices_transaction AS payment
+          ON payment.id = entry.transaction_id
+        WHERE entry.kind IN ('top_up', 'auto_refill')
+          AND (payment.status <> 'paid' OR payment.account_id <> entry.account_id)
+        """,
+    ),
+    Check(
+        "I6",
+        "one open refill for a wallet",
+        """
+        SELECT format('account %%s: open are %%s', account_id, string_agg(number, ', '))
+        FROM invoices_transaction
+        WHERE purpose = 'auto_refill' AND status = 'processing'
+        GROUP BY account_id HAVING count(*) > 1
+        """,
+    ),
+)
