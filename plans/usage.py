@@ -17,7 +17,7 @@ from django.db import transaction
 
 from accounts.bulk import any_uuid
 from accounts.money import format_quantity, format_unit_price
-from plans import renewals, usage_store
+from plans import opening, usage_store
 from plans.catalogue_models import Feature
 from plans.pricing import rate, split_by_price
 from plans.usage_records import Code, ParsedRecord, Rejected
@@ -74,7 +74,7 @@ def record(*, records: Sequence[ParsedRecord | Rejected], now: datetime) -> list
     candidates = _resolve(records, results)
     if candidates:
         account_ids = {candidate.account_id for candidate in candidates}
-        renewals.open_due_periods(now=now, account_ids=sorted(account_ids))
+        opening.open_due_periods(now=now, account_ids=sorted(account_ids))
         with transaction.atomic():
             # Locked first, in one statement; whatever depends on it is read afterwards.
             wallets = ledger.lock(account_ids=account_ids)

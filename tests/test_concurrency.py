@@ -25,7 +25,7 @@ from invoices import checkout
 from invoices.models import Purpose, Status, Transaction
 from invoices.tests.stripe_events import events, listen, post
 from invoices.tests.test_checkout import open_page, pay
-from plans import renewals, rentals, subscriptions
+from plans import opening, past_due, renewal_charges, renewals, rentals, subscriptions
 from plans.models import Renewal, Subscription
 from plans.tests.subscribers import (
     feature,
@@ -229,10 +229,10 @@ def test_beats_at_once_bill_a_period_once(add_card: AddCard) -> None:
 
 def test_a_beat_and_pay_now_at_once_charge_once(add_card: AddCard) -> None:
     alice = make_subscriber(add_card, "growth", now=ANCHOR)
-    renewals.open_due_periods(now=SECOND)
+    opening.open_due_periods(now=SECOND)
     results = at_once(
         *[lambda: renewals.renew_due(now=SECOND)] * 3,
-        *[lambda: renewals.pay_now(account=alice, by=None, now=SECOND)] * 3,
+        *[lambda: renewal_charges.pay_now(account=alice, by=None, now=SECOND)] * 3,
     )
     refused(results)
     assert paid_of(alice, Purpose.RENEWAL) == 1
@@ -246,7 +246,9 @@ def test_declined_renewals_charged_at_once_never_deadlock(
     renewals.renew_due(now=SECOND)
     for minute in range(3):
         now = SECOND + minute * MINUTE
-        results = at_once(*[lambda now=now: renewals.pay_now(account=alice, by=None, now=now)] * 8)
+        results = at_once(
+            *[lambda now=now: renewal_charges.pay_now(account=alice, by=None, now=now)] * 8
+        )
         refused(results)
     assert subscription_of(alice).status == "past_due"
 
@@ -264,7 +266,7 @@ def test_a_new_default_card_while_a_renewal_is_paid_never_deadlocks(
     cards.make_default(card=others[0], by=None, now=SECOND)
     now = SECOND + timedelta(days=8)
     results = at_once(
-        lambda: renewals.pay_now(account=alice, by=None, now=now),
+        lambda: renewal_charges.pay_now(account=alice, by=None, now=now),
         *[lambda card=card: cards.make_default(card=card, by=None, now=now) for card in others],
     )
     assert [result for result in results if isinstance(result, Exception)] == []
@@ -342,7 +344,7 @@ def test_a_renewal_paid_while_the_grace_runs_out_does_not_leave_services_paused(
         with database.atomic():  # as settling does: all of it, or nothing of it, is seen
             subscriptions.lock_account(account_id=alice.pk)
             current.update(status="active", past_due_since=None)
-            pausing = pool.submit(at_once, lambda: renewals.pause_unpaid(now=overdue))
+            pausing = pool.submit(at_once, lambda: past_due.pause_unpaid(now=overdue))
             with pytest.raises(TimeoutError):
                 pausing.result(timeout=0.5)
         assert pausing.result(timeout=30) == [0]

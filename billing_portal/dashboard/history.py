@@ -23,7 +23,7 @@ from billing_portal.dashboard.rows import (
 )
 from billing_portal.dashboard.times import moment, write_period
 from invoices.models import Line, Purpose, Status, Transaction
-from plans import renewals
+from plans import past_due
 
 PAGE_SIZE = 25
 
@@ -183,7 +183,7 @@ def _is_still_unpaid(transaction: Transaction) -> bool:
     """Whether this failed renewal's period is what Pay now would charge."""
     if (transaction.purpose, transaction.status) != (Purpose.RENEWAL, Status.FAILED):
         return False
-    unpaid = renewals.unpaid(account=transaction.account)
+    unpaid = past_due.unpaid(account=transaction.account)
     return unpaid is not None and unpaid.pk == transaction.subject_id
 
 

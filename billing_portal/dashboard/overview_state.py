@@ -12,7 +12,7 @@ from accounts.models import Account, Card, CardStatus
 from billing_portal.dashboard.charts import Spend
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
-from plans import renewals
+from plans import past_due, renewal_charges
 from plans.models import (
     Allowance,
     FeatureKind,
@@ -81,7 +81,7 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         else None
     )
     unpaid = (
-        renewals.unpaid(account=account)
+        past_due.unpaid(account=account)
         if subscription and subscription.status == SubscriptionStatus.PAST_DUE
         else None
     )
@@ -101,9 +101,9 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         last_refill=_last(account, Purpose.AUTO_REFILL),
         last_renewal=_last(account, Purpose.RENEWAL),
         unpaid=unpaid,
-        unpaid_lines=tuple(renewals.lines_of(unpaid)) if unpaid else (),
+        unpaid_lines=tuple(renewal_charges.lines_of(unpaid)) if unpaid else (),
         next_lines=(
-            tuple(renewals.next_charge(subscription=subscription))
+            tuple(renewal_charges.next_charge(subscription=subscription))
             if subscription and not unpaid
             else ()
         ),

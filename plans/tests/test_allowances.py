@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import Account, Card
 from accounts.tests.stripe_side import decline_from_now_on
-from plans import allowances, renewals, usage
+from plans import allowances, renewal_charges, renewals, usage
 from plans.models import Allowance
 from plans.tests.factories import make_record
 from plans.tests.subscribers import make_subscriber, subscription_of
@@ -84,7 +84,7 @@ def test_until_the_renewal_is_paid_usage_costs_the_unit_price(
     assert use(alice, 10, END + timedelta(hours=1)) == Decimal("1.00")
 
     decline_from_now_on(sandbox, card, None)
-    renewals.pay_now(account=alice, by=None, now=END + timedelta(hours=2))
+    renewal_charges.pay_now(account=alice, by=None, now=END + timedelta(hours=2))
     granted = minutes_of(alice, 2)
     assert granted is not None
     assert (granted.included, granted.used) == (500, 0)

@@ -17,7 +17,7 @@ from accounts.tests.stripe_side import decline_from_now_on, lose_answers, paymen
 from invoices import charging, checkout, settlement
 from invoices.models import Purpose, Status, Transaction
 from invoices.purposes import subject_of
-from plans import renewals, rentals, subscriptions, usage
+from plans import opening, renewal_charges, renewals, rentals, subscriptions, usage
 from plans.models import (
     Allowance,
     Renewal,
@@ -117,7 +117,7 @@ def test_the_next_charge_is_told_as_it_will_be(alice: Account) -> None:
             account=alice, feature=feature("phone_number"), quantity=quantity, now=ANCHOR
         )
     foretold = sum(
-        line.amount for line in renewals.next_charge(subscription=subscription_of(alice))
+        line.amount for line in renewal_charges.next_charge(subscription=subscription_of(alice))
     )
     renewals.renew_due(now=SECOND)
     assert foretold == Renewal.objects.get(account=alice, number=2).amount.amount == 104
@@ -228,12 +228,12 @@ def fall_unpaid(account: Account, sandbox: "Sandbox") -> datetime:
 def test_paying_now_resumes_services(alice: Account, sandbox: "Sandbox") -> None:
     now = fall_unpaid(alice, sandbox) + HOUR
     decline(sandbox, alice, None)
-    paid = renewals.pay_now(account=alice, by=None, now=now)
+    paid = renewal_charges.pay_now(account=alice, by=None, now=now)
     assert paid.status == Status.PAID
     assert services(alice) == ("active", [])
     assert subscription_of(alice).status == SubscriptionStatus.ACTIVE
     with pytest.raises(ValidationError, match="Nothing is unpaid"):
-        renewals.pay_now(account=alice, by=None, now=now)
+        renewal_charges.pay_now(account=alice, by=None, now=now)
 
 
 def test_a_new_default_card_is_charged_at_once_and_resumes_services(
@@ -252,7 +252,7 @@ def test_services_locked_by_staff_stay_paused_after_paying(
     now = fall_unpaid(alice, sandbox)
     Account.objects.filter(pk=alice.pk).update(pause_reasons=["subscription_unpaid", "locked"])
     decline(sandbox, alice, None)
-    renewals.pay_now(account=alice, by=None, now=now)
+    renewal_charges.pay_now(account=alice, by=None, now=now)
     assert services(alice) == ("paused", ["locked"])
 
 
@@ -261,7 +261,7 @@ def test_services_resume_only_when_every_period_is_paid(alice: Account, sandbox:
     renewals.renew_due(now=THIRD)
     assert [status for _, _, status in periods_of(alice)] == ["paid", "due", "due"]
     decline(sandbox, alice, None)
-    renewals.pay_now(account=alice, by=None, now=THIRD + HOUR)
+    renewal_charges.pay_now(account=alice, by=None, now=THIRD + HOUR)
     assert services(alice)[0] == "paused"
     renewals.renew_due(now=THIRD + HOUR)
     assert services(alice)[0] == "active"
@@ -272,7 +272,7 @@ def test_the_second_unpaid_period_has_its_own_retries(alice: Account, sandbox: "
     fall_unpaid(alice, sandbox)
     renewals.renew_due(now=THIRD)
     decline(sandbox, alice, None)
-    renewals.pay_now(account=alice, by=None, now=THIRD + HOUR)
+    renewal_charges.pay_now(account=alice, by=None, now=THIRD + HOUR)
     decline(sandbox, alice)
     renewals.renew_due(now=THIRD + HOUR)
     third = Renewal.objects.get(account=alice, number=3)
@@ -289,7 +289,7 @@ def test_without_a_card_the_customer_is_told_and_nothing_is_charged(
     [notice] = told(alice, "subscription_past_due")
     assert notice["reason"] == "There is no payment method to charge."
     with pytest.raises(ValidationError, match="Add a payment method"):
-        renewals.pay_now(account=alice, by=None, now=SECOND)
+        renewal_charges.pay_now(account=alice, by=None, now=SECOND)
 
 
 # Unknown outcomes -----------------------------------------------------------------------------
@@ -300,7 +300,7 @@ def test_an_unknown_outcome_is_not_charged_again_and_settled_when_known(
     assert renewals.renew_due(now=SECOND).unknown == 1
     assert renewals.renew_due(now=SECOND + HOUR).unknown == 0
     with pytest.raises(ValidationError, match="under way"):
-        renewals.pay_now(account=alice, by=None, now=SECOND + HOUR)
+        renewal_charges.pay_now(account=alice, by=None, now=SECOND + HOUR)
     assert subscription_of(alice).status == SubscriptionStatus.ACTIVE
     checkout.sweep(now=SECOND + 2 * HOUR)
     assert attempts_of(alice) == ["paid"]
@@ -314,7 +314,7 @@ def test_a_late_success_for_a_period_that_was_paid_meanwhile_becomes_credit(
     renewals.renew_due(now=SECOND)
     failed = Transaction.objects.get(account=alice, purpose=Purpose.RENEWAL)
     decline(sandbox, alice, None)
-    renewals.pay_now(account=alice, by=None, now=SECOND + HOUR)
+    renewal_charges.pay_now(account=alice, by=None, now=SECOND + HOUR)
     late = Payment(Outcome.SUCCEEDED, "pi_late", 38120, "omr")
     for _ in range(2):
         settlement.settle(transaction_id=failed.pk, payment=late, now=SECOND + 2 * HOUR)
@@ -441,10 +441,10 @@ def test_a_renewal_without_a_card_is_missed_once_by_runs_that_overlap(
 ) -> None:
     alice = make_subscriber(add_card, "growth", now=ANCHOR)
     Card.objects.filter(account=alice).update(is_default=False)
-    renewals.open_due_periods(now=SECOND)
-    [stale] = renewals.due(now=SECOND)
+    opening.open_due_periods(now=SECOND)
+    [stale] = renewal_charges.due(now=SECOND)
     renewals.renew_due(now=SECOND)
-    monkeypatch.setattr(renewals, "due", lambda now: [stale])
+    monkeypatch.setattr(renewal_charges, "due", lambda now: [stale])
     renewals.renew_due(now=SECOND)
     assert Renewal.objects.get(pk=stale.pk).attempts == 1
 

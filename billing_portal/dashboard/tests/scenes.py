@@ -14,7 +14,7 @@ from accounts.tests.factories import make_account, make_card
 from invoices import settlement
 from invoices.models import Purpose, Status, Transaction
 from invoices.tests.factories import LineSpec, make_transaction
-from plans import catalogue, renewals, subscriptions, usage
+from plans import catalogue, opening, renewal_charges, subscriptions, usage
 from plans.models import Feature, Plan, PlanVersion, Rental
 from plans.tests.factories import make_record
 from wallet import ledger
@@ -169,7 +169,7 @@ def past_due_company(**fields: Any) -> Account:
         quantity=5,
         started_at=now - timedelta(days=31, hours=20),
     )
-    renewals.open_due_periods(now=now)
+    opening.open_due_periods(now=now)
     renewal = subscription.renewals.get(number=2)
     transaction = make_transaction(
         account,
@@ -179,7 +179,7 @@ def past_due_company(**fields: Any) -> Account:
         created_at=now - timedelta(days=1),
         lines=[
             LineSpec(description=line.description, amount=line.amount)
-            for line in renewals.lines_of(renewal)
+            for line in renewal_charges.lines_of(renewal)
         ],
     )
     declined = Payment(

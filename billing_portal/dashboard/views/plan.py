@@ -11,7 +11,7 @@ from billing_portal.dashboard.access import MemberRequest, acting_page, form_act
 from billing_portal.dashboard.plan_page import build_plan_page, build_quote, why_blocked
 from billing_portal.dashboard.shell import page
 from invoices.models import Status
-from plans import renewals, subscriptions
+from plans import renewal_charges, subscriptions
 from plans.models import PlanVersion
 
 NAV = "plan"
@@ -67,7 +67,7 @@ def pay_now(request: MemberRequest) -> HttpResponse:
     """Charge the unpaid renewal to the default card."""
     account = request.member.account
     try:
-        transaction = renewals.pay_now(account=account, by=request.user, now=timezone.now())
+        transaction = renewal_charges.pay_now(account=account, by=request.user, now=timezone.now())
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
         return redirect("billing-overview")

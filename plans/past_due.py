@@ -1,0 +1,123 @@
+"""Chasing what is unpaid: when a renewal is tried again, who is told, when services pause."""
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction as database
+
+from accounts import outbox, service_state
+from accounts.models import Account, PauseReason
+from accounts.money import format_usd
+from plans import subscriptions
+from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatus
+from plans.subscription_models import CURRENT_STATUSES
+
+log = structlog.get_logger(__name__)
+
+#: Days after the first failure on which an unpaid renewal is charged again.
+RETRY_DAYS = (1, 3, 5, 7)
+#: How long a renewal may be unpaid before services pause.
+GRACE = timedelta(days=7)
+
+
+def unpaid(*, account: Account) -> Renewal | None:
+    """Return the oldest renewal that is not paid yet, or None."""
+    return (
+        Renewal.objects.filter(
+            account=account, status=RenewalStatus.DUE, subscription__status__in=CURRENT_STATUSES
+        )
+        .select_related("account", "subscription", "plan_version__plan")
+        .order_by("number")
+        .first()
+    )
+
+
+def pause_unpaid(*, now: datetime) -> int:
+    """Pause services of every account whose renewal has been unpaid for longer than the grace."""
+    overdue = Subscription.objects.filter(
+        status=SubscriptionStatus.PAST_DUE, past_due_since__lte=now - GRACE
+    ).exclude(account__pause_reasons__contains=[PauseReason.SUBSCRIPTION_UNPAID])
+    paused = 0
+    for account_id in list(overdue.values_list("account_id", flat=True)):
+        with database.atomic():
+            # Looked at again under the lock that settling takes: a payment that comes at this
+            # moment has lifted the reason, and nothing would lift it again.
+            subscriptions.lock_account(account_id=account_id)
+            if overdue.filter(account_id=account_id).exists():
+                paused += len(
+                    service_state.pause(
+                        account_ids=[account_id], reason=PauseReason.SUBSCRIPTION_UNPAID, now=now
+                    )
+                )
+    return paused
+
+
+def try_again(account: Account, now: datetime) -> None:
+    """A new default card gives reason to charge the oldest unpaid renewal at once."""
+    renewal = unpaid(account=account)
+    if renewal is None:
+        return
+    Renewal.objects.filter(pk=renewal.pk, status=RenewalStatus.DUE).update(next_attempt_at=now)
+    nudge()
+
+
+def nudge() -> None:
+    """After commit, have the worker look for renewals; a lost nudge waits for the next tick."""
+
+    def send() -> None:
+        # Imported here: tasks import services, not the reverse.
+        from plans.tasks import renew_due as task
+
+        try:
+            task.delay()
+        except task.OperationalError:
+            log.warning("renewal_nudge_lost")
+
+    database.on_commit(send)
+
+
+def missed(*, renewal_id: int, reason: str, key: str, now: datetime) -> None:
+    """Note that an attempt failed: past due, when to try again, and tell the customer."""
+    renewal = (
+        Renewal.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("account", "subscription", "plan_version__plan")
+        .get(pk=renewal_id)
+    )
+    if renewal.status != RenewalStatus.DUE:
+        return
+    subscription = Subscription.objects.select_for_update(no_key=True).get(
+        pk=renewal.subscription_id
+    )
+    newly_past_due = subscription.status == SubscriptionStatus.ACTIVE
+    if newly_past_due:
+        subscription.status = SubscriptionStatus.PAST_DUE
+        subscription.past_due_since = now
+        subscription.save()
+    since = subscription.past_due_since or now
+    retries = (since + timedelta(days=days) for days in RETRY_DAYS)
+    renewal.attempts += 1
+    renewal.next_attempt_at = next((moment for moment in retries if moment > now), None)
+    renewal.save()
+    plan = renewal.plan_version.plan
+    outbox.record_email(
+        account=renewal.account,
+        event="subscription_past_due",
+        key=f"subscription_past_due:{key}",
+        context={
+            "plan": plan.name,
+            "amount": format_usd(renewal.amount.amount),
+            "reason": reason,
+            "next_attempt_at": renewal.next_attempt_at and renewal.next_attempt_at.isoformat(),
+            "pause_at": (since + GRACE).isoformat(),
+            "path": "/billing/",
+        },
+        now=now,
+    )
+    if newly_past_due:
+        outbox.record_platform_event(
+            account=renewal.account,
+            event="subscription.past_due",
+            key=f"subscription.past_due:{renewal.pk}:{renewal.attempts}",
+            data={"plan": plan.slug, "period": renewal.number},
+            now=now,
+        )

@@ -1,0 +1,208 @@
+"""Charging renewals: what is due, one attempt at a time, and what a paid one brings about."""
+
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.db import transaction as database
+from django.db.models import Exists, OuterRef, QuerySet
+
+from accounts import cards, outbox, service_state
+from accounts.models import Account, PauseReason, User
+from invoices import charging
+from invoices.charging import NewLine
+from invoices.models import OPEN_STATUSES, Purpose, Status, Transaction
+from invoices.purposes import subject_of
+from plans import allowances, past_due, period_costs, periods, subscriptions
+from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatus
+from plans.subscription_models import CURRENT_STATUSES
+
+_NO_CARD = "There is no payment method to charge."
+
+
+def due(*, now: datetime) -> QuerySet[Renewal]:
+    """Return the renewals to charge at `now`: the oldest unpaid of each, none under way."""
+    older = Renewal.objects.filter(
+        subscription=OuterRef("subscription"),
+        status=RenewalStatus.DUE,
+        number__lt=OuterRef("number"),
+    )
+    return (
+        Renewal.objects.filter(
+            ~Exists(older),
+            ~Exists(_open_attempts()),
+            status=RenewalStatus.DUE,
+            next_attempt_at__lte=now,
+            subscription__status__in=CURRENT_STATUSES,
+        )
+        .select_related("account", "subscription", "plan_version__plan")
+        .order_by("next_attempt_at", "pk")
+    )
+
+
+def _open_attempts() -> QuerySet[Transaction]:
+    return Transaction.objects.filter(
+        purpose=Purpose.RENEWAL, subject_id=OuterRef("pk"), status__in=OPEN_STATUSES
+    )
+
+
+def pay_now(*, account: Account, by: User | None, now: datetime) -> Transaction:
+    """Charge the oldest unpaid renewal to the default card at once.
+
+    Raises ValidationError when nothing is unpaid, without a card, or while an attempt is open.
+    """
+    renewal = past_due.unpaid(account=account)
+    if renewal is None:
+        raise ValidationError("Nothing is unpaid.")
+    if cards.default_card(account=account) is None:
+        raise ValidationError("Add a payment method first.")
+    transaction = _open_attempt(renewal, by=by, now=now)
+    if transaction is None:
+        raise ValidationError("A payment for this is under way. Wait for its outcome.")
+    return charging.execute(transaction_id=transaction.pk, now=now)
+
+
+def charge(renewal: Renewal, *, now: datetime) -> str | None:
+    """Charge one renewal; return the transaction's status, or None when another run has it."""
+    if cards.default_card(account=renewal.account) is None:
+        with database.atomic():
+            if not _is_still_due(_locked(renewal), now=now):
+                return None
+            past_due.missed(
+                renewal_id=renewal.pk,
+                reason=_NO_CARD,
+                key=f"{renewal.pk}:{renewal.attempts}",
+                now=now,
+            )
+        return Status.FAILED
+    transaction = _open_attempt(renewal, by=None, now=now, only_if_due=True)
+    if transaction is None:
+        return None
+    return charging.execute(transaction_id=transaction.pk, now=now).status
+
+
+def _locked(renewal: Renewal) -> Renewal:
+    return Renewal.objects.select_for_update(no_key=True, of=("self",)).get(pk=renewal.pk)
+
+
+def _is_still_due(locked: Renewal, *, now: datetime) -> bool:
+    """Whether no other run has tried it since `due` was asked: then it waits for its next day."""
+    return (
+        locked.status == RenewalStatus.DUE
+        and locked.next_attempt_at is not None
+        and locked.next_attempt_at <= now
+    )
+
+
+def _open_attempt(
+    renewal: Renewal, *, by: User | None, now: datetime, only_if_due: bool = False
+) -> Transaction | None:
+    """Record one attempt to charge a renewal, or return None when it is paid or being charged."""
+    with database.atomic(durable=True):
+        locked = _locked(renewal)
+        if locked.status != RenewalStatus.DUE or (
+            only_if_due and not _is_still_due(locked, now=now)
+        ):
+            return None
+        try:
+            return charging.open_transaction(
+                account=renewal.account,
+                purpose=Purpose.RENEWAL,
+                lines=lines_of(renewal),
+                status=Status.PROCESSING,
+                card=cards.default_card(account=renewal.account),
+                subject_id=renewal.pk,
+                obligation=f"renewal:{renewal.pk}",
+                by=by,
+                now=now,
+            )
+        except charging.AlreadyOpen:
+            return None
+
+
+def lines_of(renewal: Renewal) -> list[NewLine]:
+    """Return what a renewal charges: the plan and the rentals held when its period began."""
+    return period_costs.period_lines(
+        account=renewal.account,
+        plan_version=renewal.plan_version,
+        period=periods.Period(renewal.number, renewal.period_start, renewal.period_end),
+        held=period_costs.rentals_held(account=renewal.account, at=renewal.period_start),
+    )
+
+
+def next_charge(*, subscription: Subscription) -> list[NewLine]:
+    """Return what the next renewal will charge as things stand, line by line (USD)."""
+    if subscription.anchor is None or subscription.cancel_at_period_end:
+        return []
+    held = period_costs.rentals_held(account=subscription.account)
+    for rental in held:
+        if rental.quantity_at_renewal is not None:
+            rental.quantity = rental.quantity_at_renewal
+    return period_costs.period_lines(
+        account=subscription.account,
+        plan_version=subscription.plan_version,
+        period=periods.period(subscription.anchor, subscription.current_period_number + 1),
+        held=held,
+    )
+
+
+class RenewalFulfilment:
+    """A paid renewal grants its allowance; a declined one is chased."""
+
+    announces_failure = True
+
+    def paid(self, *, transaction: Transaction, now: datetime) -> None:
+        """Mark the period paid, grant its allowance and end being past due when all is paid."""
+        subscriptions.lock_account(account_id=transaction.account_id)
+        renewal = (
+            Renewal.objects.select_for_update(no_key=True, of=("self",))
+            .select_related("subscription", "plan_version__plan")
+            .get(pk=subject_of(transaction))
+        )
+        if renewal.status != RenewalStatus.DUE:
+            subscriptions.credit_second_payment(transaction=transaction, now=now)
+            return
+        renewal.status = RenewalStatus.PAID
+        renewal.transaction = transaction
+        renewal.paid_at = now
+        renewal.next_attempt_at = None
+        renewal.save()
+        subscription = Subscription.objects.select_for_update(no_key=True).get(
+            pk=renewal.subscription_id
+        )
+        following = (
+            subscription.renewals.filter(status=RenewalStatus.DUE).order_by("number").first()
+        )
+        if following is not None:
+            Renewal.objects.filter(pk=following.pk).update(next_attempt_at=now)
+            past_due.nudge()
+            if subscription.status == SubscriptionStatus.PAST_DUE:
+                # The next unpaid period has its own retries, counted from now.
+                subscription.past_due_since = now
+                subscription.save()
+        elif subscription.status == SubscriptionStatus.PAST_DUE:
+            subscription.status = SubscriptionStatus.ACTIVE
+            subscription.past_due_since = None
+            subscription.save()
+        allowances.grant(renewal=renewal)
+        if following is None:
+            service_state.lift(
+                account_ids=[renewal.account_id],
+                reason=PauseReason.SUBSCRIPTION_UNPAID,
+                now=now,
+            )
+        outbox.record_platform_event(
+            account=transaction.account,
+            event="subscription.renewed",
+            key=f"subscription.renewed:{transaction.number}",
+            data={"plan": renewal.plan_version.plan.slug, "period": renewal.number},
+            now=now,
+        )
+
+    def failed(self, *, transaction: Transaction, now: datetime) -> None:
+        """Past due, with the retry schedule."""
+        past_due.missed(
+            renewal_id=subject_of(transaction),
+            reason=transaction.failure_message,
+            key=transaction.number,
+            now=now,
+        )
