@@ -107,8 +107,9 @@ class LowBalance(TypedDict):
     """The balance fell below what the customer wants to be told about."""
 
     balance: str
-    threshold: NotRequired[str]
-    auto_refill: NotRequired[bool]  # whether it is on and will top up by itself
+    threshold: str
+    refill_threshold: NotRequired[str]  # these two while Auto-Refill is on
+    refill_amount: NotRequired[str]
     path: str
 
 

@@ -10,14 +10,15 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 
-from accounts.models import Account
+from accounts.models import Account, Message
 from accounts.tests.factories import NOW
 from plans import usage
 from plans.models import Allowance, UsageRecord
 from plans.tests.factories import GROWTH_TIERS, make_customer, make_record, make_version
 from plans.usage import Result
 from plans.usage_records import ParsedRecord
-from wallet.models import Entry, Wallet
+from wallet import ledger, low_balance
+from wallet.models import Entry, EntryKind, Wallet
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -115,3 +116,22 @@ def test_writers_that_open_the_next_period_at_once_open_it_once() -> None:
     at_once([writer] * 8)
     numbers = Allowance.objects.filter(account=account).order_by("renewal__number")
     assert list(numbers.values_list("renewal__number", "used")) == [(1, 0), (2, 500)]
+
+
+def told_of_a_low_balance(account: Account) -> int:
+    return Message.objects.filter(account=account, event="low_balance").count()
+
+
+def test_fifty_writers_that_take_a_balance_below_its_limit_tell_of_it_once() -> None:
+    account = make_customer(balance="20", version=make_version(included="0", unit_price="0.10"))
+    low_balance.set_limit(account=account, limit=Decimal(15), by=None, now=NOW)
+    for crossing in (1, 2):
+        at_once([report([make_record(account, 4)]) for _ in range(50)])  # $20 in all
+        assert told_of_a_low_balance(account) == crossing
+        ledger.post(
+            account_id=account.pk,
+            kind=EntryKind.REFUND,
+            amount=Decimal(20),
+            description="Back above it",
+            now=NOW,
+        )

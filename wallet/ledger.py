@@ -17,6 +17,7 @@ from accounts import service_state
 from accounts.bulk import any_uuid, copy_rows
 from accounts.models import Account, PauseReason
 from invoices.models import Transaction
+from wallet import low_balance
 from wallet.models import Adjustment, Entry, EntryKind, Wallet
 
 
@@ -59,11 +60,12 @@ def post(
     transaction: Transaction | None = None,
     adjustment: Adjustment | None = None,
 ) -> Entry:
-    """Append one entry of `amount` USD (signed) and let services follow the balance.
+    """Append one entry of `amount` USD (signed), and do what the new balance brings about.
 
     Raises Wallet.DoesNotExist when the account has no wallet.
     """
     wallet = Wallet.objects.select_for_update(no_key=True).get(account_id=account_id)
+    before = {account_id: wallet.balance}
     entry = Entry.objects.create(
         account_id=account_id,
         wallet=wallet,
@@ -76,7 +78,8 @@ def post(
         adjustment=adjustment,
         created_at=now,
     )
-    let_services_follow(balances={account_id: entry.balance_after}, now=now)
+    wallet.balance, wallet.last_sequence = entry.balance_after, entry.sequence
+    _follow(wallets=[wallet], before=before, now=now)
     return entry
 
 
@@ -96,18 +99,18 @@ _USAGE_COLUMNS = (
 def post_usage(
     *, wallets: Mapping[UUID, Wallet], charges: Iterable[UsageCharge], now: datetime
 ) -> None:
-    """Append one entry for each charge, in one statement, and let services follow the balances.
+    """Append one entry for each charge, in one statement, and do what the balances bring about.
 
     `wallets` are the locked wallets of this transaction (see lock); they are left with the new
     balance and sequence.
     """
     rows: list[tuple[object, ...]] = []
-    balances: dict[UUID, Decimal] = {}
+    before: dict[UUID, Decimal] = {}
     for charge in charges:
         wallet = wallets[charge.account_id]
+        before.setdefault(charge.account_id, wallet.balance)
         wallet.last_sequence += 1
         wallet.balance -= charge.amount
-        balances[charge.account_id] = wallet.balance
         rows.append(
             (
                 charge.account_id,
@@ -124,21 +127,25 @@ def post_usage(
     if not rows:
         return
     copy_rows(Entry, _USAGE_COLUMNS, rows)
-    let_services_follow(balances=balances, now=now)
+    moved = [wallets[account_id] for account_id in before]
+    _follow(wallets=moved, before=before, now=now)
 
 
-def let_services_follow(*, balances: Mapping[UUID, Decimal], now: datetime) -> None:
-    """Pause services below zero, lift that reason above zero, leave it as it was at exactly zero.
+def _follow(*, wallets: Iterable[Wallet], before: Mapping[UUID, Decimal], now: datetime) -> None:
+    """Do what a new balance brings about, in a fixed number of statements.
 
-    Source: DESIGN.md section 6, `negative_balance`.
+    Services pause below zero and are lifted above it; at exactly zero they stay as they were
+    (DESIGN.md section 6, `negative_balance`). Who went below the customer's limit is told of.
     """
+    wallets = list(wallets)
     service_state.pause(
-        account_ids=[account_id for account_id, balance in balances.items() if balance < 0],
+        account_ids=[wallet.account_id for wallet in wallets if wallet.balance < 0],
         reason=PauseReason.NEGATIVE_BALANCE,
         now=now,
     )
     service_state.lift(
-        account_ids=[account_id for account_id, balance in balances.items() if balance > 0],
+        account_ids=[wallet.account_id for wallet in wallets if wallet.balance > 0],
         reason=PauseReason.NEGATIVE_BALANCE,
         now=now,
     )
+    low_balance.tell(wallets=wallets, before=before, now=now)

@@ -1,5 +1,6 @@
 """Credit: the ledger and auto-refill. All amounts are USD."""
 
+from decimal import Decimal
 from typing import ClassVar
 
 from django.conf import settings
@@ -9,6 +10,10 @@ from djmoney.models.fields import MoneyField
 
 from accounts.models import Account
 from invoices.models import Transaction
+
+#: Until the customer sets another (USD). Below the Threshold that Auto-Refill proposes, so that one
+#: who uses it is told only when the refills don't keep up.
+DEFAULT_LOW_BALANCE_LIMIT = Decimal("5.00")
 
 
 class Wallet(models.Model):
@@ -21,7 +26,24 @@ class Wallet(models.Model):
     account = models.OneToOneField(Account, on_delete=models.PROTECT, related_name="wallet")
     balance = models.DecimalField(max_digits=18, decimal_places=6, default=0, editable=False)
     last_sequence = models.BigIntegerField(default=0, editable=False)
+    low_balance_limit = models.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        default=DEFAULT_LOW_BALANCE_LIMIT,
+        help_text="USD. The customer is told when the balance falls below it; empty: never.",
+    )
     created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # Bounded above as well: to PostgreSQL, NaN is greater than every number.
+            models.CheckConstraint(
+                condition=Q(low_balance_limit__gte=0, low_balance_limit__lte=100_000),
+                name="low_balance_limit_is_an_amount",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Wallet of {self.account_id}"

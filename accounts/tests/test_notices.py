@@ -71,8 +71,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "low_balance": {
         "balance": "$8.20",
         "threshold": "$10.00",
-        "auto_refill": False,
-        "path": "/billing/top-up/",
+        "refill_threshold": "$7.50",
+        "refill_amount": "$25.00",
+        "path": "/billing/#auto-refill",
     },
 }
 
