@@ -7,8 +7,8 @@ from django.db import transaction
 from djmoney.money import Money
 
 from accounts import cards, gateway
-from accounts.gateway import Outcome
 from accounts.models import Account, Card
+from accounts.stripe_objects import Outcome, Payment
 from accounts.tests.factories import make_account
 from accounts.tests.stripe_side import lose_answers, payments, refuse_service
 
@@ -25,7 +25,7 @@ def alice(add_card: Any) -> Account:
     return account
 
 
-def charge(account: Account, key: str = "charge-1", **fields: Any) -> gateway.Payment:
+def charge(account: Account, key: str = "charge-1", **fields: Any) -> Payment:
     card: Card = account.cards.get()
     return gateway.charge_card(
         **{

@@ -1,0 +1,41 @@
+"""The only place that talks to Stripe.
+
+It translates our words to Stripe's parameters and Stripe's errors to the few outcomes the portal
+knows; what Stripe's objects mean is in stripe_objects.py. A decline is an outcome; a timeout is
+*unknown*, never *failed* (GatewayUnavailable): the caller leaves the row as it is and asks again.
+
+Never call it inside a database transaction. Callers say `gateway.charge_card(...)`, whichever
+module here it lives in.
+"""
+
+from accounts.gateway.cards import (
+    create_customer,
+    create_setup,
+    detach_card,
+    find_holds,
+    place_hold,
+    retrieve_setup,
+    void_hold,
+)
+from accounts.gateway.connection import GatewayRefused, GatewayUnavailable, client
+from accounts.gateway.payments import charge_card, find_payment, open_checkout, retrieve_checkout
+from accounts.gateway.webhooks import create_webhook_endpoint, verify_signature
+
+__all__ = [
+    "GatewayRefused",
+    "GatewayUnavailable",
+    "charge_card",
+    "client",
+    "create_customer",
+    "create_setup",
+    "create_webhook_endpoint",
+    "detach_card",
+    "find_holds",
+    "find_payment",
+    "open_checkout",
+    "place_hold",
+    "retrieve_checkout",
+    "retrieve_setup",
+    "verify_signature",
+    "void_hold",
+]

@@ -1,0 +1,36 @@
+"""Stripe's events: whether Stripe signed one, and where it sends them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import stripe
+from django.conf import settings
+
+from accounts.gateway.connection import GatewayRefused, client, translated
+
+
+def verify_signature(*, payload: bytes, header: str, secret: str, tolerance: int) -> None:
+    """Check that Stripe signed `payload`, no longer than `tolerance` seconds ago.
+
+    Raises GatewayRefused when it did not.
+    """
+    try:
+        stripe.WebhookSignature.verify_header(payload.decode(), header, secret, tolerance)
+    except (stripe.SignatureVerificationError, UnicodeDecodeError, ValueError) as error:
+        raise GatewayRefused(str(error)) from error
+
+
+def create_webhook_endpoint(
+    *, url: str, events: list[str], metadata: Mapping[str, str]
+) -> dict[str, Any]:
+    """Register where Stripe sends its events; the answer holds the signing secret, only now."""
+    with translated():
+        endpoint = client().v1.webhook_endpoints.create(
+            {
+                "url": url,
+                "enabled_events": events,  # type: ignore[typeddict-item]
+                "api_version": settings.STRIPE_API_VERSION,  # type: ignore[typeddict-item]
+                "metadata": dict(metadata),
+            }
+        )
+    return endpoint.to_dict()
