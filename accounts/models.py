@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Lower
+from django_countries.fields import CountryField
 from timezone_field import TimeZoneField
 
 from accounts.roles import Role
@@ -85,7 +86,7 @@ class Account(models.Model):
     address_line1 = models.CharField(max_length=200, blank=True)
     address_line2 = models.CharField(max_length=200, blank=True)
     city = models.CharField(max_length=100, blank=True)
-    country = models.CharField(max_length=100, blank=True)
+    country = CountryField(blank=True, help_text="It decides which tax is added to prices.")
     tax_number = models.CharField(max_length=50, blank=True)
     receipt_email = models.EmailField(blank=True)
     created_at = models.DateTimeField()

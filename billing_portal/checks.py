@@ -16,6 +16,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 from django.core.exceptions import ImproperlyConfigured
+from django_countries import countries
 
 _SECRET_KEY_LENGTH = 50
 _TOKEN_LENGTH = 16
@@ -44,6 +45,30 @@ def money_problems() -> Iterator[CheckMessage]:
             2,
             f"MAXIMUM_TOP_UP is {settings.MAXIMUM_TOP_UP}.",
             "Set it to dollars, like 5000.00, or leave it out.",
+        )
+    yield from tax_problems()
+
+
+def tax_problems() -> Iterator[CheckMessage]:
+    """Yield what is wrong with the taxes, whether they are charged yet or not."""
+    for country, rate in settings.TAX_RATES.items():
+        if country not in countries:
+            yield _error(
+                3,
+                f"TAX_RATES names {country!r}, which is no country.",
+                "Write percent by ISO 3166 code, like OM=5,AE=5.",
+            )
+        if not (rate.is_finite() and 0 <= rate <= 100 and rate == round(rate, 2)):
+            yield _error(
+                4,
+                f"TAX_RATES has {rate} for {country}.",
+                "Write percent from 0 to 100, with at most two decimals.",
+            )
+    if settings.CHARGE_TAX and not settings.SELLER["tax_number"]:
+        yield _error(
+            5,
+            "CHARGE_TAX is on, and SELLER_TAX_NUMBER is not set.",
+            "Set it to the number that tax invoices name, or leave CHARGE_TAX out.",
         )
 
 

@@ -55,6 +55,20 @@ def decimal(name: str, default: str) -> Decimal:
         ) from error
 
 
+def tax_rates(name: str, default: str) -> dict[str, Decimal]:
+    """Return percent by country from `OM=5,AE=5`, or raise ImproperlyConfigured, naming it."""
+    rates: dict[str, Decimal] = {}
+    for part in filter(None, env.str(name, default).replace(" ", "").split(",")):
+        country, _, percent = part.partition("=")
+        try:
+            rates[country] = Decimal(percent)
+        except InvalidOperation as error:
+            raise ImproperlyConfigured(
+                f"{name} has {part!r}. Write percent by country code, like {default},AE=5."
+            ) from error
+    return rates
+
+
 def running_demo() -> dict[str, Any]:
     """Return where the demo listens that runs on this data, for what is started beside it."""
     if not DEBUG:
@@ -105,6 +119,7 @@ INSTALLED_APPS = [
     "csp",
     "django_celery_beat",
     "django_cotton.apps.SimpleAppConfig",
+    "django_countries",
     "django_htmx",
     "djmoney",
     "djstripe",
@@ -232,6 +247,13 @@ USD_TO_OMR = decimal("USD_TO_OMR", "0.385")
 CHARGE_STEP = Decimal("0.010")
 MAXIMUM_TOP_UP = decimal("MAXIMUM_TOP_UP", "5000.00")
 CARD_HOLD_AMOUNT = Decimal("1.00")
+
+#: Prices are net. With this on, what the customer's country asks for is added to each transaction
+#: opened from now on.
+CHARGE_TAX = env.bool("CHARGE_TAX", False)
+TAX_NAME = env.str("TAX_NAME", "VAT")
+#: Percent by ISO 3166 country code; a country that is not listed pays none.
+TAX_RATES = tax_rates("TAX_RATES", "OM=5")
 
 SELLER = {
     "name": env.str("SELLER_NAME", "Badal Technologies"),

@@ -7,7 +7,7 @@ asks under the same key and gets the same answer.
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,7 +23,7 @@ from accounts import gateway
 from accounts.models import Account, Card, CardStatus, User
 from accounts.money import convert_to_omr, usd
 from accounts.stripe_objects import Outcome, Payment
-from invoices import settlement
+from invoices import settlement, tax
 from invoices.models import OPEN_STATUSES, Line, Purpose, Status, Transaction
 
 log = structlog.get_logger(__name__)
@@ -44,7 +44,7 @@ class AlreadyOpen(ValidationError):
 
 
 #: Stripe refuses charges worth less than about half a dollar (docs.stripe.com/currencies). What
-#: would cost less (USD) is waived by whoever sells it.
+#: would cost less (USD, net) is waived by whoever sells it.
 SMALLEST_CHARGE = Decimal("0.60")
 
 
@@ -70,10 +70,39 @@ def new_number() -> str:
     return f"T-{letters[:4]}-{letters[4:]}"
 
 
-def quote(amount: Decimal) -> Money:
-    """Return what `amount` USD is charged as, at the rate of this moment."""
-    rials = convert_to_omr(amount, rate=settings.USD_TO_OMR, step=settings.CHARGE_STEP)
-    return Money(rials, settings.CHARGE_CURRENCY)
+def total_of(lines: Iterable[NewLine]) -> Decimal:
+    """Return the sum of the lines: USD, net."""
+    return sum((line.amount for line in lines), Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What `net` USD comes to for an account, as it is shown before it agrees and then charged.
+
+    `amount` is net and tax, USD; `tax_rate` is percent.
+    """
+
+    net: Decimal
+    tax_rate: Decimal
+    tax: Decimal
+    amount: Decimal
+    charged_amount: Money
+    exchange_rate: Decimal
+
+
+def quote(net: Decimal, *, account: Account) -> Quote:
+    """Return what `net` USD comes to for `account` at this moment: tax on top, and in rials."""
+    tax_rate = tax.rate_for(account=account)
+    added = tax.tax_on(net, rate=tax_rate)
+    rials = convert_to_omr(net + added, rate=settings.USD_TO_OMR, step=settings.CHARGE_STEP)
+    return Quote(
+        net=net,
+        tax_rate=tax_rate,
+        tax=added,
+        amount=net + added,
+        charged_amount=Money(rials, settings.CHARGE_CURRENCY),
+        exchange_rate=settings.USD_TO_OMR,
+    )
 
 
 def open_transaction(
@@ -91,6 +120,8 @@ def open_transaction(
 ) -> Transaction:
     """Record the intent to be paid the sum of `lines` (USD), at this moment's rate.
 
+    Lines are net: a tax that the account pays is added as a line of its own.
+
     Call it inside the transaction that makes the payment due. Raises AlreadyOpen while another
     attempt at `obligation` is open, or when `request_key` led to one before, and ValidationError
     without a card that can be charged.
@@ -100,7 +131,7 @@ def open_transaction(
         raise ValidationError("Add a payment method first.")
     if card is not None and (card.status != CardStatus.VERIFIED or card.account_id != account.pk):
         raise ValidationError("This card can't be charged. Choose another one.")
-    total = sum((line.amount for line in lines), Decimal(0))
+    quoted = quote(total_of(lines), account=account)
     try:
         with database.atomic():
             transaction = Transaction.objects.create(
@@ -111,33 +142,52 @@ def open_transaction(
                 subject_id=subject_id,
                 obligation=obligation,
                 request_key=request_key,
-                amount=usd(total),
-                charged_amount=quote(total),
-                exchange_rate=settings.USD_TO_OMR,
+                amount=usd(quoted.amount),
+                tax_rate=quoted.tax_rate,
+                tax_amount=usd(quoted.tax),
+                charged_amount=quoted.charged_amount,
+                exchange_rate=quoted.exchange_rate,
                 card=card,
                 card_brand=card.brand if card else "",
                 card_last4=card.last4 if card else "",
                 opened_by=by,
                 created_at=now,
             )
-            Line.objects.bulk_create(
-                Line(
-                    transaction=transaction,
-                    position=position,
-                    description=line.description,
-                    quantity=line.quantity,
-                    unit_price=usd(line.amount if line.unit_price is None else line.unit_price),
-                    amount=usd(line.amount),
-                    period_start=line.period_start,
-                    period_end=line.period_end,
-                )
-                for position, line in enumerate(lines, start=1)
-            )
+            Line.objects.bulk_create(_lines(transaction, lines))
     except IntegrityError as error:
         if "one_open_" in str(error) or "one_attempt_per_request" in str(error):
             raise AlreadyOpen(_UNDER_WAY) from error
         raise
     return transaction
+
+
+def _lines(transaction: Transaction, lines: Sequence[NewLine]) -> list[Line]:
+    """Return the rows of `lines`, and last of all the tax."""
+    rows = [
+        Line(
+            transaction=transaction,
+            position=position,
+            description=line.description,
+            quantity=line.quantity,
+            unit_price=usd(line.amount if line.unit_price is None else line.unit_price),
+            amount=usd(line.amount),
+            period_start=line.period_start,
+            period_end=line.period_end,
+        )
+        for position, line in enumerate(lines, start=1)
+    ]
+    if transaction.tax_rate:
+        rows.append(
+            Line(
+                transaction=transaction,
+                position=len(rows) + 1,
+                description=tax.label(transaction.tax_rate),
+                unit_price=transaction.tax_amount,
+                amount=transaction.tax_amount,
+                is_tax=True,
+            )
+        )
+    return rows
 
 
 def check_none_open(*, account: Account, obligation: str) -> None:

@@ -200,6 +200,9 @@ class Line(models.Model):
     amount = MoneyField(max_digits=12, decimal_places=2, default_currency="USD")
     period_start = models.DateTimeField(null=True, blank=True)
     period_end = models.DateTimeField(null=True, blank=True)
+    is_tax = models.BooleanField(
+        default=False, help_text="What is added to the net amount of the lines before it."
+    )
 
     objects: ClassVar[models.Manager["Line"]] = models.Manager()
 

@@ -143,7 +143,7 @@ def billing_details(account: Account) -> dict[str, str]:
         "address_line1": account.address_line1,
         "address_line2": account.address_line2,
         "city": account.city,
-        "country": account.country,
+        "country": account.get_country_display(),
         "tax_number": account.tax_number,
         "email": account.contact_email,
         "timezone": str(account.timezone),

@@ -9,7 +9,6 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
 from django.db.models import Q
-from djmoney.money import Money
 
 from accounts import cards, outbox, service_state
 from accounts.models import Account, AuditEvent, PauseReason, User
@@ -35,12 +34,11 @@ from wallet.models import EntryKind
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What subscribing comes to, shown before the customer agrees. `amount` is USD."""
+    """What subscribing comes to, shown before the customer agrees. Lines are net."""
 
     plan_version: PlanVersion
     lines: Sequence[NewLine]
-    amount: Decimal
-    charged_amount: Money
+    price: charging.Quote
     period: periods.Period
 
 
@@ -102,14 +100,12 @@ def preview(*, account: Account, plan_version: PlanVersion, now: datetime) -> Pr
         held=period_costs.rentals_held(account=account),
     )
     # Something is always left to charge: it is the payment that begins the period.
-    limit = sum((line.amount for line in lines), Decimal(0)) - charging.SMALLEST_CHARGE
+    limit = charging.total_of(lines) - charging.SMALLEST_CHARGE
     lines += _credit_for_unused_rentals(account, now, limit=limit)
-    amount = sum((line.amount for line in lines), Decimal(0))
     return Preview(
         plan_version=plan_version,
         lines=lines,
-        amount=amount,
-        charged_amount=charging.quote(amount),
+        price=charging.quote(charging.total_of(lines), account=account),
         period=period,
     )
 
@@ -282,7 +278,7 @@ class PlanFulfilment:
             before.save()
         _begin(subscription, paid_by=transaction, now=now)
         # The payment may have taken a while: the receipt shows the period that was bought.
-        transaction.lines.filter(amount__gt=0).update(
+        transaction.lines.filter(amount__gt=0, is_tax=False).update(
             period_start=subscription.current_period_start,
             period_end=subscription.current_period_end,
         )

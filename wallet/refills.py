@@ -252,7 +252,7 @@ class AutoRefillFulfilment:
     announces_failure = True
 
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
-        """Credit the wallet with what was paid, in USD."""
+        """Credit the wallet with what was bought, in USD without tax."""
         ledger.post(
             account_id=transaction.account_id,
             kind=EntryKind.AUTO_REFILL,

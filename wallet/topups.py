@@ -7,7 +7,6 @@ from decimal import Decimal
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
-from djmoney.money import Money
 
 from accounts import cards
 from accounts.models import Account, Card, User
@@ -26,11 +25,9 @@ SMALLEST_TOP_UP = Decimal("1.00")
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a top-up comes to, shown before the customer agrees. USD unless said otherwise."""
+    """What a top-up comes to, shown before the customer agrees. USD."""
 
-    amount: Decimal
-    charged_amount: Money
-    exchange_rate: Decimal
+    price: charging.Quote
     balance_after: Decimal
 
 
@@ -51,11 +48,9 @@ def check_amount(amount: Decimal, *, minimum: Decimal) -> Decimal:
 
 
 def quote(*, account: Account, amount: Decimal) -> Quote:
-    """Return what topping up by `amount` USD comes to at this moment's rate."""
+    """Return what topping up by `amount` USD, net, comes to at this moment's rates."""
     return Quote(
-        amount=amount,
-        charged_amount=charging.quote(amount),
-        exchange_rate=settings.USD_TO_OMR,
+        price=charging.quote(amount, account=account),
         balance_after=account.wallet.balance + amount,
     )
 
@@ -137,7 +132,7 @@ class TopUpFulfilment:
     announces_failure = False
 
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
-        """Credit the wallet with what was paid, in USD."""
+        """Credit the wallet with what was bought, in USD without tax."""
         ledger.post(
             account_id=transaction.account_id,
             kind=EntryKind.TOP_UP,

@@ -12,6 +12,7 @@ CHECKS = (
             "transactions_are_never_truncated",
             "lines_of_a_paid_transaction_never_change",
             "lines_sum_to_the_amount",
+            "tax_of_a_transaction_is_fixed",
         ],
     ),
     Check(

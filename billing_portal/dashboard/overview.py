@@ -104,7 +104,10 @@ def build_balance(state: OverviewState) -> BalancePanel:
     """Compose the balance with its presets, paid by the default card or on a payment page."""
     card = state.default_card
     presets = build_presets(
-        minimum=state.minimum_top_up, maximum=settings.MAXIMUM_TOP_UP, chosen=None
+        account=state.account,
+        minimum=state.minimum_top_up,
+        maximum=settings.MAXIMUM_TOP_UP,
+        chosen=None,
     )
     is_paused = bool(state.account.pause_reasons)
     return BalancePanel(

@@ -14,7 +14,7 @@ from accounts.models import Account
 from accounts.money import format_omr, format_quantity, format_unit_price, format_usd
 from billing_portal.dashboard.plan_panel import line_fact
 from billing_portal.dashboard.quantities import split_unit, write_price, write_quantity
-from billing_portal.dashboard.rows import CardLabel, Fact, label_of
+from billing_portal.dashboard.rows import CardLabel, Fact, label_of, price_facts
 from billing_portal.dashboard.times import write_day, write_period
 from plans import subscriptions
 from plans.models import FeatureKind, FeaturePrice, PlanVersion, Subscription
@@ -63,6 +63,7 @@ class SubscribeQuote:
     intro: str
     lines_title: str
     lines: tuple[Fact, ...]
+    price: tuple[Fact, ...]
     total: str
     total_value: str
     charged: str
@@ -116,19 +117,20 @@ def build_quote(
     preview = subscriptions.preview(account=account, plan_version=version, now=now)
     plan, zone = version.plan, account.timezone
     here = reverse("subscribe", args=[plan.slug])
-    is_free = preview.amount == 0
+    is_free = preview.price.amount == 0
     card = cards.default_card(account=account)
     end = write_day(preview.period.end.astimezone(zone).date())
-    total = format_usd(preview.amount)
+    total = format_usd(preview.price.amount)
     return SubscribeQuote(
         plan_name=plan.name,
         heading=f"Start {plan.name}" if is_free else f"Subscribe to {plan.name}",
         intro=plan.description,
         lines_title=f"First period, {write_period(preview.period.start, preview.period.end, zone)}",
         lines=tuple(line_fact(line) for line in preview.lines),
+        price=() if is_free else price_facts(preview.price),
         total=total,
-        total_value=f"{preview.amount:.2f}",
-        charged="" if is_free else format_omr(preview.charged_amount.amount),
+        total_value=f"{preview.price.amount:.2f}",
+        charged="" if is_free else format_omr(preview.price.charged_amount.amount),
         rate=f"{settings.USD_TO_OMR.normalize():f}",
         after=(
             "No monthly fee and no card needed. What you use is deducted from the balance."

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from django.urls import reverse
 
-from accounts.money import format_quantity, format_unit_price, format_usd
+from accounts.money import format_omr, format_quantity, format_unit_price, format_usd
 from billing_portal.dashboard.overview_state import OverviewState
-from billing_portal.dashboard.presets import charged_as
-from billing_portal.dashboard.rows import Fact, label_of
+from billing_portal.dashboard.rows import Fact, label_of, price_facts
 from billing_portal.dashboard.times import write_day, write_period
+from invoices import charging
 from invoices.charging import NewLine
 from plans.models import Subscription, SubscriptionStatus
 
@@ -21,6 +20,7 @@ class Charge:
 
     title: str
     lines: tuple[Fact, ...]
+    price: tuple[Fact, ...]
     total: str
     note: str
 
@@ -71,19 +71,16 @@ def build_plan_panel(state: OverviewState) -> PlanPanel:
     )
 
 
-def charge_of(lines: Sequence[NewLine], *, title: str, note: str) -> Charge:
-    """Write lines with their sum."""
+def charge_of(state: OverviewState, lines: Sequence[NewLine], *, title: str) -> Charge:
+    """Write lines with their sum, the tax on it and what the card is charged."""
+    price = charging.quote(charging.total_of(lines), account=state.account)
     return Charge(
         title=title,
         lines=tuple(line_fact(line) for line in lines),
-        total=format_usd(total_of(lines)),
-        note=note,
+        price=price_facts(price),
+        total=format_usd(price.amount),
+        note=_charged(state, price),
     )
-
-
-def total_of(lines: Sequence[NewLine]) -> Decimal:
-    """Return the sum of the lines in USD."""
-    return sum((line.amount for line in lines), Decimal(0))
 
 
 def line_fact(line: NewLine) -> Fact:
@@ -99,8 +96,7 @@ def _unpaid(state: OverviewState) -> Charge | None:
     if renewal is None or not state.unpaid_lines:
         return None
     period = write_period(renewal.period_start, renewal.period_end, state.account.timezone)
-    note = _charged(state, total_of(state.unpaid_lines))
-    return charge_of(state.unpaid_lines, title=f"Unpaid, {period}", note=note)
+    return charge_of(state, state.unpaid_lines, title=f"Unpaid, {period}")
 
 
 def _next_charge(state: OverviewState, subscription: Subscription) -> Charge | None:
@@ -108,15 +104,15 @@ def _next_charge(state: OverviewState, subscription: Subscription) -> Charge | N
     if end is None or not state.next_lines:
         return None
     day = write_day(end.astimezone(state.account.timezone).date())
-    note = _charged(state, total_of(state.next_lines))
-    return charge_of(state.next_lines, title=f"Next charge, {day}", note=note)
+    return charge_of(state, state.next_lines, title=f"Next charge, {day}")
 
 
-def _charged(state: OverviewState, total: Decimal) -> str:
+def _charged(state: OverviewState, price: charging.Quote) -> str:
     card = state.default_card
     if card is None:
         return "There is no card to charge yet. Add one in Payment Methods."
-    return f"{charged_as(total)} at today's rate, from {label_of(card).spoken}."
+    rials = format_omr(price.charged_amount.amount)
+    return f"{rials} at today's rate, from {label_of(card).spoken}."
 
 
 def _badge(subscription: Subscription) -> tuple[str, str]:

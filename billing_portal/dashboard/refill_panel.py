@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from accounts.money import format_usd
+from accounts.money import format_omr, format_usd
 from billing_portal.dashboard.forms import AutoRefillForm
 from billing_portal.dashboard.overview_state import OverviewState
-from billing_portal.dashboard.presets import charged_as
-from billing_portal.dashboard.rows import CardLabel, Fact, label_of
+from billing_portal.dashboard.rows import CardLabel, Fact, charged_for, label_of, price_facts
 from billing_portal.dashboard.times import moment
+from invoices import charging
 from invoices.models import Status, Transaction
 
 #: What a new rule proposes.
@@ -45,6 +45,7 @@ def build_refill_panel(state: OverviewState, *, form: AutoRefillForm | None) -> 
         initial={"threshold": f"{threshold:.2f}", "amount": f"{amount:.2f}"}, minimum=minimum
     )
     # Of the rule as it is: beside other figures, being typed, it would speak of the wrong ones.
+    charged = charged_for(charging.quote(amount, account=state.account))
     below = form is None and not is_on and charges_at_once(state, threshold=threshold)
     return RefillPanel(
         state=_state_word(state),
@@ -60,7 +61,7 @@ def build_refill_panel(state: OverviewState, *, form: AutoRefillForm | None) -> 
         facts=_facts(state),
         charge_now_note=(
             f"The balance is already below {format_usd(threshold)}: switching it on charges "
-            f"{format_usd(amount)} ({charged_as(amount)}) at once."
+            f"{format_usd(amount)} ({charged}) at once."
             if below and state.may_act
             else ""
         ),
@@ -76,6 +77,8 @@ class RefillConfirmation:
     threshold_value: str
     amount: str
     amount_value: str
+    price: tuple[Fact, ...]
+    total: str
     charged: str
     card: CardLabel | None
 
@@ -95,13 +98,16 @@ def build_confirmation(
     state: OverviewState, *, threshold: Decimal, amount: Decimal
 ) -> RefillConfirmation:
     """Compose the question."""
+    price = charging.quote(amount, account=state.account)
     return RefillConfirmation(
         balance=format_usd(state.balance),
         threshold=format_usd(threshold),
         threshold_value=f"{threshold:.2f}",
         amount=format_usd(amount),
         amount_value=f"{amount:.2f}",
-        charged=charged_as(amount),
+        price=price_facts(price),
+        total=format_usd(price.amount),
+        charged=format_omr(price.charged_amount.amount),
         card=label_of(state.default_card) if state.default_card else None,
     )
 
@@ -142,7 +148,7 @@ def _facts(state: OverviewState) -> tuple[Fact, ...]:
 
 
 def _outcome(transaction: Transaction) -> str:
-    amount = format_usd(transaction.amount.amount)
+    amount = format_usd(transaction.net_amount.amount)
     if transaction.status == Status.PAID:
         return f"Paid, {amount}"
     if transaction.status == Status.FAILED:

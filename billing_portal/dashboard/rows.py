@@ -11,6 +11,7 @@ from django.urls import reverse
 from accounts.models import CARD_BRANDS, Card
 from accounts.money import format_omr, format_usd
 from billing_portal.dashboard.times import Moment, moment
+from invoices import charging, tax
 from invoices.models import Purpose, Status, Transaction
 
 #: The tone of a status: colour only repeats what the word says.
@@ -80,6 +81,24 @@ def card_label(brand: str, last4: str) -> CardLabel | None:
     )
 
 
+def price_facts(price: charging.Quote) -> tuple[Fact, ...]:
+    """Write what comes before a total: net and tax, or nothing where no tax is paid."""
+    if not price.tax_rate:
+        return ()
+    return (
+        Fact("Net", format_usd(price.net)),
+        Fact(tax.label(price.tax_rate), format_usd(price.tax)),
+    )
+
+
+def charged_for(price: charging.Quote) -> str:
+    """Write what the card is charged: `OMR 19.250`, or `$52.50 with VAT 5 %, OMR 20.210`."""
+    rials = format_omr(price.charged_amount.amount)
+    if not price.tax_rate:
+        return rials
+    return f"{format_usd(price.amount)} with {tax.label(price.tax_rate)}, {rials}"
+
+
 def label_of(card: Card) -> CardLabel:
     """Write a saved card."""
     label = card_label(card.brand, card.last4)
@@ -114,7 +133,11 @@ def transaction_row(
         href=reverse("billing-history-detail", args=[transaction.number]),
         created=moment(transaction.created_at, zone),
         title=Purpose(transaction.purpose).label,
-        detail=describe_lines([line.description for line in lines]) if not buys_credit else "",
+        detail=(
+            ""
+            if buys_credit
+            else describe_lines([line.description for line in lines if not line.is_tax])
+        ),
         card=card_label(transaction.card_brand, transaction.card_last4),
         status=status.label,
         tone=TONES[status],
@@ -130,7 +153,8 @@ def transaction_row(
 def retry_href(transaction: Transaction) -> str:
     """Where a failed or expired payment is tried again; empty when the portal does it itself."""
     if transaction.purpose in (Purpose.TOP_UP, Purpose.AUTO_REFILL):
-        return f"{reverse('top-up')}?{urlencode({'amount': f'{transaction.amount.amount:.2f}'})}"
+        again = urlencode({"amount": f"{transaction.net_amount.amount:.2f}"})
+        return f"{reverse('top-up')}?{again}"
     if transaction.purpose == Purpose.PLAN_CHANGE:
         return reverse("plan")
     return ""

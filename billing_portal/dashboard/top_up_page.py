@@ -17,8 +17,10 @@ from billing_portal.dashboard.rows import (
     is_expired,
     is_past_expiry,
     label_of,
+    price_facts,
     retry_href,
 )
+from invoices import tax
 from invoices.models import Status, Transaction
 from wallet import topups
 
@@ -42,6 +44,8 @@ class Summary:
     """Exactly what will happen on pressing the button."""
 
     value: str
+    credit: str
+    price: tuple[Fact, ...]
     amount: str
     charged: str
     paid_with: str
@@ -104,7 +108,10 @@ def build_top_up_page(
     """Compose the page for an `amount` that may be bought, or None while there is none."""
     chosen = pay_with or (str(cards[0].pk) if cards else HOSTED)
     presets = build_presets(
-        minimum=minimum, maximum=settings.MAXIMUM_TOP_UP, chosen=amount or Decimal(-1)
+        account=account,
+        minimum=minimum,
+        maximum=settings.MAXIMUM_TOP_UP,
+        chosen=amount or Decimal(-1),
     )
     return TopUpPage(
         key=uuid.uuid4().hex,
@@ -152,9 +159,11 @@ def _summary(account: Account, cards: list[Card], amount: Decimal, chosen: str) 
     card = next((card for card in cards if str(card.pk) == chosen), None)
     still_negative = quote.balance_after <= 0 and account.wallet.balance < 0
     return Summary(
-        value=f"{amount:.2f}",
-        amount=format_usd(amount),
-        charged=format_omr(quote.charged_amount.amount),
+        value=f"{quote.price.amount:.2f}",
+        credit=format_usd(amount),
+        price=price_facts(quote.price),
+        amount=format_usd(quote.price.amount),
+        charged=format_omr(quote.price.charged_amount.amount),
         paid_with=label_of(card).label if card else "Payment page",
         balance_now=format_usd(account.wallet.balance),
         balance_after=format_usd(quote.balance_after),
@@ -163,7 +172,7 @@ def _summary(account: Account, cards: list[Card], amount: Decimal, chosen: str) 
             if still_negative
             else ""
         ),
-        button=f"Pay {format_usd(amount)}" if card else "Continue to payment",
+        button=f"Pay {format_usd(quote.price.amount)}" if card else "Continue to payment",
         busy="Charging the card…" if card else "Opening the payment page…",
     )
 
@@ -172,11 +181,11 @@ def build_outcome(
     transaction: Transaction, *, balance: Decimal, canceled: bool, now: datetime
 ) -> Outcome:
     """Say how the payment stands."""
-    amount = format_usd(transaction.amount.amount)
+    amount = format_usd(transaction.net_amount.amount)
     charged = format_omr(transaction.charged_amount.amount)
     tone, icon, title, text = "", "clock", "", ""
     waiting = False
-    again = f"{reverse('top-up')}?amount={transaction.amount.amount:.2f}"
+    again = f"{reverse('top-up')}?amount={transaction.net_amount.amount:.2f}"
     if transaction.status == Status.PAID:
         tone, icon, again = "good", "check", ""
         title = f"{amount} was added"
@@ -202,6 +211,7 @@ def build_outcome(
         facts=(
             Fact("Number", transaction.number),
             Fact("Credit", amount),
+            *_tax_of(transaction),
             Fact("Charged" if is_paid else "In Omani rials", charged),
         ),
         is_waiting=waiting,
@@ -210,4 +220,13 @@ def build_outcome(
             reverse("billing-history-receipt", args=[transaction.number]) if is_paid else ""
         ),
         retry_href=again,
+    )
+
+
+def _tax_of(transaction: Transaction) -> tuple[Fact, ...]:
+    if not transaction.tax_rate:
+        return ()
+    return (
+        Fact(tax.label(transaction.tax_rate), format_usd(transaction.tax_amount.amount)),
+        Fact("Total", format_usd(transaction.amount.amount)),
     )

@@ -17,7 +17,7 @@ SOHAR = Profile(
         "billing_name": "Sohar Logistics LLC · شركة صحار للخدمات اللوجستية",
         "address_line1": "Way 4521, Building 12",
         "city": "Sohar 311",
-        "country": "Sultanate of Oman",
+        "country": "OM",
         "tax_number": "OM1100045678",
         "receipt_email": "accounts@sohar-logistics.test",
     },
@@ -34,7 +34,7 @@ DHOFAR = Profile(
         "billing_name": "Dhofar Clinics Group SAOC",
         "address_line1": "23rd July Street",
         "city": "Salalah 211",
-        "country": "Sultanate of Oman",
+        "country": "OM",
     },
 )
 JEBEL = Profile(

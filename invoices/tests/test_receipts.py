@@ -46,7 +46,7 @@ def account() -> Account:
         address_line1="Building 12, Way 3401",
         address_line2="Office 7",
         city="Muscat",
-        country="Sultanate of Oman",
+        country="OM",
         tax_number="OM1100012345",
         receipt_email="finance@muscat.test",
     )
@@ -83,7 +83,7 @@ def test_a_receipt_says_who_sold_what_to_whom_and_how_it_was_paid(account: Accou
         # 21:05 in UTC is already the next day in Muscat.
         "Paid 24 November 2026 01:05, Asia/Muscat time",
         "Badal Technologies Muscat, Sultanate of Oman billing@badal.example",
-        "Billed to Muscat Freight LLC Building 12, Way 3401 Office 7 Muscat Sultanate of Oman "
+        "Billed to Muscat Freight LLC Building 12, Way 3401 Office 7 Muscat Oman "
         "Tax number OM1100012345 finance@muscat.test",
         "PAID · Visa ending 4242",
         "Growth plan 23 Nov – 23 Dec 2026 1 $91.50 $91.50",

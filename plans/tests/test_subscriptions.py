@@ -83,12 +83,12 @@ def test_the_preview_is_exactly_what_is_charged(alice: Account, plan: str) -> No
     preview = subscriptions.preview(account=alice, plan_version=version_of(plan), now=LATER)
     paid = subscribe(alice, plan)
     assert paid.status == Status.PAID
-    assert preview.amount == paid.amount.amount
-    assert preview.charged_amount == paid.charged_amount
+    assert preview.price.amount == paid.amount.amount
+    assert preview.price.charged_amount == paid.charged_amount
     shown = [(line.description, line.amount) for line in preview.lines]
     assert shown == [(line.description, line.amount.amount) for line in paid.lines.all()]
     [payment] = payments(purpose="plan_change")
-    assert payment.amount_received == preview.charged_amount.amount * 1000
+    assert payment.amount_received == preview.price.charged_amount.amount * 1000
 
 
 def test_growth_costs_99_dollars_which_is_38_rials_and_120_baisa(alice: Account) -> None:

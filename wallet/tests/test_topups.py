@@ -11,6 +11,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import connection
 from djmoney.money import Money
+from pytest_django import Settings
 
 from accounts.models import Account, Card, Message
 from accounts.tests.factories import NOW, make_account
@@ -59,10 +60,26 @@ def test_one_click_charges_the_default_card_and_credits_what_was_bought(alice: A
     assert (payment.amount_received, payment.currency) == (9630, "omr")
 
 
+def test_tax_is_charged_on_top_and_not_credited(
+    add_card: Callable[..., Card], settings: Settings
+) -> None:
+    """$25 in Oman with 5 % VAT: $26.25, charged as OMR 10.11, and $25.00 of credit."""
+    settings.CHARGE_TAX = True
+    salim = make_payer(add_card, country="OM")
+    quote = topups.quote(account=salim, amount=Decimal(25))
+    bought = top_up(salim)
+    assert (quote.price.amount, quote.price.tax) == (Decimal("26.25"), Decimal("1.25"))
+    assert bought.amount == Money(Decimal("26.25"), "USD")
+    assert bought.charged_amount == quote.price.charged_amount == Money(Decimal("10.110"), "OMR")
+    assert quote.balance_after == balance_of(salim) == 25
+    [payment] = payments(transaction=bought.number)
+    assert payment.amount_received == 10110
+
+
 def test_the_quote_is_what_is_charged(alice: Account) -> None:
     quote = topups.quote(account=alice, amount=Decimal("33.33"))
     bought = top_up(alice, "33.33")
-    assert quote.charged_amount == bought.charged_amount
+    assert quote.price.charged_amount == bought.charged_amount
     assert quote.balance_after == balance_of(alice)
 
 

@@ -43,7 +43,7 @@ def subscribe(request: MemberRequest, slug: str) -> HttpResponse:
         return _quote_page(request, version)
     now = timezone.now()
     preview = subscriptions.preview(account=account, plan_version=version, now=now)
-    if request.POST.get("total") != f"{preview.amount:.2f}":
+    if request.POST.get("total") != f"{preview.price.amount:.2f}":
         return _quote_page(request, version, problem=CHANGED)
     try:
         transaction = subscriptions.subscribe(

@@ -57,7 +57,8 @@ def top_up(request: MemberRequest) -> HttpResponse:
     if not form.is_valid():
         return _form_page(request, form, cards, minimum, status=422)
     amount: Decimal = form.cleaned_data["chosen"]
-    if f"{amount:.2f}" not in request.POST.getlist("shown"):
+    price = topups.quote(account=account, amount=amount).price
+    if f"{price.amount:.2f}" not in request.POST.getlist("shown"):
         form.is_review = True
         return _form_page(request, form, cards, minimum, amount=amount)
     try:
@@ -130,7 +131,9 @@ def top_up_return(request: MemberRequest) -> HttpResponse:
 
 def _asked(request: MemberRequest, cards: list[Card], minimum: Decimal) -> dict[str, str]:
     """What a GET asks for: from a link, or from the page itself while amounts are tried."""
-    offered = build_presets(minimum=minimum, maximum=settings.MAXIMUM_TOP_UP)
+    offered = build_presets(
+        account=request.member.account, minimum=minimum, maximum=settings.MAXIMUM_TOP_UP
+    )
     proposed = next(preset.value for preset in offered if preset.is_chosen)
     is_open = not request.GET.keys() & {"amount", "own_amount"}
     amount = proposed if is_open else request.GET.get("amount", "")
@@ -166,5 +169,5 @@ def _form_page(
 def _paid_message(transaction: Transaction) -> str:
     card = card_label(transaction.card_brand, transaction.card_last4)
     to = f" to {card.spoken}" if card else ""
-    amount = format_usd(transaction.amount.amount)
+    amount = format_usd(transaction.net_amount.amount)
     return f"{amount} was added. {format_omr(transaction.charged_amount.amount)} was charged{to}."

@@ -1,0 +1,31 @@
+"""Tax: prices are net, and what the customer's country asks for is added on top.
+
+Off unless settings.CHARGE_TAX is on. A transaction keeps the rate it was opened with: a change of
+rate or country touches only those opened afterwards.
+"""
+
+from decimal import Decimal
+
+from django.conf import settings
+
+from accounts.models import Account
+from accounts.money import format_quantity, to_cents
+
+_HUNDRED = Decimal(100)
+
+
+def rate_for(*, account: Account) -> Decimal:
+    """Return the percentage added to what the account buys now; zero when it pays no tax."""
+    if not settings.CHARGE_TAX:
+        return Decimal(0)
+    return Decimal(settings.TAX_RATES.get(str(account.country), 0))
+
+
+def tax_on(net: Decimal, *, rate: Decimal) -> Decimal:
+    """Return the tax of `net` USD at `rate` percent, half up to a cent."""
+    return to_cents(net * rate / _HUNDRED)
+
+
+def label(rate: Decimal) -> str:
+    """Write the tax for a person: `VAT 5 %`."""
+    return f"{settings.TAX_NAME} {format_quantity(rate)} %"
