@@ -76,6 +76,24 @@ class AutoRefillForm(forms.Form):
             self.add_error(field if field in ("threshold", "amount") else None, errors)
 
 
+class LowBalanceForm(forms.Form):
+    """Whether to be told of a low balance, and below what."""
+
+    told = forms.BooleanField(required=False)
+    limit = AmountField(
+        label="Tell me below",
+        required=False,
+        help_text="Once each time the balance falls below it.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Without the notice no limit is needed."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if cleaned.get("told") and cleaned.get("limit") is None and "limit" not in self.errors:
+            self.add_error("limit", "Enter an amount of zero or more.")
+        return cleaned
+
+
 class TopUpForm(forms.Form):
     """A preset or an own amount, and how to pay."""
 

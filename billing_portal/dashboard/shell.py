@@ -17,6 +17,7 @@ NAVIGATION = (
     ("Payment Methods", "payment-methods", "card"),
     ("Billing History", "billing-history", "history"),
     ("Plan", "plan", "plan"),
+    ("Settings", "billing-settings", "settings"),
 )
 
 

@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from billing_portal.dashboard.views import cards, history, overview, plan, refill, switch, top_up
+from billing_portal.dashboard.views import (
+    cards,
+    history,
+    overview,
+    plan,
+    refill,
+    settings,
+    switch,
+    top_up,
+)
 
 urlpatterns = [
     path("", overview.overview, name="billing-overview"),
@@ -19,6 +28,8 @@ urlpatterns = [
     path("history/export.csv", history.export, name="billing-history-export"),
     path("history/<slug:number>/", history.detail, name="billing-history-detail"),
     path("history/<slug:number>/receipt.pdf", history.receipt, name="billing-history-receipt"),
+    path("settings/", settings.settings, name="billing-settings"),
+    path("settings/low-balance/", settings.save_low_balance, name="low-balance"),
     path("pay-now/", plan.pay_now, name="renewal-pay-now"),
     path("plan/", plan.plan, name="plan"),
     path("plan/<slug:slug>/", plan.subscribe, name="subscribe"),

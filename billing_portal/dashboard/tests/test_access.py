@@ -22,11 +22,13 @@ LOOKING = (
     "billing-history",
     "billing-history-export",
     "plan",
+    "billing-settings",
 )
 ACTING = (
     ("get", "top-up", ()),
     ("post", "top-up", ()),
     ("post", "auto-refill", ()),
+    ("post", "low-balance", ()),
     ("post", "renewal-pay-now", ()),
     ("get", "payment-method-add", ()),
     ("post", "payment-method-add", ()),
@@ -72,7 +74,13 @@ def test_a_viewer_finds_no_button_that_would_be_refused(
     account = scenes.busy_company()
     client = sign_in(account, role="viewer")
 
-    for name in ("billing-overview", "payment-methods", "billing-history", "plan"):
+    for name in (
+        "billing-overview",
+        "payment-methods",
+        "billing-history",
+        "plan",
+        "billing-settings",
+    ):
         html = client.get(reverse(name)).content.decode()
         for method, acting, arguments in ACTING:
             if not arguments:
@@ -162,6 +170,7 @@ def test_staff_without_an_account_are_sent_to_the_admin(client: Client) -> None:
     ("name", "arguments", "page"),
     [
         ("auto-refill", (), "billing-overview"),
+        ("low-balance", (), "billing-settings"),
         ("renewal-pay-now", (), "billing-overview"),
         ("switch-account", (), "billing-overview"),
         ("payment-method-default", (1,), "payment-methods"),

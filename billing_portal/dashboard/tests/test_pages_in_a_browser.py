@@ -98,6 +98,7 @@ def test_pages_of_a_busy_company(browser: Browser, sign_in: Callable[..., Client
         {
             "overview": "/billing/",
             "payment-methods": "/billing/payment-methods/",
+            "settings": "/billing/settings/",
             "top-up": "/billing/top-up/?amount=50.00",
             "top-up-own": "/billing/top-up/?amount=37.50",
             "top-up-wrong": "/billing/top-up/?amount=3",

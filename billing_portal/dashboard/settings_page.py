@@ -1,0 +1,64 @@
+"""Settings: what the customer wants to be told, in sections that are each saved by themselves."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from accounts.models import Account
+from accounts.money import format_usd
+from billing_portal.dashboard.forms import LowBalanceForm
+from wallet.models import DEFAULT_LOW_BALANCE_LIMIT, Wallet
+
+
+@dataclass(frozen=True)
+class LowBalancePanel:
+    """The notice of a low balance: whether it is sent, below what, and to whom."""
+
+    may_act: bool
+    state: str
+    is_checked: bool
+    sentence: str
+    form: LowBalanceForm
+
+
+@dataclass(frozen=True)
+class SettingsPage:
+    """The sections of the page."""
+
+    low_balance: LowBalancePanel
+
+
+def build_settings(
+    *, account: Account, may_act: bool, low_balance_form: LowBalanceForm | None = None
+) -> SettingsPage:
+    """Compose the page; a form that could not be saved is shown as it was typed."""
+    wallet = Wallet.objects.filter(account=account).first()
+    return SettingsPage(
+        low_balance=_low_balance(account, wallet, may_act=may_act, form=low_balance_form)
+    )
+
+
+def _low_balance(
+    account: Account, wallet: Wallet | None, *, may_act: bool, form: LowBalanceForm | None
+) -> LowBalancePanel:
+    limit = wallet.low_balance_limit if wallet else None
+    proposed = DEFAULT_LOW_BALANCE_LIMIT if limit is None else limit
+    return LowBalancePanel(
+        may_act=may_act,
+        state="Off" if limit is None else "On",
+        is_checked=limit is not None if form is None else bool(form.data.get("told")),
+        sentence=_sentence(account, wallet.balance if wallet else Decimal(0), limit),
+        form=form or LowBalanceForm(initial={"limit": f"{proposed:.2f}"}),
+    )
+
+
+def _sentence(account: Account, balance: Decimal, limit: Decimal | None) -> str:
+    """What happens as it is set."""
+    if limit is None:
+        return "No e-mail is sent when the balance is low."
+    to = account.contact_email
+    if balance < limit:
+        return (
+            f"The balance is below {format_usd(limit)} already. Once it has been back there, "
+            f"{to} gets an e-mail the next time it falls below."
+        )
+    return f"When the balance falls below {format_usd(limit)}, {to} gets one e-mail."

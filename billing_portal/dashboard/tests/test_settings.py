@@ -1,0 +1,82 @@
+"""Settings: being told of a low balance."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+
+from accounts.models import Account
+from billing_portal.dashboard.tests import scenes
+from wallet.models import Wallet
+
+pytestmark = pytest.mark.django_db
+
+SignIn = Callable[..., Client]
+PAGE = "/billing/settings/"
+LOW_BALANCE = "/billing/settings/low-balance/"
+
+
+@pytest.fixture
+def payer() -> Account:
+    return scenes.make_company(balance="30", receipt_email="finance@muscat.test")
+
+
+def limit_of(account: Account) -> Decimal | None:
+    return Wallet.objects.get(account=account).low_balance_limit
+
+
+def test_the_page_says_below_what_and_whom(payer: Account, sign_in: SignIn) -> None:
+    html = sign_in(payer).get(PAGE).content.decode()
+    assert "When the balance falls below $5.00, finance@muscat.test gets one e-mail." in html
+
+
+@pytest.mark.parametrize(
+    ("typed", "saved"),
+    [({"told": "on", "limit": "12.50"}, Decimal("12.50")), ({"limit": "12.50"}, None), ({}, None)],
+)
+def test_the_customer_sets_the_limit_or_switches_it_off(
+    payer: Account, sign_in: SignIn, typed: dict[str, str], saved: Decimal | None
+) -> None:
+    response = sign_in(payer, role="billing").post(LOW_BALANCE, typed, follow=True)
+
+    assert limit_of(payer) == saved
+    said = "balance falls below $12.50" if saved else "You are not told of a low balance any more."
+    assert said in response.content.decode()
+
+
+def test_with_the_balance_below_it_already_the_page_says_when_the_next_one_comes(
+    payer: Account, sign_in: SignIn
+) -> None:
+    response = sign_in(payer).post(LOW_BALANCE, {"told": "on", "limit": "50"}, follow=True)
+    assert "The balance is below $50.00 already." in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("limit", "problem"),
+    [
+        ("", "Enter an amount of zero or more."),
+        ("-1", "Enter an amount of zero or more, in whole cents."),
+        ("25,50", "Enter an amount like 25 or 25.50."),
+        ("100000.01", "Enter at most $100,000.00."),
+    ],
+)
+def test_bad_input_is_explained_and_what_was_typed_stays(
+    payer: Account, sign_in: SignIn, limit: str, problem: str
+) -> None:
+    response = sign_in(payer).post(LOW_BALANCE, {"told": "on", "limit": limit})
+
+    html = response.content.decode()
+    assert response.status_code == 422
+    assert problem in html
+    assert f'value="{limit}"' in html or not limit
+    assert limit_of(payer) == 5
+
+
+def test_a_viewer_sees_it_and_may_not_change_it(payer: Account, sign_in: SignIn) -> None:
+    viewer = sign_in(payer, role="viewer")
+    html = viewer.get(PAGE).content.decode()
+    assert "When the balance falls below $5.00" in html
+    assert "<button" not in html.split("<main")[1]
+    assert viewer.post(LOW_BALANCE, {}).status_code == 403
+    assert limit_of(payer) == 5
