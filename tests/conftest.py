@@ -15,6 +15,7 @@ from accounts import webhooks
 from billing_portal import settings as imported_settings
 from billing_portal.dashboard.tests.browser import FLAGS
 from plans import catalogue
+from tests.books import assert_books_are_right
 from tests.live_portal import LISTEN, PATIENCE_SECONDS, Platform, Portal, Visit, Visitor
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def portal(
     portal = Portal(url=live_server.url, sandbox=sandbox, platform=Platform(live_server.url))
     yield portal
     portal.webhooks_delivered()
-    portal.assert_books_are_right()
+    assert_books_are_right()
 
 
 def policy_with(sandbox_url: str) -> dict[str, Any]:

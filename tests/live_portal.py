@@ -35,9 +35,6 @@ from playwright.sync_api import (
 
 from accounts import api_keys, gateway
 from accounts.models import Account, User
-from accounts.money import to_minor_units
-from billing_portal import audit
-from invoices.models import Status, Transaction
 from wallet.models import Wallet
 
 if TYPE_CHECKING:
@@ -162,23 +159,6 @@ class Portal:
         """The kinds of the entries that raised the balance, oldest first, as the API has them."""
         entries = self.platform.get(f"accounts/{account.pk}/entries/")["results"]
         return [e["kind"] for e in reversed(entries) if not e["amount"].startswith("-")]
-
-    def assert_books_are_right(self) -> None:
-        """No invariant is broken, and Stripe's captures are the portal's paid transactions."""
-        assert [str(violation) for violation in audit.run(now=timezone.now())] == []
-        intents = self.stripe.payment_intents.list({"limit": 100}).data
-        captured = {i.id: (i.amount_received, i.currency) for i in intents if i.amount_received}
-        paid = Transaction.objects.filter(status=Status.PAID)
-        assert captured == {
-            t.stripe_payment_intent_id: (
-                to_minor_units(t.charged_amount),
-                str(t.charged_amount.currency).lower(),
-            )
-            for t in paid
-        }
-        assert paid.count() == len(captured)
-        assert [i.id for i in intents if i.capture_method == "manual" and i.status != "canceled"] \
-            == [], "a hold was left"  # fmt: skip
 
 
 @dataclass

@@ -1,0 +1,91 @@
+"""What the processes that die are doing: each a way in which the portal moves money.
+
+Everything goes through the services that pages, tasks and commands call; arguments are JSON.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+
+from accounts import cards
+from accounts.models import Account
+from invoices import checkout
+from plans import renewals, rentals, subscriptions
+from plans.tests.subscribers import feature, version_of
+from wallet import refills, topups
+
+
+def top_up(account: str, now: str) -> None:
+    """Charge the saved card for $25 of credit."""
+    topups.charge_saved_card(
+        account=Account.objects.get(pk=account),
+        amount=Decimal(25),
+        minimum=Decimal(10),
+        by=None,
+        now=datetime.fromisoformat(now),
+    )
+
+
+def open_page(account: str, now: str) -> None:
+    """Open a payment page for $25 of credit."""
+    topups.open_payment_page(
+        account=Account.objects.get(pk=account),
+        amount=Decimal(25),
+        minimum=Decimal(10),
+        return_path="/billing/top-up/return/?session={CHECKOUT_SESSION_ID}",
+        cancel_path="/billing/top-up/",
+        by=None,
+        now=datetime.fromisoformat(now),
+    )
+
+
+def come_back(account: str, now: str) -> None:
+    """Come back from the payment page."""
+    page = Account.objects.get(pk=account).transactions.get()
+    checkout.refresh(transaction_id=page.pk, now=datetime.fromisoformat(now))
+
+
+def refill(account: str, now: str) -> None:
+    """Refill the account's wallet if that is due."""
+    refills.refill_due(now=datetime.fromisoformat(now), account_ids=[Account(pk=account).pk])
+
+
+def renew(account: str, now: str) -> None:
+    """Renew what is due, of every account."""
+    renewals.renew_due(now=datetime.fromisoformat(now))
+
+
+def subscribe(account: str, now: str) -> None:
+    """Subscribe to Growth."""
+    subscriptions.subscribe(
+        account=Account.objects.get(pk=account),
+        plan_version=version_of("growth"),
+        by=None,
+        now=datetime.fromisoformat(now),
+    )
+
+
+def rent(account: str, now: str) -> None:
+    """Take five phone numbers."""
+    rentals.set_quantity(
+        account=Account.objects.get(pk=account),
+        feature=feature("phone_number"),
+        quantity=5,
+        now=datetime.fromisoformat(now),
+    )
+
+
+def add_card(account: str, now: str, setup_intent: str) -> None:
+    """Save and verify the card that a browser confirmed."""
+    cards.add(
+        account=Account.objects.get(pk=account),
+        setup_intent_id=setup_intent,
+        by=None,
+        now=datetime.fromisoformat(now),
+    )
+
+
+DEEDS: dict[str, Callable[..., None]] = {
+    deed.__name__: deed
+    for deed in (top_up, open_page, come_back, refill, renew, subscribe, rent, add_card)
+}
