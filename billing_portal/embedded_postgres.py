@@ -13,7 +13,6 @@ import atexit
 import fcntl
 import hashlib
 import os
-import pwd
 import re
 import shutil
 import stat
@@ -24,18 +23,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
-from django.core.exceptions import ImproperlyConfigured
+from billing_portal.embedded_postgres_user import (
+    EmbeddedPostgresError,
+    Owner,
+    let_read,
+    let_traverse,
+    owner_of,
+    user_name,
+)
 
 #: Linux allows 107 bytes for the path of a socket, macOS 103.
 _LONGEST_SOCKET_PATH = 100
 _SOCKET_NAME = ".s.PGSQL.5432"
-#: PostgreSQL refuses to run as root; this user is made for it, with no password and no home.
-_USER_WHEN_ROOT = "pgserver"
 _START_SECONDS = 60
 _STOP_SECONDS = 20
+#: What PostgreSQL says while processes of a killed server hold the memory they shared.
+_STILL_IN_USE = "pre-existing shared memory block"
 #: Durability (fsync, synchronous_commit) stays as PostgreSQL has it.
 _SERVER_SETTINGS = {
     "listen_addresses": "",
@@ -47,10 +53,6 @@ _SERVER_SETTINGS = {
 
 #: The lock file of each server this process uses.
 _joined: dict[Path, int] = {}
-
-
-class EmbeddedPostgresError(ImproperlyConfigured):
-    """The embedded server cannot run here. The message says why and what to do."""
 
 
 def start(data_dir: Path) -> str:
@@ -106,14 +108,6 @@ def _leave(cluster: "_Cluster", joined_by: int) -> None:
         cluster.halt()
 
 
-class _Owner(NamedTuple):
-    """The operating system's user that the server runs as."""
-
-    name: str
-    uid: int
-    gid: int
-
-
 class _Cluster:
     """One data folder and the server in it."""
 
@@ -122,7 +116,7 @@ class _Cluster:
         self.folder = self.data_dir / "postgres"
         self.users_file = self.data_dir / "postgres.users"
         self.log_file = self.folder / "server.log"
-        self._cached_owner: _Owner | None = None
+        self._cached_owner: Owner | None = None
 
     # Files and rights -------------------------------------------------------------------------
     def prepare(self) -> None:
@@ -138,7 +132,7 @@ class _Cluster:
         owner_uid = self.folder.stat().st_uid
         if os.geteuid() not in (0, owner_uid):
             raise EmbeddedPostgresError(
-                f"{self.folder} belongs to another user ({_user_name(owner_uid)}). "
+                f"{self.folder} belongs to another user ({user_name(owner_uid)}). "
                 "Run as that user or as root, or set DATA_DIR to another folder."
             )
 
@@ -153,13 +147,12 @@ class _Cluster:
             os.close(file)
 
     @property
-    def owner(self) -> _Owner | None:
+    def owner(self) -> Owner | None:
         """Whom to run as: nobody else, unless this is root."""
         if os.geteuid() != 0:
             return None
         if self._cached_owner is None:
-            uid = self.folder.stat().st_uid
-            self._cached_owner = _owner(pwd.getpwuid(uid)) if uid else _owner_for_root()
+            self._cached_owner = owner_of(self.folder)
         return self._cached_owner
 
     def run(self, program: str, *arguments: str, seconds: int = _START_SECONDS) -> tuple[int, str]:
@@ -205,11 +198,11 @@ class _Cluster:
     def launch(self) -> str:
         """Start the server and return its URL."""
         if self.owner is not None:
-            _let_traverse(self.folder)
-            _let_traverse(_programs())
+            let_traverse(self.folder)
+            let_traverse(_programs())
             self._hand_over()
             if self.run("postgres", "--version")[0] != 0:
-                _let_read(_programs().parent)
+                let_read(_programs().parent)
         if not (self.folder / "PG_VERSION").exists():
             self._initialise()
         self._check_version()
@@ -218,16 +211,29 @@ class _Cluster:
             (self.folder / "postmaster.pid").unlink(missing_ok=True)
         settings = {**_SERVER_SETTINGS, "unix_socket_directories": str(self._socket_folder())}
         options = " ".join(f"-c {name}={_quoted(value)}" for name, value in settings.items())
-        status, said = self.run(
+        deadline = time.monotonic() + _START_SECONDS
+        status, said = self._start(options)
+        while status != 0 and self._is_held_by_a_dead_servers_children():
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.2)
+            status, said = self._start(options)
+        url = self.running_url() if status == 0 else None
+        if url is None:
+            raise self._error("did not start", said)
+        return url
+
+    def _start(self, options: str) -> tuple[int, str]:
+        return self.run(
             "pg_ctl",
             *("start", "--wait", f"--timeout={_START_SECONDS}"),
             *("--pgdata", str(self.folder), "--log", str(self.log_file), "--options", options),
             seconds=_START_SECONDS + 5,
         )
-        url = self.running_url() if status == 0 else None
-        if url is None:
-            raise self._error("did not start", said)
-        return url
+
+    def _is_held_by_a_dead_servers_children(self) -> bool:
+        """Whether the last start failed for them: they end by themselves, soon."""
+        return any(_STILL_IN_USE in line for line in self._log_tail(lines=3))
 
     def halt(self) -> None:
         """Stop the server if it runs: politely, then without ceremony."""
@@ -321,10 +327,13 @@ class _Cluster:
             return "too many clients" in str(error)
         return True
 
-    def _error(self, what: str, said: str) -> EmbeddedPostgresError:
-        log = ""
+    def _log_tail(self, *, lines: int) -> list[str]:
         with suppress(OSError):
-            log = "\n".join(self.log_file.read_text(errors="replace").splitlines()[-10:])
+            return self.log_file.read_text(errors="replace").splitlines()[-lines:]
+        return []
+
+    def _error(self, what: str, said: str) -> EmbeddedPostgresError:
+        log = "\n".join(self._log_tail(lines=10))
         return EmbeddedPostgresError(
             f"The embedded PostgreSQL in {self.folder} {what}.\n{said}\n{log}\n".rstrip()
             + "\nSet DATABASE_URL to a PostgreSQL of your own, or DATA_DIR to another folder."
@@ -349,60 +358,14 @@ def _programs() -> Path:
     return max(found, key=lambda bin_folder: bin_folder.parent.name)
 
 
-def _owner(entry: pwd.struct_passwd) -> _Owner:
-    return _Owner(entry.pw_name, entry.pw_uid, entry.pw_gid)
-
-
-def _owner_for_root() -> _Owner:
-    with suppress(KeyError):
-        return _owner(pwd.getpwnam(_USER_WHEN_ROOT))
-    with suppress(OSError):
-        subprocess.run(
-            ["useradd", "--system", "--user-group", "--no-create-home", _USER_WHEN_ROOT],
-            capture_output=True,
-            check=False,
-        )
-    try:
-        return _owner(pwd.getpwnam(_USER_WHEN_ROOT))
-    except KeyError as error:
-        raise EmbeddedPostgresError(
-            "PostgreSQL does not run as root, and the user "
-            f"'{_USER_WHEN_ROOT}' could not be made for it. Make it, or run as another user, "
-            "or set DATABASE_URL to a PostgreSQL of your own."
-        ) from error
-
-
-def _let_traverse(path: Path) -> None:
-    """Let the server's user pass through the folders above `path`. They do not become readable."""
-    for folder in path.parents:
-        mode = folder.stat().st_mode
-        if not mode & stat.S_IXOTH:
-            folder.chmod(mode | stat.S_IXOTH)
-
-
-def _let_read(tree: Path) -> None:
-    """Let the server's user read and run what was installed for root alone."""
-    for path in (tree, *tree.rglob("*")):
-        if not path.is_symlink():
-            mode = path.stat().st_mode
-            also = stat.S_IXOTH if path.is_dir() or mode & stat.S_IXUSR else 0
-            path.chmod(mode | stat.S_IROTH | also)
-
-
 def _open_lock_file(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except PermissionError as error:
         raise EmbeddedPostgresError(
-            f"{path} belongs to another user ({_user_name(path.parent.stat().st_uid)}?). "
+            f"{path} belongs to another user ({user_name(path.parent.stat().st_uid)}?). "
             "Set DATA_DIR to a folder of your own."
         ) from error
-
-
-def _user_name(uid: int) -> str:
-    with suppress(KeyError):
-        return pwd.getpwuid(uid).pw_name
-    return str(uid)
 
 
 def _quoted(value: str) -> str:

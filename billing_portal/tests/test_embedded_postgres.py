@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
 
@@ -135,6 +137,21 @@ def test_a_killed_server_is_started_again(data_dir: Path) -> None:
 
     assert run(USE, data_dir) == user.url
     assert not runs(data_dir)
+
+
+def test_a_start_waits_for_the_children_that_a_killed_server_left(data_dir: Path) -> None:
+    """They end by themselves, on a busy machine not at once; until then they hold its memory."""
+    user = User(data_dir)
+    killed = psutil.Process(server_pid(data_dir))
+    child = killed.children()[0]
+    child.suspend()
+    killed.kill()
+    user.end()
+    waker = threading.Timer(2, child.resume)
+    waker.start()
+
+    assert run(USE, data_dir) == user.url
+    waker.join()
 
 
 def test_a_stale_file_that_names_a_living_stranger_is_ignored(data_dir: Path) -> None:
