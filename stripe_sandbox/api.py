@@ -180,10 +180,10 @@ def run(route: Route, values: tuple[str, ...]) -> Answer:
             raise ParameterError("Idempotency-Key must have 1 to 255 characters")
         held = _hold(key)
         try:
-            if request.method == "POST":
-                _suffer()
-                shed = FAULTS.take("drop_connection", request.path) is not None
+            _suffer()
+            shed = FAULTS.take("drop_connection", request.path, request.method) is not None
             answer = _execute(route, values, given, raw, key, request_id, publishable)
+            _wait("delay_answer")
         finally:
             if held:
                 with _in_flight_lock:
@@ -214,10 +214,8 @@ def _hold(key: str | None) -> str | None:
 
 def _suffer() -> None:
     """Planned delays and outages; nothing is held meanwhile but the idempotency key."""
-    delay = FAULTS.take("delay", request.path)
-    if delay:
-        time.sleep(delay.seconds)
-    outage = FAULTS.take("status", request.path)
+    _wait("delay")
+    outage = FAULTS.take("status", request.path, request.method)
     if outage is None:
         return
     if outage.status == 429:
@@ -232,6 +230,12 @@ def _suffer() -> None:
         status=outage.status,
         kind="api_error" if outage.status >= 500 else "invalid_request_error",
     )
+
+
+def _wait(action: str) -> None:
+    delay = FAULTS.take(action, request.path, request.method)
+    if delay:
+        time.sleep(delay.seconds)
 
 
 def _execute(

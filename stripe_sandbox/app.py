@@ -11,21 +11,22 @@ from pathlib import Path
 from flask import Flask, Response
 from werkzeug.exceptions import InternalServerError
 
-from . import REFUSAL, api, board, control, debug_is_off, pages
+from . import REFUSAL, api, bank, board, control, debug_is_off, pages
 from .delivery import Courier
 from .errors import StripeError
-from .resources import checkout
+from .resources import checkout, refunds
 from .store import Store
 
 _SWEEP_SECONDS = 1
 
 
 def _sweep(store: Store) -> None:
-    """Expire payment pages on time, even when no one looks at them."""
+    """Expire payment pages and settle refunds on time, even when no one looks at them."""
     while True:
         time.sleep(_SWEEP_SECONDS)
         with store.transaction(path="sweep") as tx:
             checkout.expire_due(tx)
+            refunds.settle_due(tx)
 
 
 def create_app(data_dir: str | None = None, public_url: str = "") -> Flask:
@@ -42,8 +43,8 @@ def create_app(data_dir: str | None = None, public_url: str = "") -> Flask:
     courier = Courier(store)
     store.on_commit = courier.nudge
     app.extensions["store"] = store
-    for part in (api.blueprint, pages.blueprint, control.blueprint, board.blueprint):
-        app.register_blueprint(part)
+    for part in (api, pages, control, bank, board):
+        app.register_blueprint(part.blueprint)
     app.register_error_handler(StripeError, _refused)
     app.register_error_handler(InternalServerError, _broken)
     courier.start()

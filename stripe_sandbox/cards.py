@@ -9,6 +9,7 @@ from typing import Literal
 from .errors import CardError, Json, ParameterError
 
 Authentication = Literal["never", "unless_set_up", "already_set_up", "always"]
+Refunding = Literal["at_once", "later", "fails_later"]
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class SandboxCard:
     setup: str | None = None
     authentication: Authentication = "never"
     dispute: str | None = None
+    inquiry: bool = False
+    refund: Refunding = "at_once"
 
     @property
     def fingerprint(self) -> str:
@@ -67,6 +70,9 @@ CARDS: dict[str, SandboxCard] = {
         SandboxCard("4000008260003178", charge="insufficient_funds", authentication="always"),
         SandboxCard("4000000000000259", dispute="fraudulent"),
         SandboxCard("4000000000002685", dispute="product_not_received"),
+        SandboxCard("4000000000001976", dispute="general", inquiry=True),
+        SandboxCard("4000000000007726", refund="later"),
+        SandboxCard("4000000000005126", refund="fails_later"),
     )
 }
 
@@ -101,6 +107,9 @@ MAGIC: dict[str, str] = {
     "authenticationRequiredChargeDeclinedInsufficientFunds": "4000008260003178",
     "createDispute": "4000000000000259",
     "createDisputeProductNotReceived": "4000000000002685",
+    "createDisputeInquiry": "4000000000001976",
+    "pendingRefund": "4000000000007726",
+    "refundFail": "4000000000005126",
 }
 
 # decline_code → (code, message)

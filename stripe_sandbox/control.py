@@ -1,4 +1,4 @@
-"""The control API: what tests and the demo do that the real world would."""
+"""Control calls for the sandbox itself: its clock, its webhooks, the trouble it makes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 
 from flask import Blueprint, Response, request
 
-from . import cards, challenges, faults
+from . import faults
 from .errors import Json, ParameterError
-from .events import emit, queue, subscribed
+from .events import queue, subscribed
 from .faults import FAULTS
-from .params import check, integer
-from .resources import checkout, disputes, payment_methods, refunds, setup_intents
+from .resources import checkout
 from .store import Tx
 from .web import act, as_json, sent, store
 
@@ -88,6 +87,9 @@ def set_webhooks() -> Response:
             raise ParameterError(f"{name} must be true or false", param=name)
     if given.get("order", "same") not in ("same", "reverse"):
         raise ParameterError("order must be same or reverse", param="order")
+    copies = given.get("copies", 1)
+    if not isinstance(copies, int) or isinstance(copies, bool) or not 1 <= copies <= 20:
+        raise ParameterError("copies must be a number from 1 to 20", param="copies")
 
     def work(tx: Tx) -> Json:
         if "paused" in given:
@@ -95,23 +97,30 @@ def set_webhooks() -> Response:
         if "held" in given:
             tx.set_setting("held", given["held"])
             if not given["held"]:
-                _release(tx, given.get("order") == "reverse")
+                _release(tx, given.get("order") == "reverse", copies)
         return _webhooks(tx)
 
     return act(work)
 
 
-def _release(tx: Tx, backwards: bool) -> None:
+def _release(tx: Tx, backwards: bool, copies: int) -> None:
     """Let go of held deliveries, a little apart so that they arrive in this order."""
-    rows = tx.connection.execute("SELECT id FROM deliveries WHERE state = 'held' ORDER BY id")
-    waiting = [row[0] for row in rows.fetchall()]
+    rows = tx.connection.execute(
+        "SELECT id, event, endpoint FROM deliveries WHERE state = 'held' ORDER BY id"
+    )
+    waiting = rows.fetchall()
     if backwards:
         waiting.reverse()
-    for number, delivery in enumerate(waiting):
+    for number, (delivery, event, endpoint) in enumerate(waiting):
+        due = time.time() + number * 0.1
         tx.connection.execute(
-            "UPDATE deliveries SET state = 'pending', due = ? WHERE id = ?",
-            (time.time() + number * 0.1, delivery),
+            "UPDATE deliveries SET state = 'pending', due = ? WHERE id = ?", (due, delivery)
         )
+        for _ in range(copies - 1):
+            tx.connection.execute(
+                "INSERT INTO deliveries (event, endpoint, due) VALUES (?, ?, ?)",
+                (event, endpoint, due),
+            )
 
 
 @blueprint.get("/next")
@@ -129,113 +138,6 @@ def plan_fault() -> Response:
 def clear_faults() -> Response:
     FAULTS.clear()
     return as_json({"data": []})
-
-
-@blueprint.post("/payment_methods/<method_id>/behaviour")
-def behaviour(method_id: str) -> Response:
-    """From now on this saved card declines (or works again), or it was replaced by its bank."""
-    given = sent()
-    known = {"decline_code", "exp_month", "exp_year", "last4"}
-    if not given or set(given) - known:
-        raise ParameterError(f"Give one or more of {', '.join(sorted(known))}.")
-
-    def work(tx: Tx) -> Json:
-        method = tx.load("payment_method", method_id)
-        if "decline_code" in given:
-            code = cards.require_known_decline(given["decline_code"])
-            tx.remember(method_id, behaviour=code)
-        change = {name: given[name] for name in ("exp_month", "exp_year", "last4") if name in given}
-        if change:
-            before = {name: method["card"][name] for name in change}
-            method["card"].update(change)
-            tx.save(method)
-            emit(tx, "payment_method.automatically_updated", method, {"card": before})
-        return method
-
-    return act(work)
-
-
-def _method(tx: Tx, given: Json) -> Json:
-    """The card a control call pays with: an id, a magic id, or a number."""
-    typed = given.get("card")
-    if typed:
-        if not isinstance(typed, dict):
-            raise ParameterError("card must be an object", param="card")
-        card = {"exp_month": 12, "exp_year": tx.today.year + 2, "cvc": "123", **typed}
-        card = check({name: str(value) for name, value in card.items()}, payment_methods.CARD_DATA)
-        data = {"type": "card", "card": card, "billing_details": given.get("billing_details")}
-        return payment_methods.from_data(tx, data)
-    return payment_methods.resolve(tx, str(given.get("payment_method") or "pm_card_visa"))
-
-
-@blueprint.post("/checkout/<session_id>/pay")
-def pay_session(session_id: str) -> Response:
-    """Pay as the customer would; a 3-D Secure challenge is passed (or not, if asked)."""
-    given = sent()
-
-    def work(tx: Tx) -> Json:
-        session = checkout.open_session(tx, session_id)
-        intent = checkout.pay(tx, session, _method(tx, given))
-        if intent["status"] == "requires_action":
-            challenges.finish(tx, intent["id"], {}, bool(given.get("authenticate", True)))
-        return tx.load("checkout.session", session_id)
-
-    return act(work)
-
-
-@blueprint.post("/checkout/<session_id>/expire")
-def expire_session(session_id: str) -> Response:
-    return act(lambda tx: checkout.expire(tx, {}, session_id))
-
-
-@blueprint.post("/setup_intents/<intent_id>/confirm")
-def confirm_setup(intent_id: str) -> Response:
-    """Complete the setup as the browser would, challenge included."""
-    given = sent()
-
-    def work(tx: Tx) -> Json:
-        method = _method(tx, given)
-        params = {"payment_method": method["id"], "use_stripe_sdk": True}
-        intent = setup_intents.confirm(tx, params, intent_id)
-        if intent["status"] == "requires_action":
-            passed = bool(given.get("authenticate", True))
-            intent = challenges.finish(tx, intent_id, {}, passed)
-        return intent
-
-    return act(work)
-
-
-@blueprint.post("/payment_intents/<intent_id>/authenticate")
-def authenticate(intent_id: str) -> Response:
-    """Press a button of the 3-D Secure challenge."""
-    passed = bool(sent().get("passed", True))
-    return act(lambda tx: challenges.finish(tx, intent_id, {}, passed))
-
-
-@blueprint.post("/charges/<charge_id>/dispute")
-def dispute(charge_id: str) -> Response:
-    reason = str(sent().get("reason", "fraudulent"))
-    return act(lambda tx: disputes.open_dispute(tx, tx.load("charge", charge_id), reason))
-
-
-@blueprint.post("/charges/<charge_id>/refund")
-def refund(charge_id: str) -> Response:
-    """Refund as someone in Stripe's dashboard would: the portal learns of it by webhook."""
-    params: Json = {"charge": charge_id}
-    amount = sent().get("amount")
-    if amount is not None:
-        params["amount"] = integer("amount", str(amount))
-    return act(lambda tx: refunds.create(tx, params))
-
-
-@blueprint.post("/disputes/<dispute_id>/win")
-def win(dispute_id: str) -> Response:
-    return act(lambda tx: disputes.finish(tx, tx.load("dispute", dispute_id), won=True))
-
-
-@blueprint.post("/disputes/<dispute_id>/lose")
-def lose(dispute_id: str) -> Response:
-    return act(lambda tx: disputes.finish(tx, tx.load("dispute", dispute_id), won=False))
 
 
 @blueprint.post("/events/<event_id>/resend")

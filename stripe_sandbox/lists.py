@@ -54,9 +54,36 @@ def page(
 
 
 _CLAUSE = re.compile(
-    r"""^(?:metadata\[(?P<mq>['"])(?P<key>.+?)(?P=mq)\]|(?P<field>[a-z_]+))\s*"""
+    r"""^(?P<negated>-?)(?:metadata\[(?P<mq>['"])(?P<key>.+?)(?P=mq)\]|(?P<field>[a-z_]+))\s*"""
     r"""(?P<operator>:|>=|<=|>|<)\s*(?:(?P<q>['"])(?P<text>.*?)(?P=q)|(?P<number>\d+|null))$"""
 )
+
+
+_SEARCHABLE = ("amount", "created", "currency", "customer", "payment_intent", "status")
+
+
+def _clause(clause: str) -> tuple[str, list[Any]]:
+    """One clause as SQL with its values; `-` negates, `null` means that there is none."""
+    match = _CLAUSE.match(clause)
+    if match is None:
+        raise ParameterError(f"We were unable to parse your search query: {clause}")
+    wanted: str | int | None = match["text"]
+    if match["number"] is not None:
+        wanted = None if match["number"] == "null" else int(match["number"])
+    if match["key"] is not None:
+        name = match["key"].replace('"', '\\"')
+        path, wanted = f'$.metadata."{name}"', None if wanted is None else str(wanted)
+    elif match["field"] in _SEARCHABLE:
+        path = f"$.{match['field']}"
+    else:
+        raise ParameterError(f"Field `{match['field']}` is an unsupported search field")
+    if match["field"] in ("amount", "created"):
+        if not str(wanted).isdecimal():
+            raise ParameterError(f"Field `{match['field']}` is searched by numbers: {clause}")
+        wanted = int(str(wanted))
+    operator = "IS" if match["operator"] == ":" else match["operator"]
+    condition = f"json_extract(body, ?) {operator} ?"
+    return (f"NOT ({condition})" if match["negated"] else condition), [path, wanted]
 
 
 def search(tx: Tx, kind: str, url: str, params: Json) -> Json:
@@ -64,23 +91,9 @@ def search(tx: Tx, kind: str, url: str, params: Json) -> Json:
     where: list[str] = ["kind = ?"]
     values: list[Any] = [kind]
     for clause in re.split(r"\s+AND\s+", params["query"].strip(), flags=re.IGNORECASE):
-        match = _CLAUSE.match(clause)
-        if match is None:
-            raise ParameterError(f"We were unable to parse your search query: {clause}")
-        operator = match["operator"]
-        if match["key"] is not None:
-            where.append("json_extract(body, ?) = ?")
-            name = match["key"].replace('"', '\\"')
-            values.extend((f'$.metadata."{name}"', match["text"] or ""))
-        elif match["field"] == "created":
-            where.append(f"created {'=' if operator == ':' else operator} ?")
-            values.append(int(match["text"] or match["number"]))
-        elif match["field"] in ("customer", "status", "currency", "amount", "payment_intent"):
-            where.append(f"json_extract(body, ?) {'=' if operator == ':' else operator} ?")
-            wanted = match["text"] if match["number"] is None else int(match["number"])
-            values.extend((f"$.{match['field']}", wanted))
-        else:
-            raise ParameterError(f"Field `{match['field']}` is an unsupported search field")
+        condition, bound = _clause(clause)
+        where.append(condition)
+        values.extend(bound)
     limit = params.get("limit", 10)
     if not 1 <= limit <= 100:
         raise ParameterError("Invalid integer: limit", param="limit")

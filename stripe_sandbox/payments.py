@@ -91,20 +91,26 @@ def _declined(
 
 def _paid(tx: Tx, intent: Json, charge: Json, method: Json, authenticated: bool) -> Json:
     capture = intent["capture_method"] != "manual"
-    charges.succeed(tx, charge, capture)
+    forced = FAULTS.take("capture", tx.path) if capture else None
+    amount: int = forced.amount if forced else intent["amount"]
+    charges.succeed(tx, charge, amount if capture else None)
     memory: Json = {"used": True}
     if intent["setup_future_usage"] and intent["customer"]:
         payment_methods.attach_now(tx, method, intent["customer"])
         memory["authenticated"] = authenticated or tx.private(method["id"]).get("authenticated")
     tx.remember(method["id"], **memory)
-    emit(tx, "charge.succeeded", charge)
+    # Captured asynchronously, the balance transaction follows in an event of its own.
+    late = intent["capture_method"] == "automatic_async"
+    emit(tx, "charge.succeeded", {**charge, "balance_transaction": None} if late else charge)
     if capture:
-        intent.update(status="succeeded", amount_received=intent["amount"])
+        intent.update(status="succeeded", amount_received=amount)
         tx.save(intent)
         emit(tx, "payment_intent.succeeded", intent)
-        reason = cards.CARDS[tx.private(method["id"])["number"]].dispute
-        if reason:
-            disputes.open_dispute(tx, charge, reason)
+        if late:
+            emit(tx, "charge.updated", charge, {"balance_transaction": None})
+        card = cards.CARDS[tx.private(method["id"])["number"]]
+        if card.dispute:
+            disputes.open_dispute(tx, charge, card.dispute, inquiry=card.inquiry)
     else:
         intent.update(status="requires_capture", amount_capturable=intent["amount"])
         tx.save(intent)

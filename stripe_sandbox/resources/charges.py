@@ -83,23 +83,24 @@ def open_charge(tx: Tx, intent: Json, method: Json, authenticated: bool) -> Json
     return charge
 
 
-def succeed(tx: Tx, charge: Json, capture: bool) -> Json:
-    """The bank said yes."""
-    charge.update(paid=True, status="succeeded", captured=capture)
+def succeed(tx: Tx, charge: Json, captured: int | None) -> Json:
+    """The bank said yes: so much is captured, or with None all of it held."""
+    charge.update(paid=True, status="succeeded")
     charge["outcome"].update(
         network_status="approved_by_network",
         seller_message="Payment complete.",
         type="authorized",
     )
-    if capture:
-        settle(tx, charge, charge["amount"])
+    if captured is not None:
+        settle(tx, charge, captured)
     tx.insert(charge)
     return charge
 
 
 def settle(tx: Tx, charge: Json, amount: int) -> None:
-    """Captured: the money arrives in the balance."""
-    charge.update(captured=True, amount_captured=amount)
+    """Captured: the money arrives in the balance, and the rest of the hold is let go."""
+    released = max(charge["amount"] - amount, 0)
+    charge.update(captured=True, amount_captured=amount, amount_refunded=released)
     charge["balance_transaction"] = book(tx, "charge", charge, amount, fee(amount))["id"]
 
 
@@ -159,7 +160,7 @@ def list_all(tx: Tx, params: Json) -> Json:
 
 
 def balance_list(tx: Tx, params: Json) -> Json:
-    fields = {"source": params["source"]} if params.get("source") else {}
+    fields = {name: params[name] for name in ("source", "currency") if params.get(name)}
     return page(
         tx,
         "balance_transaction",
@@ -187,7 +188,7 @@ ROUTES = [
         "GET",
         "/v1/balance_transactions",
         balance_list,
-        {**PAGE, "type": text, "source": text},
+        {**PAGE, "type": text, "source": text, "currency": text},
     ),
     Route("GET", "/v1/balance_transactions/<a>", balance_retrieve),
 ]

@@ -260,24 +260,43 @@ def pay(tx: Tx, session: Json, method: Json) -> Json:
             f"This Checkout Session is {session['status']} and cannot be paid.",
             code="checkout_session_unexpected_state",
         )
-    data: Json = tx.private(session["id"])["intent_data"]
-    if session["payment_intent"]:
-        intent = tx.load("payment_intent", session["payment_intent"])
-    else:
-        params: dict[str, Any] = {
-            **data,
-            "amount": session["amount_total"],
-            "currency": session["currency"],
-            "customer": session["customer"] or _buyer(tx, session, data),
-            "payment_method_types": ["card"],
-        }
-        intent = payment_intents.build(tx, params)
-        session["payment_intent"] = intent["id"]
-        tx.save(session)
-        tx.remember(intent["id"], session=session["id"])
+    intent = _intent(tx, session)
     payment_methods.check_usable(tx, method, intent["customer"], "PaymentIntent")
     paid = payments.attempt(tx, intent, method, off_session=False)
     return complete(tx, session, paid)
+
+
+def pay_expired(tx: Tx, session: Json, method: Json) -> Json:
+    """The bank took the money although the page had expired; no event of the page tells so."""
+    if session["status"] != "expired":
+        raise StripeError(f"This Checkout Session is {session['status']}, not expired.")
+    intent = _intent(tx, session)
+    if intent["status"] == "canceled":
+        intent.update(status="requires_payment_method", canceled_at=None, cancellation_reason=None)
+    payment_methods.check_usable(tx, method, intent["customer"], "PaymentIntent")
+    paid = payments.attempt(tx, intent, method, off_session=False, authenticated=True)
+    session["payment_status"] = "paid"
+    tx.save(session)
+    return paid
+
+
+def _intent(tx: Tx, session: Json) -> Json:
+    """The session's PaymentIntent, made when someone first tries to pay."""
+    if session["payment_intent"]:
+        return tx.load("payment_intent", session["payment_intent"])
+    data: Json = tx.private(session["id"])["intent_data"]
+    params: dict[str, Any] = {
+        **data,
+        "amount": session["amount_total"],
+        "currency": session["currency"],
+        "customer": session["customer"] or _buyer(tx, session, data),
+        "payment_method_types": ["card"],
+    }
+    intent = payment_intents.build(tx, params)
+    session["payment_intent"] = intent["id"]
+    tx.save(session)
+    tx.remember(intent["id"], session=session["id"])
+    return intent
 
 
 def _buyer(tx: Tx, session: Json, data: Json) -> str | None:

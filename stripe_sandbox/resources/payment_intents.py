@@ -216,7 +216,6 @@ def capture(tx: Tx, params: Json, object_id: str) -> Json:
     money.check_step(amount, intent["currency"], "amount_to_capture")
     charge = tx.load("charge", intent["latest_charge"])
     charges.settle(tx, charge, amount)
-    charge["amount_refunded"] = charge["amount"] - amount
     if "metadata" in params:
         intent["metadata"] = merge_metadata(intent["metadata"], params["metadata"])
     tx.save(charge)

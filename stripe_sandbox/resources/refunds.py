@@ -1,15 +1,19 @@
-"""Refunds: whole or in part, never more than was captured."""
+"""Refunds: whole or in part, never more than was captured; with two test cards final only later."""
 
 from __future__ import annotations
 
-from .. import money
+import time
+
+from .. import cards, money
 from ..errors import Json, StripeError
 from ..events import emit
 from ..lists import page
 from ..params import PAGE, enum, integer, mapping, merge_metadata, text
 from ..routing import Route
 from ..store import Tx
-from . import charges
+from . import charges, disputes
+
+_SETTLES_AFTER_SECONDS = 3
 
 
 def _charge_of(tx: Tx, params: Json) -> Json:
@@ -49,7 +53,8 @@ def _record(tx: Tx, charge: Json, amount: int, reason: str | None, metadata: Jso
         refund["destination_details"]["card"]["type"] = "reversal"
     tx.insert(refund)
     charge["amount_refunded"] += amount
-    charge["refunded"] = charge["amount_refunded"] >= charge["amount"]
+    whole = max(charge["amount"], charge["amount_captured"])
+    charge["refunded"] = charge["amount_refunded"] >= whole
     tx.save(charges.with_refunds(tx, charge))
     return refund
 
@@ -67,12 +72,12 @@ def create(tx: Tx, params: Json) -> Json:
             f"Charge {charge['id']} is not captured; cancel its PaymentIntent instead.",
             param="charge",
         )
-    if charge["disputed"]:
+    if not disputes.allow_refunds(tx, charge):
         raise StripeError(
             f"Charge {charge['id']} has been charged back; cannot issue a refund.",
             code="charge_disputed",
         )
-    left = charge["amount"] - charge["amount_refunded"]
+    left = max(charge["amount"], charge["amount_captured"]) - charge["amount_refunded"]
     if left <= 0:
         raise StripeError(
             f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded"
@@ -92,9 +97,65 @@ def create(tx: Tx, params: Json) -> Json:
     money.check_step(amount, currency)
     metadata = merge_metadata({}, params.get("metadata") or {})
     refund = _record(tx, charge, amount, params.get("reason"), metadata)
+    kind = cards.CARDS[tx.private(charge["payment_method"])["number"]].refund
+    if kind != "at_once":
+        if kind == "later":
+            refund["status"] = "pending"
+            tx.save(refund)
+        # Real time: the virtual clock may stand still.
+        due = time.time() + _SETTLES_AFTER_SECONDS
+        tx.remember(refund["id"], settles=kind, due=due)
     emit(tx, "refund.created", refund)
     emit(tx, "charge.refunded", charge)
+    if charge["refunded"]:
+        disputes.close_inquiries(tx, charge)
     return refund
+
+
+def settle_due(tx: Tx) -> None:
+    """Refunds of the two test cards, some seconds later."""
+    due = "kind = 'refund' AND json_extract(private, '$.due') <= ?"
+    for refund in tx.select(due, (time.time(),)):
+        if tx.private(refund["id"])["settles"] == "fails_later":
+            fail(tx, refund)
+        else:
+            succeed(tx, refund)
+
+
+def succeed(tx: Tx, refund: Json) -> Json:
+    """The bank took the money back to the card."""
+    if refund["status"] != "pending":
+        raise _settled(refund)
+    refund["status"] = "succeeded"
+    return _changed(tx, refund, {"status": "pending"})
+
+
+def fail(tx: Tx, refund: Json, reason: str = "expired_or_canceled_card") -> Json:
+    """The bank could not: the money is back in the balance, and the charge is not refunded."""
+    if refund["status"] not in ("pending", "succeeded"):
+        raise _settled(refund)
+    before = {"status": refund["status"], "failure_reason": None}
+    entry = charges.book(tx, "refund_failure", refund, refund["amount"])
+    refund.update(status="failed", failure_reason=reason, failure_balance_transaction=entry["id"])
+    charge = tx.load("charge", refund["charge"])
+    charge["amount_refunded"] -= refund["amount"]
+    charge["refunded"] = False
+    tx.save(charge)
+    _changed(tx, refund, {**before, "failure_balance_transaction": None})
+    emit(tx, "refund.failed", refund)
+    return refund
+
+
+def _changed(tx: Tx, refund: Json, before: Json) -> Json:
+    tx.save(refund)
+    tx.remember(refund["id"], due=None)
+    emit(tx, "refund.updated", refund, before)
+    emit(tx, "charge.refund.updated", refund, before)
+    return refund
+
+
+def _settled(refund: Json) -> StripeError:
+    return StripeError(f"Refund {refund['id']} is {refund['status']}.", param="refund")
 
 
 def retrieve(tx: Tx, params: Json, object_id: str) -> Json:

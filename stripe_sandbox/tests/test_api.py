@@ -206,18 +206,6 @@ def test_expansion_reaches_through_lists_and_refuses_what_is_no_reference(
         client.payment_intents.list({"expand": ["data.flavour"]})
 
 
-def test_search_finds_payments_by_metadata_and_time(sandbox: Sandbox, client: Any) -> None:
-    first = client.payment_intents.create({**PAYMENT, "metadata": {"transaction": "T-1"}})
-    client.payment_intents.create({**PAYMENT, "metadata": {"transaction": "T-2"}})
-    found = client.payment_intents.search({"query": "metadata['transaction']:'T-1'"})
-    assert [one.id for one in found.data] == [first.id]
-    recent = f"created>={first.created} AND metadata['transaction']:'T-2'"
-    assert len(client.payment_intents.search({"query": recent}).data) == 1
-    assert client.payment_intents.search({"query": "created<1000"}).data == []
-    with pytest.raises(stripe.InvalidRequestError):
-        client.payment_intents.search({"query": "nonsense"})
-
-
 def test_metadata_is_merged_deleted_and_cleared(client: Any) -> None:
     made = client.customers.create({"metadata": {"a": "1", "b": "2"}})
     assert client.customers.update(

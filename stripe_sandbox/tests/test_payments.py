@@ -247,24 +247,6 @@ def test_a_hold_is_captured_or_let_go(sandbox: Sandbox, client: Any) -> None:
         client.payment_intents.cancel(other.id)
 
 
-def test_refunds_never_exceed_the_payment(sandbox: Sandbox, client: Any) -> None:
-    paid = client.payment_intents.create({**CHARGE, "payment_method": "pm_card_visa"})
-    with pytest.raises(stripe.InvalidRequestError):
-        client.refunds.create({"payment_intent": paid.id, "amount": 1005})
-    refund = client.refunds.create({"payment_intent": paid.id, "amount": 1000})
-    assert (refund.status, refund.charge) == ("succeeded", paid.latest_charge)
-    with pytest.raises(stripe.InvalidRequestError, match="greater than unrefunded"):
-        client.refunds.create({"charge": paid.latest_charge, "amount": 2860})
-    assert client.refunds.create({"charge": paid.latest_charge}).amount == 2850
-    with pytest.raises(stripe.InvalidRequestError) as caught:
-        client.refunds.create({"charge": paid.latest_charge})
-    assert caught.value.code == "charge_already_refunded"
-    charge = client.charges.retrieve(paid.latest_charge)
-    assert (charge.amount_refunded, charge.refunded) == (3850, True)
-    assert len(charge.refunds.data) == 2
-    assert len(client.refunds.list({"payment_intent": paid.id}).data) == 2
-
-
 def test_payments_are_exact_when_many_ask_at_once(sandbox: Sandbox) -> None:
     client = sandbox.client
     intent = client.payment_intents.create({"amount": 3850, "currency": "omr"})
@@ -291,36 +273,6 @@ def test_payments_are_exact_when_many_ask_at_once(sandbox: Sandbox) -> None:
         assert sum(pool.map(refund, range(8))) == 3
     charge = client.payment_intents.retrieve(intent.id, {"expand": ["latest_charge"]}).latest_charge
     assert charge.amount_refunded == 3000
-
-
-def test_a_disputed_charge_is_won_or_lost(sandbox: Sandbox, client: Any) -> None:
-    for won in (True, False):
-        paid = client.payment_intents.create({**CHARGE, "payment_method": "pm_card_visa"})
-        dispute = sandbox.control(f"charges/{paid.latest_charge}/dispute", {})
-        assert (dispute["status"], dispute["amount"]) == ("needs_response", 3850)
-        assert client.charges.retrieve(paid.latest_charge).disputed
-        with pytest.raises(stripe.InvalidRequestError):
-            client.refunds.create({"payment_intent": paid.id})
-        sandbox.control(f"disputes/{dispute['id']}/{'win' if won else 'lose'}")
-        closed = client.disputes.retrieve(dispute["id"])
-        assert closed.status == ("won" if won else "lost")
-        assert sum(entry.amount for entry in closed.balance_transactions) == (0 if won else -3850)
-        expected = [
-            "charge.dispute.created",
-            "charge.dispute.funds_withdrawn",
-            "charge.dispute.closed",
-        ]
-        if won:
-            expected.append("charge.dispute.funds_reinstated")
-        assert sandbox.event_types(dispute["id"]) == expected
-        again = sandbox.control(f"disputes/{dispute['id']}/win")
-        assert "already closed" in again["error"]["message"]
-
-
-def test_the_dispute_card_is_disputed_after_success(client: Any) -> None:
-    paid = client.payment_intents.create({**CHARGE, "payment_method": "pm_card_createDispute"})
-    disputes = client.disputes.list({"payment_intent": paid.id}).data
-    assert [one.reason for one in disputes] == ["fraudulent"]
 
 
 def test_a_detached_card_is_gone_for_good(sandbox: Sandbox, client: Any, customer: Any) -> None:
