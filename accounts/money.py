@@ -51,6 +51,11 @@ def to_minor_units(amount: Money) -> int:
     return int(minor)
 
 
+def from_minor_units(minor: int, currency: str) -> Decimal:
+    """Return the amount that Stripe writes as `minor`: cents of USD, baisa of OMR."""
+    return Decimal(minor).scaleb(-3 if currency.upper() == "OMR" else -2)
+
+
 def format_usd(amount: Decimal) -> str:
     """Write dollars for a person: `$1,234.50`, `−$3.20`.
 

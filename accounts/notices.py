@@ -42,6 +42,32 @@ class TransactionFailed(TypedDict):
     path: str
 
 
+class RefundMade(TypedDict):
+    """Money of a payment is on its way back to the card."""
+
+    number: str  # of the transaction
+    receipt_number: str
+    credit_note_number: str
+    amount: str
+    charged: str  # "OMR 38.120", what the card gets
+    card: str
+    credit_taken: str  # the credit that left the wallet, or empty when the payment bought none
+    refunded_at: str
+    path: str
+
+
+class RefundFailed(TypedDict):
+    """To staff: the card did not get a refund."""
+
+    number: str
+    transaction: str
+    amount: str
+    charged: str
+    reason: str
+    credit_returned: str  # to the wallet, or empty
+    path: str
+
+
 class AutoRefillFailed(TypedDict):
     """An automatic top-up was declined."""
 
@@ -117,6 +143,8 @@ class LowBalance(TypedDict):
 NOTICES: dict[str, Any] = {
     "transaction_paid": TransactionPaid,
     "transaction_failed": TransactionFailed,
+    "refund_made": RefundMade,
+    "refund_failed": RefundFailed,
     "auto_refill_failed": AutoRefillFailed,
     "auto_refill_capped": AutoRefillCapped,
     "auto_refill_suspended": AutoRefillSuspended,

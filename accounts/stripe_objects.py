@@ -56,6 +56,33 @@ class Payment:
     failure_message: str = ""
 
 
+class RefundOutcome(StrEnum):
+    """How a refund stands."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class StripeRefund:
+    """A refund as Stripe knows it. `amount_minor` is in minor units of `currency`.
+
+    `number` is our refund's, `transaction_number` our transaction's; both are empty for a refund
+    that was made in Stripe's own dashboard.
+    """
+
+    id: str
+    outcome: RefundOutcome
+    payment_intent_id: str
+    amount_minor: int
+    currency: str
+    number: str = ""
+    transaction_number: str = ""
+    reason: str = ""
+    failure_reason: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckoutSession:
     """A hosted payment page. `payment` is set once the customer has tried to pay."""
@@ -114,6 +141,30 @@ def payment_from_charge(charge: Mapping[str, Any]) -> Payment:
 def _charge_card(charge: Mapping[str, Any]) -> Mapping[str, Any]:
     details: Mapping[str, Any] = charge.get("payment_method_details") or {}
     return details.get("card") or {}
+
+
+#: Stripe's statuses of a refund that are not known here wait, as `requires_action` does.
+_REFUND_OUTCOMES = {
+    "succeeded": RefundOutcome.SUCCEEDED,
+    "failed": RefundOutcome.FAILED,
+    "canceled": RefundOutcome.FAILED,
+}
+
+
+def refund_from_object(refund: Mapping[str, Any]) -> StripeRefund:
+    """Translate a Refund, from the API or a webhook's event."""
+    metadata: Mapping[str, Any] = refund.get("metadata") or {}
+    return StripeRefund(
+        id=refund["id"],
+        outcome=_REFUND_OUTCOMES.get(refund["status"], RefundOutcome.PENDING),
+        payment_intent_id=refund.get("payment_intent") or "",
+        amount_minor=refund["amount"],
+        currency=refund["currency"],
+        number=metadata.get("refund") or "",
+        transaction_number=metadata.get("transaction") or "",
+        reason=refund.get("reason") or "",
+        failure_reason=refund.get("failure_reason") or "",
+    )
 
 
 def setup_from_intent(intent: Mapping[str, Any]) -> Setup:

@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 #: What the portal listens to.
 EVENTS = [
+    "charge.refunded",
     "charge.succeeded",
     "checkout.session.completed",
     "checkout.session.expired",
@@ -35,6 +36,9 @@ EVENTS = [
     "payment_intent.succeeded",
     "payment_method.attached",
     "payment_method.detached",
+    "refund.created",
+    "refund.failed",
+    "refund.updated",
     "setup_intent.succeeded",
 ]
 

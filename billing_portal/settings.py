@@ -263,7 +263,11 @@ SELLER = {
     "email": env.str("SELLER_EMAIL", "billing@badal.example"),
     #: Receipt numbers begin with this; each prefix has its own gapless sequence.
     "receipt_prefix": env.str("SELLER_RECEIPT_PREFIX", "BT"),
+    #: Credit notes, likewise.
+    "credit_note_prefix": env.str("SELLER_CREDIT_NOTE_PREFIX", "CN"),
 }
+#: Who is told of disputes and of refunds that failed.
+STAFF_EMAIL = env.str("STAFF_EMAIL", "") or SELLER["email"]
 
 # Stripe ---------------------------------------------------------------------------------------
 #: On a laptop without keys, the sandbox in stripe_sandbox/ stands in for Stripe.

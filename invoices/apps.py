@@ -11,4 +11,4 @@ class InvoicesConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the receivers."""
-        from invoices import webhook_receivers  # noqa: F401
+        from invoices import reversal_receivers, webhook_receivers  # noqa: F401

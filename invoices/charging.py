@@ -6,7 +6,6 @@ between any two lines: the row says `processing`, and the sweeper calls `execute
 asks under the same key and gets the same answer.
 """
 
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,11 +24,9 @@ from accounts.money import convert_to_omr, usd
 from accounts.stripe_objects import Outcome, Payment
 from invoices import settlement, tax
 from invoices.models import OPEN_STATUSES, Line, Purpose, Status, Transaction
+from invoices.numbers import new_number
 
 log = structlog.get_logger(__name__)
-
-#: No 0/O and 1/I: a customer reads the number out on the phone.
-_NUMBER_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 #: Stripe remembers an idempotency key for at least 24 hours. Asking again later would be a new
 #: charge, so from here on the payment is looked up instead.
@@ -58,16 +55,6 @@ class NewLine:
     unit_price: Decimal | None = None
     period_start: datetime | None = None
     period_end: datetime | None = None
-
-
-def new_number() -> str:
-    """Return a new transaction number, such as `T-7K3M-9QWX`.
-
-    Random rather than counted: it is in addresses and tells nobody how much is sold, and it is
-    the idempotency key at Stripe, which must not repeat after a database is made anew.
-    """
-    letters = "".join(secrets.choice(_NUMBER_ALPHABET) for _ in range(8))
-    return f"T-{letters[:4]}-{letters[4:]}"
 
 
 def total_of(lines: Iterable[NewLine]) -> Decimal:
@@ -136,7 +123,7 @@ def open_transaction(
         with database.atomic():
             transaction = Transaction.objects.create(
                 account=account,
-                number=new_number(),
+                number=new_number("T"),
                 purpose=purpose,
                 status=status,
                 subject_id=subject_id,

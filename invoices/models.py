@@ -1,4 +1,7 @@
-"""Real money: every line of Billing History."""
+"""Real money: every line of Billing History.
+
+Django wants all models importable from here; what goes back is in reversal_models.py.
+"""
 
 from typing import ClassVar
 
@@ -9,6 +12,19 @@ from djmoney.models.fields import MoneyField
 from djmoney.money import Money
 
 from accounts.models import Account, Card
+from invoices.reversal_models import Refund, RefundOrigin, RefundStatus
+
+__all__ = [
+    "OPEN_STATUSES",
+    "Line",
+    "Purpose",
+    "ReceiptSequence",
+    "Refund",
+    "RefundOrigin",
+    "RefundStatus",
+    "Status",
+    "Transaction",
+]
 
 
 class Purpose(models.TextChoices):
@@ -217,7 +233,10 @@ class Line(models.Model):
 
 
 class ReceiptSequence(models.Model):
-    """The last receipt number given out by a seller: locked to hand out the next, without gaps."""
+    """The last number given out of a sequence: locked to hand out the next, without gaps.
+
+    Receipts have one for each seller's prefix, credit notes another.
+    """
 
     prefix = models.CharField(max_length=16, unique=True)
     last_number = models.PositiveIntegerField(default=0)

@@ -5,13 +5,17 @@ its own database transaction, so that a payment and what it pays for are one cha
 """
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Protocol
 
-from invoices.models import Purpose, Transaction
+from invoices.models import Purpose, Refund, Transaction
 
 
 class Fulfilment(Protocol):
-    """What happens when a transaction of a purpose is settled. Never calls the gateway."""
+    """What happens when a transaction of a purpose is settled, or its money goes back.
+
+    Never calls the gateway. The transaction's row is locked.
+    """
 
     #: Whether `failed` tells the customer itself; if not, settlement sends the general notice.
     announces_failure: bool
@@ -21,6 +25,18 @@ class Fulfilment(Protocol):
 
     def failed(self, *, transaction: Transaction, now: datetime) -> None:
         """React to a failure. Called once for each failed transaction."""
+
+    def refunded(self, *, refund: Refund, now: datetime) -> Decimal:
+        """Take back what the refunded part bought; return the credit taken (USD, 0 or more).
+
+        Called when a refund has become `succeeded`.
+        """
+
+    def refund_failed(self, *, refund: Refund, now: datetime) -> Decimal:
+        """Give again what `refunded` took; return the credit given (USD, 0 or more).
+
+        Called when a refund that had succeeded came back from the bank.
+        """
 
 
 _fulfilments: dict[Purpose, Fulfilment] = {}

@@ -16,7 +16,9 @@ from accounts import outbox
 from accounts.models import CARD_BRANDS, Account, AuditEvent
 from accounts.money import format_omr, format_usd, to_minor_units
 from accounts.stripe_objects import Outcome, Payment
-from invoices.models import ReceiptSequence, Status, Transaction
+from invoices import refund_settlement
+from invoices.models import Status, Transaction
+from invoices.numbers import next_in_sequence
 from invoices.purposes import fulfilment_of
 
 log = structlog.get_logger(__name__)
@@ -70,7 +72,7 @@ def _settle_paid(transaction: Transaction, payment: Payment, now: datetime) -> T
     transaction.seller = {key: str(value) for key, value in settings.SELLER.items()}
     transaction.billed_to = billing_details(transaction.account)
     # Last, for its lock is the seller's: whoever waits for it waits for as little as can be.
-    transaction.receipt_number = _next_receipt_number(settings.SELLER["receipt_prefix"])
+    transaction.receipt_number = next_in_sequence(settings.SELLER["receipt_prefix"])
     transaction.save()
     outbox.record_email(
         account=transaction.account,
@@ -86,6 +88,7 @@ def _settle_paid(transaction: Transaction, payment: Payment, now: datetime) -> T
         now=now,
     )
     _tell_platform(transaction, "transaction.paid", now)
+    refund_settlement.settle_waiting(transaction=transaction, now=now)
     return transaction
 
 
@@ -148,15 +151,6 @@ def billing_details(account: Account) -> dict[str, str]:
         "email": account.contact_email,
         "timezone": str(account.timezone),
     }
-
-
-def _next_receipt_number(prefix: str) -> str:
-    """Return the next number of the seller's sequence; a rollback gives it back: no gaps."""
-    ReceiptSequence.objects.get_or_create(prefix=prefix)
-    sequence = ReceiptSequence.objects.select_for_update().get(prefix=prefix)
-    sequence.last_number += 1
-    sequence.save(update_fields=["last_number"])
-    return f"{prefix}-{sequence.last_number:06d}"
 
 
 def _notice(transaction: Transaction) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from invoices import checkout
+from invoices import checkout, reversals
 
 
 @shared_task(name="invoices.refresh_transaction")
@@ -16,3 +16,15 @@ def refresh_transaction(transaction_id: int) -> None:
 def sweep() -> int:
     """Ask about every transaction that has been open for too long."""
     return checkout.sweep(now=timezone.now())
+
+
+@shared_task(name="invoices.ask_about_payment")
+def ask_about_payment(payment_intent_id: str) -> None:
+    """Ask Stripe about a payment and what went back of it."""
+    reversals.ask(payment_intent_id=payment_intent_id, now=timezone.now())
+
+
+@shared_task(name="invoices.sweep_reversals")
+def sweep_reversals() -> int:
+    """Go on with every refund that has been pending for too long."""
+    return reversals.sweep(now=timezone.now())

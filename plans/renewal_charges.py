@@ -15,6 +15,7 @@ from invoices.purposes import subject_of
 from plans import allowances, past_due, period_costs, periods, subscriptions
 from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatus
 from plans.subscription_models import CURRENT_STATUSES
+from wallet.reversals import CreditFollowsPayment
 
 _NO_CARD = "There is no payment method to charge."
 
@@ -145,7 +146,7 @@ def next_charge(*, subscription: Subscription) -> list[NewLine]:
     )
 
 
-class RenewalFulfilment:
+class RenewalFulfilment(CreditFollowsPayment):
     """A paid renewal grants its allowance; a declined one is chased."""
 
     announces_failure = True

@@ -14,6 +14,7 @@ from invoices.models import Purpose, Status, Transaction
 from invoices.purposes import subject_of
 from plans import period_costs, periods, pricing, subscriptions
 from plans.models import Feature, Rental, Subscription
+from wallet.reversals import CreditFollowsPayment
 
 
 def set_quantity(
@@ -143,7 +144,7 @@ def _record(
     )
 
 
-class RentalFulfilment:
+class RentalFulfilment(CreditFollowsPayment):
     """A paid rental is held from then on."""
 
     announces_failure = False

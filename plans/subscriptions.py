@@ -30,6 +30,7 @@ from plans.models import (
 from plans.subscription_models import CURRENT_STATUSES
 from wallet import ledger
 from wallet.models import EntryKind
+from wallet.reversals import CreditFollowsPayment
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +254,7 @@ def _begin(
     return subscription
 
 
-class PlanFulfilment:
+class PlanFulfilment(CreditFollowsPayment):
     """A paid plan begins: the free one before it ends at the same moment."""
 
     announces_failure = False

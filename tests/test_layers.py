@@ -19,7 +19,15 @@ SANDBOX = "stripe_sandbox"
 GATEWAY = "accounts/gateway/"
 #: Where time comes in: whoever is called by a clock, a browser, a shell or Stripe. These parse,
 #: call a service with `now`, and render.
-CLOCK_READERS = ("tasks", "views", "api", "admin", "commands", "webhook_receivers")
+CLOCK_READERS = (
+    "tasks",
+    "views",
+    "api",
+    "admin",
+    "commands",
+    "reversal_receivers",
+    "webhook_receivers",
+)
 #: What is no service but a process, a page or a probe, in the app on top.
 CLOCK_READING_APP = "billing_portal"
 

@@ -16,7 +16,7 @@ from django.db import transaction as database
 from accounts import service_state
 from accounts.bulk import any_uuid, copy_rows
 from accounts.models import Account, PauseReason
-from invoices.models import Transaction
+from invoices.models import Refund, Transaction
 from wallet import low_balance
 from wallet.models import Adjustment, Entry, EntryKind, Wallet
 
@@ -59,6 +59,7 @@ def post(
     now: datetime,
     transaction: Transaction | None = None,
     adjustment: Adjustment | None = None,
+    refund: Refund | None = None,
 ) -> Entry:
     """Append one entry of `amount` USD (signed), and do what the new balance brings about.
 
@@ -76,6 +77,7 @@ def post(
         description=description,
         transaction=transaction,
         adjustment=adjustment,
+        refund=refund,
         created_at=now,
     )
     wallet.balance, wallet.last_sequence = entry.balance_after, entry.sequence

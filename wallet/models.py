@@ -9,7 +9,7 @@ from django.db.models import Q
 from djmoney.models.fields import MoneyField
 
 from accounts.models import Account
-from invoices.models import Transaction
+from invoices.models import Refund, Transaction
 
 #: Until the customer sets another (USD). Below the Threshold that Auto-Refill proposes, so that one
 #: who uses it is told only when the refills don't keep up.
@@ -61,6 +61,12 @@ class EntryKind(models.TextChoices):
     DISPUTE_REVERSAL = "dispute_reversal", "Dispute reversal"
 
 
+#: Credit that was bought, with the transaction that bought it.
+BOUGHT_KINDS = (EntryKind.TOP_UP, EntryKind.AUTO_REFILL)
+#: Credit that follows its payment when that goes back.
+REVERSAL_KINDS = (EntryKind.REFUND, EntryKind.DISPUTE, EntryKind.DISPUTE_REVERSAL)
+
+
 class Adjustment(models.Model):
     """Credit added or taken by staff, with a reason."""
 
@@ -97,6 +103,9 @@ class Entry(models.Model):
     adjustment = models.OneToOneField(
         Adjustment, null=True, blank=True, on_delete=models.PROTECT, related_name="entry"
     )
+    refund = models.ForeignKey(
+        Refund, null=True, blank=True, on_delete=models.PROTECT, related_name="entries"
+    )
     usage_id = models.CharField(
         max_length=200, blank=True, help_text="The platform's id of the usage record."
     )
@@ -116,6 +125,20 @@ class Entry(models.Model):
                 condition=~Q(kind__in=["top_up", "auto_refill"])
                 | Q(transaction__isnull=False, amount__gt=0),
                 name="credit_is_bought_with_a_transaction",
+            ),
+            models.UniqueConstraint(
+                fields=["refund"],
+                condition=Q(amount__lt=0),
+                name="a_refund_takes_credit_back_once",
+            ),
+            models.UniqueConstraint(
+                fields=["refund"],
+                condition=Q(amount__gt=0),
+                name="a_failed_refund_returns_credit_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(refund__isnull=True) | Q(kind="refund", transaction__isnull=False),
+                name="a_refund_is_posted_as_one",
             ),
             models.UniqueConstraint(
                 fields=["account", "usage_id"],

@@ -24,6 +24,7 @@ from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
 from wallet import ledger, topups
 from wallet.models import AutoRefill, EntryKind, Wallet
+from wallet.reversals import CreditFollowsPayment
 
 log = structlog.get_logger(__name__)
 
@@ -246,7 +247,7 @@ def needs_card(account: Account) -> str:
     return ""
 
 
-class AutoRefillFulfilment:
+class AutoRefillFulfilment(CreditFollowsPayment):
     """A paid refill becomes credit; a declined one backs off and at last suspends itself."""
 
     announces_failure = True

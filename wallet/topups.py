@@ -16,6 +16,7 @@ from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
 from wallet import ledger
 from wallet.models import EntryKind
+from wallet.reversals import CreditFollowsPayment
 
 DESCRIPTION = "Credit top-up"
 
@@ -126,7 +127,7 @@ def open_payment_page(
     )
 
 
-class TopUpFulfilment:
+class TopUpFulfilment(CreditFollowsPayment):
     """A paid top-up becomes credit."""
 
     announces_failure = False

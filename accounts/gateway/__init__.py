@@ -18,7 +18,14 @@ from accounts.gateway.cards import (
     void_hold,
 )
 from accounts.gateway.connection import GatewayRefused, GatewayUnavailable, client
-from accounts.gateway.payments import charge_card, find_payment, open_checkout, retrieve_checkout
+from accounts.gateway.payments import (
+    charge_card,
+    find_payment,
+    open_checkout,
+    retrieve_checkout,
+    retrieve_payment,
+)
+from accounts.gateway.refunds import list_refunds, refund
 from accounts.gateway.webhooks import create_webhook_endpoint, verify_signature
 
 __all__ = [
@@ -32,9 +39,12 @@ __all__ = [
     "detach_card",
     "find_holds",
     "find_payment",
+    "list_refunds",
     "open_checkout",
     "place_hold",
+    "refund",
     "retrieve_checkout",
+    "retrieve_payment",
     "retrieve_setup",
     "verify_signature",
     "void_hold",

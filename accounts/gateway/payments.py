@@ -90,6 +90,16 @@ def retrieve_checkout(session_id: str) -> CheckoutSession:
     return checkout_from_session(session.to_dict())
 
 
+def retrieve_payment(payment_intent_id: str) -> tuple[str, Payment]:
+    """Return the number of the transaction a payment was made for ("" for none), and how it is."""
+    with translated():
+        intent = client().v1.payment_intents.retrieve(
+            payment_intent_id, {"expand": ["latest_charge"]}
+        )
+    found = intent.to_dict()
+    return found["metadata"].get("transaction", ""), payment_from_intent(found)
+
+
 def find_payment(*, transaction_number: str) -> Payment:
     """Return the payment that Stripe has for a transaction; CANCELED when it never got one.
 

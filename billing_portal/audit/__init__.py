@@ -11,10 +11,16 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from billing_portal.audit import accounts, invoices, plans, wallet
+from billing_portal.audit import accounts, invoices, plans, reversals, wallet
 from billing_portal.audit.check import Check
 
-CHECKS = (*accounts.CHECKS, *invoices.CHECKS, *wallet.CHECKS, *plans.CHECKS)
+CHECKS = (
+    *accounts.CHECKS,
+    *invoices.CHECKS,
+    *reversals.CHECKS,
+    *wallet.CHECKS,
+    *plans.CHECKS,
+)
 
 #: Rows named for each check; more than these say the same.
 MOST_ROWS = 20

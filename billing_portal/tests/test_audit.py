@@ -191,7 +191,7 @@ def test_the_command_says_that_all_holds(alice: Account) -> None:
 
     call_command("audit", stdout=output)
 
-    assert "checks hold: I1, I2, I3, I4, I5, I6, I7, I8, I9, I13." in output.getvalue()
+    assert "checks hold: I1, I2, I3, I4, I5, I6, I7, I8, I9, I10, I13." in output.getvalue()
 
 
 @pytest.mark.usefixtures("behind_the_back")

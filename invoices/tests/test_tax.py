@@ -142,7 +142,11 @@ def test_the_database_refuses_a_tax_that_does_not_follow_from_its_rate() -> None
 def test_the_database_refuses_lines_whose_tax_is_not_the_transactions() -> None:
     opened = open_page(make_account(country="OM"), "25")
     with pytest.raises(IntegrityError, match="of tax, not"), database.atomic():
-        Line.objects.filter(transaction=opened, is_tax=True).update(is_tax=False)
-        Transaction.objects.filter(pk=opened.pk).update(status=Status.PROCESSING)
-        with connection.cursor() as cursor:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        call_the_tax_a_price(opened)
+
+
+def call_the_tax_a_price(opened: Transaction) -> None:
+    Line.objects.filter(transaction=opened, is_tax=True).update(is_tax=False)
+    Transaction.objects.filter(pk=opened.pk).update(status=Status.PROCESSING)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")

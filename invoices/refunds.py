@@ -1,0 +1,211 @@
+"""Refunding a payment to its card: open → gateway → settle, as a charge is made.
+
+`open_refund` records the intent and is committed before anything else happens; `execute` asks
+Stripe under the refund's own key and settles the answer. A process may die between any two lines:
+the row says `pending`, and the sweeper goes on from there.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import structlog
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction as database
+from djmoney.money import Money
+
+from accounts import gateway
+from accounts.models import AuditEvent, User
+from accounts.money import format_usd, to_cents, usd
+from accounts.stripe_objects import StripeRefund
+from invoices import refund_settlement
+from invoices.charging import KEY_LIFETIME
+from invoices.models import Refund, RefundOrigin, RefundStatus, Status, Transaction
+from invoices.numbers import new_number
+from invoices.proportions import Portion, part_of_amount
+from invoices.reversal_models import LONGEST_REASON
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a refund comes to. `amount` and its `tax` are USD, `charged_amount` is what is paid."""
+
+    amount: Decimal
+    tax: Decimal
+    charged_amount: Money
+    left_after: Decimal
+
+
+def amount_left(transaction: Transaction) -> Decimal:
+    """Return how much (USD) of a payment may still be refunded; 0 unless it is paid."""
+    if transaction.status != Status.PAID:
+        return Decimal(0)
+    return refund_settlement.left_of(transaction).amount
+
+
+def quote(*, transaction: Transaction, amount: Decimal) -> Quote:
+    """Return what refunding `amount` USD comes to at the rate of the payment.
+
+    Raises ValidationError, saying what may be entered.
+    """
+    if transaction.status != Status.PAID:
+        raise ValidationError("Only a paid transaction can be refunded.")
+    left = refund_settlement.left_of(transaction)
+    part = _part(transaction, amount, left)
+    return Quote(
+        amount=part.amount,
+        tax=part.tax,
+        charged_amount=Money(part.charged, transaction.charged_amount.currency),
+        left_after=left.amount - part.amount,
+    )
+
+
+def _part(transaction: Transaction, amount: Decimal, left: Portion) -> Portion:
+    if left.amount <= 0:
+        raise ValidationError("All of it is refunded already.")
+    if not amount.is_finite() or amount <= 0 or amount > left.amount:
+        raise ValidationError({"amount": f"Enter an amount up to {format_usd(left.amount)}."})
+    if amount != to_cents(amount):
+        raise ValidationError({"amount": "Enter whole cents, such as 25.50."})
+    try:
+        return part_of_amount(
+            amount,
+            whole=refund_settlement.whole_of(transaction),
+            left=left,
+            step=settings.CHARGE_STEP,
+        )
+    except ValueError as error:
+        raise ValidationError(
+            {
+                "amount": "A card takes steps of 10 baisa (about 3 cents). "
+                f"Enter more, or all of {format_usd(left.amount)}."
+            }
+        ) from error
+
+
+def make_refund(
+    *,
+    transaction_id: int,
+    amount: Decimal,
+    reason: str,
+    by: User,
+    now: datetime,
+    request_key: str = "",
+) -> Refund:
+    """Pay `amount` USD of a paid transaction back to its card.
+
+    Returns the refund: succeeded, failed, or pending when Stripe gave no answer. Asked again under
+    the same `request_key` it returns the same one. Raises ValidationError, by field, for an amount
+    that can't be refunded or without a reason.
+    """
+    refund = open_refund(
+        transaction_id=transaction_id,
+        amount=amount,
+        reason=reason,
+        by=by,
+        now=now,
+        request_key=request_key,
+    )
+    return execute(refund_id=refund.pk, now=now)
+
+
+def open_refund(
+    *,
+    transaction_id: int,
+    amount: Decimal,
+    reason: str,
+    by: User,
+    now: datetime,
+    request_key: str = "",
+) -> Refund:
+    """Record the intent to refund `amount` USD and commit it; see make_refund."""
+    reason = reason.strip()
+    if not reason:
+        raise ValidationError({"reason": "Say why, for whoever reads this next."})
+    if len(reason) > LONGEST_REASON:
+        raise ValidationError({"reason": f"Use at most {LONGEST_REASON} characters."})
+    with database.atomic(durable=True):
+        transaction = refund_settlement.lock(transaction_id)
+        if request_key:
+            earlier = transaction.refunds.filter(request_key=request_key).first()
+            if earlier is not None:
+                return earlier
+        asked = quote(transaction=transaction, amount=amount)
+        refund = Refund.objects.create(
+            account_id=transaction.account_id,
+            transaction=transaction,
+            number=new_number("R"),
+            origin=RefundOrigin.PORTAL,
+            amount=usd(asked.amount),
+            tax_amount=usd(asked.tax),
+            charged_amount=asked.charged_amount,
+            reason=reason,
+            request_key=request_key,
+            made_by=by,
+            created_at=now,
+        )
+        AuditEvent.objects.create(
+            account_id=transaction.account_id,
+            actor=by,
+            action="refund_opened",
+            reason=reason,
+            details={
+                "refund": refund.number,
+                "transaction": transaction.number,
+                "amount": str(asked.amount),
+                "charged": str(asked.charged_amount.amount),
+            },
+            created_at=now,
+        )
+    return refund
+
+
+def execute(*, refund_id: int, now: datetime) -> Refund:
+    """Ask Stripe for a pending refund and settle the answer. Safe to call any number of times.
+
+    When Stripe gives no answer it stays pending. Never call it inside a database transaction.
+    """
+    refund = Refund.objects.select_related("transaction").get(pk=refund_id)
+    if refund.status != RefundStatus.PENDING:
+        return refund
+    Refund.objects.filter(pk=refund_id, status=RefundStatus.PENDING).update(asked_at=now)
+    transaction = refund.transaction
+    try:
+        report = _ask(refund, transaction, now)
+    except gateway.GatewayUnavailable:
+        log.warning("refund_unanswered", refund=refund.number)
+        return refund
+    except gateway.GatewayRefused as refusal:
+        log.warning("refund_refused", refund=refund.number, why=str(refusal))
+        return _give_up(refund, message=str(refusal), now=now)
+    if report is None:
+        return _give_up(refund, message="It did not reach Stripe.", now=now)
+    return refund_settlement.settle(transaction_id=transaction.pk, report=report, now=now)
+
+
+def _ask(refund: Refund, transaction: Transaction, now: datetime) -> StripeRefund | None:
+    """Return how a refund stands at Stripe; None when it never got there."""
+    if not refund.stripe_refund_id and now - refund.created_at < KEY_LIFETIME:
+        return gateway.refund(
+            payment_intent_id=transaction.stripe_payment_intent_id,
+            amount=refund.charged_amount,
+            metadata={"refund": refund.number, "transaction": transaction.number},
+            idempotency_key=f"refund-{refund.number}",
+        )
+    # Once the key may have been forgotten, asking again would be a second refund.
+    for report in gateway.list_refunds(payment_intent_id=transaction.stripe_payment_intent_id):
+        if report.id == refund.stripe_refund_id or report.number == refund.number:
+            return report
+    return None
+
+
+def _give_up(refund: Refund, *, message: str, now: datetime) -> Refund:
+    with database.atomic():
+        transaction = refund_settlement.lock(refund.transaction_id)
+        refund = transaction.refunds.select_for_update(no_key=True).get(pk=refund.pk)
+        if refund.status == RefundStatus.PENDING and not refund.stripe_refund_id:
+            refund = refund_settlement.fail(refund, transaction, message=message, now=now)
+    return refund

@@ -1,0 +1,139 @@
+"""Money that goes back: refunds to the card, and disputes with the card holder's bank."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from djmoney.models.fields import MoneyField
+from djmoney.money import Money
+
+from accounts.models import Account
+
+#: How long the reason of a refund may be.
+LONGEST_REASON = 500
+
+
+class RefundStatus(models.TextChoices):
+    """`succeeded` becomes `failed` when the bank hands the money back to us."""
+
+    PENDING = "pending", "Pending"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+
+
+class RefundOrigin(models.TextChoices):
+    """Where somebody decided to refund."""
+
+    PORTAL = "portal", "Here"
+    STRIPE = "stripe", "Stripe's dashboard"
+
+
+class Refund(models.Model):
+    """Money of one paid transaction on its way back to the card.
+
+    One made here is committed before Stripe is asked, and its number is the idempotency key of
+    what is asked (invariant I4). One made in Stripe's dashboard is recorded when it is told.
+    Pending and succeeded refunds together never exceed the payment, and `refunded_amount` of the
+    transaction follows the succeeded ones: triggers see to both (invariant I10).
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="refunds")
+    transaction = models.ForeignKey(
+        "invoices.Transaction", on_delete=models.PROTECT, related_name="refunds"
+    )
+    number = models.CharField(max_length=32, unique=True)
+    status = models.CharField(max_length=16, choices=RefundStatus, default=RefundStatus.PENDING)
+    origin = models.CharField(max_length=16, choices=RefundOrigin)
+    amount = MoneyField(max_digits=12, decimal_places=2, default_currency="USD")
+    tax_amount = MoneyField(
+        max_digits=12,
+        decimal_places=2,
+        default_currency="USD",
+        default=0,
+        help_text="The part of the amount that is tax.",
+    )
+    charged_amount = MoneyField(
+        max_digits=12, decimal_places=3, default_currency="OMR", help_text="What the card gets."
+    )
+    reason = models.CharField(max_length=LONGEST_REASON, help_text="Why, for colleagues.")
+    request_key = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="Of the form that asked for it: sent again, it leads to this refund.",
+    )
+    stripe_refund_id = models.CharField(max_length=255, blank=True)
+    stripe_status = models.CharField(
+        max_length=32, blank=True, help_text="What Stripe last said of it while it was pending."
+    )
+    failure_message = models.CharField(max_length=500, blank=True)
+    credit_note_number = models.CharField(max_length=32, blank=True)
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT
+    )
+    created_at = models.DateTimeField()
+    asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When Stripe was last asked about it."
+    )
+    succeeded_at = models.DateTimeField(null=True, blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager["Refund"]] = models.Manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["stripe_refund_id"],
+                condition=~Q(stripe_refund_id=""),
+                name="one_refund_per_stripe_refund",
+            ),
+            models.UniqueConstraint(
+                fields=["transaction", "request_key"],
+                condition=~Q(request_key=""),
+                name="one_refund_per_request",
+            ),
+            models.UniqueConstraint(
+                fields=["credit_note_number"],
+                condition=~Q(credit_note_number=""),
+                name="one_refund_per_credit_note_number",
+            ),
+            models.CheckConstraint(
+                condition=Q(charged_amount__gt=0)
+                & (Q(amount__gt=0) | Q(amount=0, origin=RefundOrigin.STRIPE)),
+                name="a_refund_gives_something_back",
+            ),
+            models.CheckConstraint(
+                condition=Q(tax_amount__gte=0, tax_amount__lte=F("amount")),
+                name="refunded_tax_is_a_part_of_the_refund",
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="a_refund_has_a_reason"),
+            models.CheckConstraint(
+                condition=~Q(status=RefundStatus.SUCCEEDED)
+                | Q(succeeded_at__isnull=False) & ~Q(stripe_refund_id=""),
+                name="a_succeeded_refund_is_known_to_stripe",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=RefundStatus.FAILED) | Q(failed_at__isnull=False),
+                name="a_failed_refund_says_when",
+            ),
+            models.CheckConstraint(
+                condition=Q(credit_note_number="") | Q(succeeded_at__isnull=False),
+                name="a_credit_note_is_of_a_refund_that_succeeded",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["created_at"],
+                condition=Q(status=RefundStatus.PENDING),
+                name="pending_refunds",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def net_amount(self) -> Money:
+        """The part without tax (USD): what leaves the wallet, where credit was bought."""
+        return self.amount - self.tax_amount

@@ -1,0 +1,111 @@
+"""What went back of a payment, as Stripe has it: asked when a webhook says little, and swept."""
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction as database
+from django.db.models import F, Q
+
+from accounts import gateway
+from accounts.models import AuditEvent
+from accounts.stripe_objects import StripeRefund
+from invoices import refund_settlement, refunds, settlement
+from invoices.models import Refund, RefundStatus, Status, Transaction
+
+log = structlog.get_logger(__name__)
+
+#: How long a refund may be pending before the sweeper goes on with it.
+SWEEP_AFTER = timedelta(minutes=1)
+#: A refund that Stripe has and the bank has not decided on may take days.
+SWEEP_KNOWN_EVERY = timedelta(minutes=15)
+
+
+def find_transaction(*, payment_intent_id: str, number: str = "") -> Transaction | None:
+    """Return the transaction that a payment at Stripe was made for, by its number or its id."""
+    named = Q(number=number) & ~Q(number="")
+    paid_with = Q(stripe_payment_intent_id=payment_intent_id) & ~Q(stripe_payment_intent_id="")
+    return Transaction.objects.filter(named | paid_with).order_by(F("number").desc()).first()
+
+
+def ask(*, payment_intent_id: str, now: datetime) -> None:
+    """Bring a payment, and what went back of it, to where Stripe has them.
+
+    Raises GatewayUnavailable, GatewayRefused. Never call it inside a database transaction.
+    """
+    number, payment = gateway.retrieve_payment(payment_intent_id)
+    transaction = find_transaction(payment_intent_id=payment_intent_id, number=number)
+    if transaction is None:
+        return
+    if transaction.status != Status.PAID:
+        settlement.settle(transaction_id=transaction.pk, payment=payment, now=now)
+    # Ours first: what Stripe refuses makes room for what was refunded in its dashboard.
+    for refund_id in _pending(transaction):
+        refunds.execute(refund_id=refund_id, now=now)
+    for report in gateway.list_refunds(payment_intent_id=payment_intent_id):
+        try:
+            refund_settlement.settle(transaction_id=transaction.pk, report=report, now=now)
+        except refund_settlement.DoesNotFit as error:
+            _tell_that_it_differs(transaction, report, str(error), now)
+
+
+def _pending(transaction: Transaction) -> list[int]:
+    pending = transaction.refunds.filter(status=RefundStatus.PENDING, stripe_refund_id="")
+    return list(pending.order_by("pk").values_list("pk", flat=True))
+
+
+def _tell_that_it_differs(
+    transaction: Transaction, report: StripeRefund, why: str, now: datetime
+) -> None:
+    """Keep for staff, once, that Stripe refunded what can't be recorded here."""
+    log.error("refund_differs", transaction=transaction.number, refund=report.id, why=why)
+    details = {"transaction": transaction.number, "refund": report.id, "why": why}
+    known = AuditEvent.objects.filter(
+        account_id=transaction.account_id, action="refund_differs", details=details
+    )
+    if not known.exists():
+        AuditEvent.objects.create(
+            account_id=transaction.account_id,
+            action="refund_differs",
+            details=details,
+            created_at=now,
+        )
+
+
+def sweep(*, now: datetime, limit: int = 200) -> int:
+    """Go on with every refund that has been pending for too long; return how many were settled."""
+    due = Refund.objects.filter(
+        status=RefundStatus.PENDING, created_at__lt=now - SWEEP_AFTER
+    ).exclude(~Q(stripe_refund_id=""), asked_at__gt=now - SWEEP_KNOWN_EVERY)
+    longest_unasked = (F("asked_at").asc(nulls_first=True), "created_at")
+    settled = 0
+    for refund_id in due.order_by(*longest_unasked).values_list("pk", flat=True)[:limit]:
+        try:
+            settled += _finish(refund_id, now)
+        except Exception:
+            # Whatever is wrong with one refund must not hold back the others.
+            log.exception("refund_sweep_broke", refund=refund_id)
+    return settled
+
+
+def _finish(refund_id: int, now: datetime) -> bool:
+    refund = refunds.execute(refund_id=refund_id, now=now)
+    if refund.status != RefundStatus.SUCCEEDED:
+        # It waits for its payment, or was refused because something else went back meanwhile.
+        ask(payment_intent_id=refund.transaction.stripe_payment_intent_id, now=now)
+        refund.refresh_from_db()
+    return refund.status != RefundStatus.PENDING
+
+
+def nudge(*, payment_intent_id: str) -> None:
+    """After commit, have the worker ask about a payment."""
+
+    def send() -> None:
+        # Imported here: tasks import services, not the reverse.
+        from invoices.tasks import ask_about_payment
+
+        try:
+            ask_about_payment.delay(payment_intent_id)
+        except ask_about_payment.OperationalError:
+            log.warning("payment_nudge_lost", payment_intent=payment_intent_id)
+
+    database.on_commit(send)

@@ -1,0 +1,83 @@
+"""Credit follows its payment: what goes back to the card leaves the wallet.
+
+Whatever of a payment goes back (a refund, a dispute) and however it ends, one rule holds: the
+credit taken back for a payment is the net of what went back of it, and never more than it bought.
+Each change posts the difference, under a key of its own, so that it is posted once.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import F, QuerySet, Sum
+
+from invoices.models import Refund, RefundStatus, Transaction
+from wallet import ledger
+from wallet.models import BOUGHT_KINDS, REVERSAL_KINDS, Entry, EntryKind
+
+
+class CreditFollowsPayment:
+    """What every purpose does when money goes back: the credit that was bought leaves the wallet.
+
+    Purposes that sell no credit do it, too: a second payment of a period became credit. Where no
+    credit was bought, the wallet is left alone.
+    """
+
+    def refunded(self, *, refund: Refund, now: datetime) -> Decimal:
+        """Take the net amount of the refund out of the wallet; the balance may become negative."""
+        return -_follow(
+            refund.transaction,
+            EntryKind.REFUND,
+            f"Refund {refund.number} of {refund.transaction.number}",
+            now,
+            refund=refund,
+        )
+
+    def refund_failed(self, *, refund: Refund, now: datetime) -> Decimal:
+        """Put the credit back: the card did not get the money."""
+        return _follow(
+            refund.transaction,
+            EntryKind.REFUND,
+            f"Refund {refund.number} failed: credit returned",
+            now,
+            refund=refund,
+        )
+
+
+def _follow(
+    transaction: Transaction,
+    kind: EntryKind,
+    description: str,
+    now: datetime,
+    *,
+    refund: Refund | None = None,
+) -> Decimal:
+    """Bring the credit of a payment to what is left of the payment; return how it moved (USD)."""
+    ledger.lock(account_ids=[transaction.account_id])
+    entries = Entry.objects.filter(transaction=transaction)
+    bought = _sum(entries.filter(kind__in=BOUGHT_KINDS))
+    moved = _sum(entries.filter(kind__in=REVERSAL_KINDS))
+    change = -min(bought, _gone_back(transaction)) - moved
+    if change:
+        ledger.post(
+            account_id=transaction.account_id,
+            kind=kind,
+            amount=change,
+            description=description,
+            now=now,
+            transaction=transaction,
+            refund=refund,
+        )
+    return change
+
+
+def _gone_back(transaction: Transaction) -> Decimal:
+    """Return the net of what went back of a payment (USD)."""
+    refunds = transaction.refunds.filter(status=RefundStatus.SUCCEEDED)
+    gone = refunds.aggregate(net=Sum(F("amount") - F("tax_amount"), default=Decimal(0)))
+    net: Decimal = gone["net"]
+    return net
+
+
+def _sum(entries: QuerySet[Entry]) -> Decimal:
+    total: Decimal = entries.aggregate(total=Sum("amount", default=Decimal(0)))["total"]
+    return total
