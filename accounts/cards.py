@@ -13,6 +13,7 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from djmoney.money import Money
 from djstripe.models import SetupIntent
 
@@ -34,6 +35,10 @@ KEY_LIFETIME = timedelta(hours=20)
 _needs: list[Callable[[Account], str]] = []
 #: Told, inside the transaction, that an account has a new default card.
 _default_listeners: list[Callable[[Account, datetime], None]] = []
+
+
+class HoldNotVoided(Exception):
+    """Stripe refuses to void a hold."""
 
 
 def register_need(reason: Callable[[Account], str]) -> None:
@@ -148,6 +153,15 @@ def finish_verification(*, card: Card, now: datetime) -> Card:
         return _settle(
             card=card, rejection="This card can't be used here.", code=str(refusal), now=now
         )
+    except HoldNotVoided as refusal:
+        log.error("hold_not_voided", card=card.pk, hold=str(refusal))
+        return _settle(
+            card=card,
+            rejection="This card could not be verified. Use another one.",
+            code="hold_not_voided",
+            now=now,
+            is_voided=False,
+        )
 
 
 def _verify(*, card: Card, now: datetime) -> Card:
@@ -170,7 +184,7 @@ def _verify(*, card: Card, now: datetime) -> Card:
     if hold.payment_intent_id:
         Card.objects.filter(pk=card.pk).update(stripe_hold_id=hold.payment_intent_id)
         # Also after a decline: a declined PaymentIntent must not stay open at Stripe.
-        gateway.void_hold(hold.payment_intent_id)
+        _void(hold.payment_intent_id)
     if hold.outcome == Outcome.DECLINED:
         gateway.detach_card(card.stripe_payment_method_id)
         return _settle(card=card, rejection=hold.failure_message, code=hold.failure_code, now=now)
@@ -182,18 +196,29 @@ def _give_up(card: Card) -> None:
     for hold_id in gateway.find_holds(
         customer_id=card.account.stripe_customer_id, setup_intent_id=card.stripe_setup_intent_id
     ):
-        gateway.void_hold(hold_id)
+        Card.objects.filter(pk=card.pk).update(stripe_hold_id=hold_id)
+        _void(hold_id)
     gateway.detach_card(card.stripe_payment_method_id)
 
 
+def _void(hold_id: str) -> None:
+    """Void a hold. Raises HoldNotVoided when Stripe refuses: somebody has captured it there."""
+    try:
+        gateway.void_hold(hold_id)
+    except gateway.GatewayRefused as refusal:
+        raise HoldNotVoided(hold_id) from refusal
+
+
 @transaction.atomic
-def _settle(*, card: Card, rejection: str, code: str, now: datetime) -> Card:
+def _settle(
+    *, card: Card, rejection: str, code: str, now: datetime, is_voided: bool = True
+) -> Card:
     """Record how the verification ended, once; the first verified card becomes the default."""
     account = Account.objects.select_for_update(no_key=True).get(pk=card.account_id)
     card.refresh_from_db()
     if card.status != CardStatus.VERIFYING:
         return card
-    card.hold_voided_at = now
+    card.hold_voided_at = now if is_voided else None
     if rejection:
         card.status = CardStatus.REJECTED
         card.rejection_message = rejection
@@ -215,7 +240,26 @@ def finish_verifications(*, now: datetime) -> int:
     finished = _save_confirmed(now=now)
     for card in left:
         finished += finish_verification(card=card, now=now).status != CardStatus.VERIFYING
-    return finished
+    return finished + _void_left_holds(now=now)
+
+
+def _void_left_holds(*, now: datetime) -> int:
+    """Void the holds that Stripe refused to void before; return how many are voided now.
+
+    One that was captured counts as voided once it is refunded, which takes a person.
+    """
+    left = Card.objects.filter(hold_voided_at__isnull=True).exclude(
+        Q(status=CardStatus.VERIFYING) | Q(stripe_hold_id="")
+    )
+    voided = 0
+    for card in left:
+        try:
+            _void(card.stripe_hold_id)
+        except (HoldNotVoided, gateway.GatewayUnavailable):
+            log.warning("hold_not_voided", card=card.pk, hold=card.stripe_hold_id)
+            continue
+        voided += Card.objects.filter(pk=card.pk).update(hold_voided_at=now)
+    return voided
 
 
 def _save_confirmed(*, now: datetime) -> int:

@@ -6,7 +6,7 @@ that the plan is for. The product knows nothing of it.
 
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,16 +31,18 @@ class Trouble:
     """What happens to the next `times` requests of `method` whose path begins with `path`.
 
     `lands` says whether Stripe gets the request and acts on it before the trouble strikes;
-    `passes`, how many such requests go well before.
+    `passes`, how many such requests go well before. `meanwhile` is what others do at that moment;
+    after a `wait` for it the request and its answer get through.
     """
 
-    does: Literal["kill", "timeout", "reset", "answer"]
+    does: Literal["kill", "timeout", "reset", "answer", "wait"]
     path: str = "/v1/payment_intents"
     method: str = "post"
     lands: bool = False
     status: int = 500
     times: int = TRIES
     passes: int = 0
+    meanwhile: Callable[[], object] | None = None
 
 
 class TroubledClient(stripe.HTTPClient):
@@ -78,8 +80,13 @@ class TroubledClient(stripe.HTTPClient):
         if trouble is None:
             return self._client.request(method, url, headers, post_data)
         trouble.times -= 1
+        answer = None
         if trouble.lands:
-            self._client.request(method, url, headers, post_data)
+            answer = self._client.request(method, url, headers, post_data)
+        if trouble.meanwhile:
+            trouble.meanwhile()
+        if trouble.does == "wait":
+            return answer or self._client.request(method, url, headers, post_data)
         if trouble.does == "answer":
             body = '{"error": {"type": "api_error", "message": "Something went wrong."}}'
             return body, trouble.status, {}
