@@ -115,8 +115,20 @@ def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
 
 
 @pytest.fixture
+def stripe_requests() -> Iterator[Any]:
+    """What the portal asks of Stripe in a test; each request is held against the SDK's types."""
+    from accounts.tests.stripe_contract import checked
+
+    with checked() as requests:
+        yield requests
+
+
+@pytest.fixture
 def sandbox(
-    sandbox_process: Sandbox, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    sandbox_process: Sandbox,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    stripe_requests: Any,
 ) -> Iterator[Sandbox]:
     """An empty sandbox Stripe that the portal and dj-stripe talk to."""
     import stripe
