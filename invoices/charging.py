@@ -52,6 +52,7 @@ class NewLine:
     description: str
     amount: Decimal
     quantity: Decimal = Decimal(1)
+    unit: str = ""
     unit_price: Decimal | None = None
     period_start: datetime | None = None
     period_end: datetime | None = None
@@ -156,6 +157,7 @@ def _lines(transaction: Transaction, lines: Sequence[NewLine]) -> list[Line]:
             position=position,
             description=line.description,
             quantity=line.quantity,
+            unit=line.unit,
             unit_price=usd(line.amount if line.unit_price is None else line.unit_price),
             amount=usd(line.amount),
             period_start=line.period_start,

@@ -212,6 +212,7 @@ class Line(models.Model):
     position = models.PositiveSmallIntegerField()
     description = models.CharField(max_length=300)
     quantity = models.DecimalField(max_digits=18, decimal_places=6, default=1)
+    unit = models.CharField(max_length=50, blank=True, help_text="Singular: number, seat.")
     unit_price = MoneyField(max_digits=18, decimal_places=8, default_currency="USD")
     amount = MoneyField(max_digits=12, decimal_places=2, default_currency="USD")
     period_start = models.DateTimeField(null=True, blank=True)

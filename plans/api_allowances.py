@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from accounts.api_schema import ACCOUNT_ID, errors
 from accounts.api_views import ApiView, ListView
 from invoices.api import TransactionSerializer
-from plans import rentals
+from plans import rental_changes, rentals
 from plans.models import Allowance, Feature, FeatureKind
 from plans.subscription_models import CURRENT_STATUSES
 
@@ -126,7 +126,7 @@ class RentalView(ApiView):
             quantity=sent.validated_data["quantity"],
             now=timezone.now(),
         )
-        held = rentals.open_rental(account=account, feature=rental)
+        held = rental_changes.open_rental(account=account, feature=rental)
         return Response(
             RentalSerializer(
                 {

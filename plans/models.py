@@ -17,6 +17,7 @@ from plans.subscription_models import (
     Renewal,
     RenewalStatus,
     Rental,
+    RentalVia,
     Subscription,
     SubscriptionStatus,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "Renewal",
     "RenewalStatus",
     "Rental",
+    "RentalVia",
     "Subscription",
     "SubscriptionStatus",
     "UsageRecord",

@@ -91,6 +91,8 @@ def _cancel(subscription: Subscription, *, now: datetime) -> None:
     subscription.ended_at = subscription.current_period_end
     subscription.past_due_since = None
     subscription.save()
+    assert subscription.ended_at is not None
+    rentals.end_all(account=subscription.account, at=subscription.ended_at)
     AuditEvent.objects.create(
         account=subscription.account, action="subscription_canceled", created_at=now
     )

@@ -7,7 +7,7 @@ from decimal import Decimal
 from django.db.models import Q
 
 from accounts.models import Account
-from accounts.money import to_cents
+from accounts.money import format_quantity, to_cents
 from invoices.charging import NewLine
 from plans import periods, pricing
 from plans.models import FeatureKind, FeaturePrice, PlanVersion, Rental, Subscription
@@ -47,15 +47,24 @@ def period_lines(
         if cost:
             lines.append(
                 NewLine(
-                    rental.feature.name,
+                    _described(rental, price),
                     cost,
                     quantity=Decimal(billed),
+                    unit=rental.feature.unit,
                     unit_price=price.unit_price.amount,
                     period_start=period.start,
                     period_end=period.end,
                 )
             )
     return lines
+
+
+def _described(rental: Rental, price: FeaturePrice) -> str:
+    """Return the rental's name, with what is held and free when the plan includes some."""
+    if not price.included_quantity:
+        return rental.feature.name
+    included = format_quantity(price.included_quantity)
+    return f"{rental.feature.name} ({rental.quantity:,} held, {included} included)"
 
 
 def rentals_held(*, account: Account, at: datetime | None = None) -> list[Rental]:

@@ -1,114 +1,133 @@
 """Rentals: taken at once, charged for the rest of the period; released when the period ends."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
+from django.db.models import QuerySet
 
 from accounts import cards
 from accounts.models import Account, AuditEvent, User
 from invoices import charging
-from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
 from invoices.purposes import subject_of
-from plans import period_costs, periods, pricing, subscriptions
-from plans.models import Feature, Rental, Subscription
+from plans import rental_changes, subscriptions
+from plans.models import Feature, Rental, RentalVia
+from plans.quotes import Agreed, QuoteExpired
+from plans.rental_changes import Change, ChangeKind
 from wallet.reversals import CreditFollowsPayment
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asked for a change, where, and why."""
+
+    via: RentalVia
+    by: User | None = None
+    reason: str = ""
+
+
+def preview(*, account: Account, feature: Feature, quantity: int, now: datetime) -> Change:
+    """Return exactly what holding `quantity` from `now` on would charge.
+
+    Raises what `set_quantity` raises, except for a missing card.
+    """
+    change = rental_changes.change(account=account, feature=feature, quantity=quantity, moment=now)
+    charging.check_none_open(account=account, obligation=_obligation(feature))
+    if change.kind == ChangeKind.TAKEN:
+        rental_changes.check_may_take(account=account)
+    return change
+
+
 def set_quantity(
-    *, account: Account, feature: Feature, quantity: int, now: datetime, by: User | None = None
+    *,
+    account: Account,
+    feature: Feature,
+    quantity: int,
+    now: datetime,
+    via: RentalVia = RentalVia.API,
+    by: User | None = None,
+    reason: str = "",
+    agreed: Agreed | None = None,
 ) -> Transaction | None:
     """Hold `quantity` of a rental.
 
     More than now: held at once, and what the plan does not include is charged to the default card
     for the rest of the period (then the returned transaction says whether it was paid); less than
-    the smallest charge is waived. Fewer: the released ones stay until the period ends.
+    the smallest charge is waived. Fewer: the released ones stay until the period ends, and until
+    then they are taken back for nothing.
+
+    With `agreed` the price is that of the moment it was quoted at, or nothing happens.
 
     Raises ValidationError when the plan does not have the rental, above its maximum, without a
-    card, without a subscription, or while more of it are being paid for.
+    subscription; for more also without a card, while the subscription is unpaid or services are
+    locked. Raises AlreadyOpen while more of it are being paid for, QuoteExpired when the price is
+    not what was agreed to.
     """
-    transaction = _change(account=account, feature=feature, quantity=quantity, now=now, by=by)
-    if transaction is None:
-        return None
+    asked = Asked(via=via, by=by, reason=reason)
+    with database.atomic(durable=True):
+        account = subscriptions.lock_account(account_id=account.pk)
+        moment = agreed.moment if agreed else now
+        change = rental_changes.change(
+            account=account, feature=feature, quantity=quantity, moment=moment
+        )
+        charging.check_none_open(account=account, obligation=_obligation(feature))
+        if change.kind == ChangeKind.NONE:
+            return None
+        if change.kind != ChangeKind.TAKEN:
+            _held(account, feature).update(
+                quantity_at_renewal=quantity if quantity < change.holding else None
+            )
+            _record(account, change, asked, now)
+            return None
+        rental_changes.check_may_take(account=account)
+        if agreed is not None:
+            agreed.check(change.price)
+            _check_same_period(account, change, now)
+        if change.line is None:
+            _hold(account, feature, quantity, now, asked)
+            _record(account, change, asked, now)
+            return None
+        transaction = _open_payment(account, change, asked, now)
     return charging.execute(transaction_id=transaction.pk, now=now)
 
 
-@database.atomic(durable=True)
-def _change(
-    *, account: Account, feature: Feature, quantity: int, now: datetime, by: User | None
-) -> Transaction | None:
-    account = subscriptions.lock_account(account_id=account.pk)
-    subscription = subscriptions.current(account=account)
-    price = None
-    if subscription is not None:
-        price = period_costs.rental_price(subscription=subscription, feature_key=feature.key)
-    if subscription is None or price is None:
-        raise ValidationError(f"{feature.name} is not in the plan.")
-    if quantity < 0:
-        raise ValidationError("Enter zero or more.")
-    if price.maximum is not None and quantity > price.maximum:
-        raise ValidationError(f"The plan allows at most {price.maximum}.")
-    obligation = f"rental:{feature.key}"
-    charging.check_none_open(account=account, obligation=obligation)
-    held = open_rental(account=account, feature=feature)
-    holding = held.quantity if held else 0
-    if quantity <= holding:
-        if held is not None:
-            held.quantity_at_renewal = quantity if quantity < holding else None
-            held.save(update_fields=["quantity_at_renewal"])
-            _record(account, feature, quantity, by, now)
-        return None
-    included = price.included_quantity
-    extra = pricing.rental_quantity_billed(
-        held=quantity, included=included
-    ) - pricing.rental_quantity_billed(held=holding, included=included)
-    period = _period_at(subscription, now)
-    monthly = price.unit_price.amount * extra
-    cost = pricing.prorate(monthly, start=period.start, end=period.end, now=now)
-    if cost < charging.SMALLEST_CHARGE:
-        _hold(account, feature, quantity, now)
-        _record(account, feature, quantity, by, now)
-        return None
+def _check_same_period(account: Account, change: Change, now: datetime) -> None:
+    """Raise QuoteExpired when another period has begun since the price was quoted."""
+    subscription, _ = rental_changes.terms_of(account=account, feature=change.feature)
+    if rental_changes.period_at(subscription, now) != change.period:
+        raise QuoteExpired
+
+
+def _open_payment(account: Account, change: Change, asked: Asked, now: datetime) -> Transaction:
+    """Record what is asked for, and the intent to be paid for it."""
     card = cards.default_card(account=account)
     if card is None:
         raise ValidationError("Add a payment method first: rentals are charged to it.")
-    asked = Rental.objects.create(account=account, feature=feature, quantity=quantity)
+    assert change.line is not None
+    wanted = _rental(account, change.feature, change.quantity, asked)
+    wanted.save()
     return charging.open_transaction(
         account=account,
         purpose=Purpose.RENTAL,
-        lines=[
-            NewLine(
-                f"{feature.name}, until renewal",
-                cost,
-                quantity=Decimal(extra),
-                unit_price=price.unit_price.amount,
-                period_start=now,
-                period_end=period.end,
-            )
-        ],
+        lines=[change.line],
         status=Status.PROCESSING,
         card=card,
-        subject_id=asked.pk,
-        obligation=obligation,
-        by=by,
+        subject_id=wanted.pk,
+        obligation=_obligation(change.feature),
+        by=asked.by,
         now=now,
     )
 
 
-def _period_at(subscription: Subscription, now: datetime) -> periods.Period:
-    """Return the period that `now` belongs to, whether a beat has opened it yet or not."""
-    if subscription.anchor is None:
-        raise ValueError(f"{subscription} is in force without having begun.")
-    return periods.period_at(subscription.anchor, now)
-
-
-def open_rental(*, account: Account, feature: Feature) -> Rental | None:
-    """Return what the account holds of a rental now, or None."""
-    return Rental.objects.filter(
-        account=account, feature=feature, started_at__isnull=False, ended_at__isnull=True
-    ).first()
+def is_being_paid(*, account: Account, feature: Feature) -> bool:
+    """Whether more of the rental are being paid for: until that is known nothing else is asked."""
+    try:
+        charging.check_none_open(account=account, obligation=_obligation(feature))
+    except charging.AlreadyOpen:
+        return True
+    return False
 
 
 def release_at_renewal(*, account: Account, at: datetime) -> None:
@@ -119,27 +138,59 @@ def release_at_renewal(*, account: Account, at: datetime) -> None:
         quantity_at_renewal__isnull=False,
         started_at__lte=at,
     )
+    asked = Asked(via=RentalVia.RENEWAL)
     for rental in releases.select_related("feature"):
-        _hold(account, rental.feature, rental.quantity_at_renewal or 0, at)
+        _hold(account, rental.feature, rental.quantity_at_renewal or 0, at, asked)
 
 
-def _hold(account: Account, feature: Feature, quantity: int, at: datetime) -> None:
-    """End the open row and begin another: the history says who held what when."""
-    Rental.objects.filter(
+def end_all(*, account: Account, at: datetime) -> None:
+    """End what is held: the subscription it was held under ended at `at`."""
+    held = Rental.objects.filter(account=account, started_at__lte=at, ended_at__isnull=True)
+    held.update(ended_at=at, quantity_at_renewal=None)
+
+
+def _obligation(feature: Feature) -> str:
+    return f"rental:{feature.key}"
+
+
+def _rental(account: Account, feature: Feature, quantity: int, asked: Asked) -> Rental:
+    return Rental(
+        account=account,
+        feature=feature,
+        quantity=quantity,
+        via=asked.via,
+        changed_by=asked.by,
+        reason=asked.reason,
+    )
+
+
+def _held(account: Account, feature: Feature) -> QuerySet[Rental]:
+    return Rental.objects.filter(
         account=account, feature=feature, started_at__isnull=False, ended_at__isnull=True
-    ).update(ended_at=at)
+    )
+
+
+def _hold(account: Account, feature: Feature, quantity: int, at: datetime, asked: Asked) -> None:
+    """End the open row and begin another: the history says who held what when."""
+    _held(account, feature).update(ended_at=at)
     if quantity:
-        Rental.objects.create(account=account, feature=feature, quantity=quantity, started_at=at)
+        rental = _rental(account, feature, quantity, asked)
+        rental.started_at = at
+        rental.save()
 
 
-def _record(
-    account: Account, feature: Feature, quantity: int, by: User | None, now: datetime
-) -> None:
+def _record(account: Account, change: Change, asked: Asked, now: datetime) -> None:
     AuditEvent.objects.create(
         account=account,
-        actor=by,
-        action="rental_changed",
-        details={"feature": feature.key, "quantity": quantity},
+        actor=asked.by,
+        action=f"rental_{change.kind}",
+        reason=asked.reason,
+        details={
+            "feature": change.feature.key,
+            "held": change.holding,
+            "quantity": change.quantity,
+            "via": asked.via,
+        },
         created_at=now,
     )
 
@@ -150,29 +201,54 @@ class RentalFulfilment(CreditFollowsPayment):
     announces_failure = False
 
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
-        """Hold what was asked for; a payment that comes after it was given up is credit."""
-        subscriptions.lock_account(account_id=transaction.account_id)
-        asked = (
+        """Hold what was asked for; a payment that comes too late for it is credit."""
+        account = subscriptions.lock_account(account_id=transaction.account_id)
+        wanted = (
             Rental.objects.select_for_update(of=("self",))
-            .select_related("feature")
+            .select_related("feature", "changed_by")
             .get(pk=subject_of(transaction))
         )
-        if asked.started_at is not None or asked.ended_at is not None:
+        if wanted.started_at is not None or wanted.ended_at is not None:
             subscriptions.credit_second_payment(transaction=transaction, now=now)
             return
-        quantity = asked.quantity
-        Rental.objects.filter(
-            account_id=asked.account_id,
-            feature=asked.feature,
-            started_at__isnull=False,
-            ended_at__isnull=True,
-        ).update(ended_at=now)
-        asked.started_at = now
-        asked.save(update_fields=["started_at"])
-        _record(transaction.account, asked.feature, quantity, transaction.opened_by, now)
+        change = _still_wanted(account, wanted, transaction, now)
+        if change is None:
+            wanted.ended_at = now
+            wanted.save(update_fields=["ended_at"])
+            subscriptions.credit_second_payment(
+                transaction=transaction,
+                description=f"Credit for {wanted.feature.name}, paid when its period was over",
+                now=now,
+            )
+            return
+        _held(account, wanted.feature).update(ended_at=now)
+        wanted.started_at = now
+        wanted.save(update_fields=["started_at"])
+        asked = Asked(via=RentalVia(wanted.via), by=wanted.changed_by, reason=wanted.reason)
+        _record(account, change, asked, now)
 
     def failed(self, *, transaction: Transaction, now: datetime) -> None:
         """Nothing is held that was not paid for."""
         Rental.objects.filter(pk=subject_of(transaction), started_at__isnull=True).update(
             ended_at=now
         )
+
+
+def _still_wanted(
+    account: Account, wanted: Rental, transaction: Transaction, now: datetime
+) -> Change | None:
+    """Return the change that was paid for, or None when it can't be had for that any more.
+
+    A bank may answer late: when the period paid for is over, the new one was charged without this
+    rental; another plan may not have it, or allow fewer.
+    """
+    try:
+        change = rental_changes.change(
+            account=account, feature=wanted.feature, quantity=wanted.quantity, moment=now
+        )
+    except ValidationError:
+        return None
+    paid_until = transaction.lines.exclude(period_end=None).values_list("period_end", flat=True)
+    if change.kind != ChangeKind.TAKEN or change.period.end != paid_until[0]:
+        return None
+    return change

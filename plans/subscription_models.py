@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from djmoney.models.fields import MoneyField
@@ -166,6 +167,15 @@ class Renewal(models.Model):
         return f"Period {self.number} of subscription {self.subscription_id}"
 
 
+class RentalVia(models.TextChoices):
+    """Where a rental was taken or released."""
+
+    DASHBOARD = "dashboard", "Dashboard"
+    ADMIN = "admin", "Support"
+    API = "api", "Platform"
+    RENEWAL = "renewal", "Release at renewal"
+
+
 class Rental(models.Model):
     """How many of a rental an account held from when to when; the open row is what it holds.
 
@@ -180,6 +190,15 @@ class Rental(models.Model):
     )
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    via = models.CharField(max_length=16, choices=RentalVia, blank=True)
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        help_text="Who asked for this quantity, when it was a person.",
+    )
+    reason = models.TextField(blank=True)
 
     class Meta:
         ordering = ["feature__position", "-started_at"]

@@ -300,7 +300,12 @@ class PlanFulfilment(CreditFollowsPayment):
         """Nothing begins; the customer may try again."""
 
 
-def credit_second_payment(*, transaction: Transaction, now: datetime) -> None:
+def credit_second_payment(
+    *,
+    transaction: Transaction,
+    now: datetime,
+    description: str = "Credit for a second payment of the same period",
+) -> None:
     """Turn a payment for something that is paid already into credit.
 
     It happens when a payment that was reported as failed succeeds late, after another one was
@@ -310,7 +315,7 @@ def credit_second_payment(*, transaction: Transaction, now: datetime) -> None:
         account_id=transaction.account_id,
         kind=EntryKind.TOP_UP,
         amount=transaction.net_amount.amount,
-        description="Credit for a second payment of the same period",
+        description=description,
         now=now,
         transaction=transaction,
     )

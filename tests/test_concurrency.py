@@ -25,8 +25,16 @@ from invoices import checkout
 from invoices.models import Purpose, Status, Transaction
 from invoices.tests.stripe_events import events, listen, post
 from invoices.tests.test_checkout import open_page, pay
-from plans import opening, past_due, renewal_charges, renewals, rentals, subscriptions
-from plans.models import Renewal, Subscription
+from plans import (
+    opening,
+    past_due,
+    renewal_charges,
+    renewals,
+    rental_changes,
+    rentals,
+    subscriptions,
+)
+from plans.models import Renewal, Rental, Subscription
 from plans.tests.subscribers import (
     feature,
     make_subscriber,
@@ -293,10 +301,31 @@ def test_taking_a_rental_four_times_at_once_is_paid_once(add_card: AddCard) -> N
         *[lambda: rentals.set_quantity(account=alice, feature=number, quantity=5, now=ANCHOR)] * 4
     )
     refused(results)
-    rental = rentals.open_rental(account=alice, feature=number)
+    rental = rental_changes.open_rental(account=alice, feature=number)
     assert rental is not None
     assert rental.quantity == 5
     assert paid_of(alice, Purpose.RENTAL) == 1
+
+
+def test_many_who_take_at_once_never_hold_more_than_the_maximum(add_card: AddCard) -> None:
+    """Fifty slots are the most; eight ask at once for 48 to 55."""
+    alice = make_subscriber(add_card, "growth", now=ANCHOR)
+    slots = feature("call_concurrency")
+    results = at_once(
+        *[
+            lambda wanted=wanted: rentals.set_quantity(
+                account=alice, feature=slots, quantity=wanted, now=ANCHOR
+            )
+            for wanted in range(48, 56)
+        ]
+    )
+    assert refused(results) >= 5
+    held = Rental.objects.filter(account=alice, started_at__isnull=False)
+    assert held.filter(ended_at=None).count() == 1
+    assert all(rental.quantity <= 50 for rental in held)
+    paid = Transaction.objects.filter(account=alice, purpose=Purpose.RENTAL, status=Status.PAID)
+    slots_paid = held.get(ended_at=None).quantity - 10
+    assert sum(each.amount.amount for each in paid) == 4 * slots_paid
 
 
 def test_free_plans_and_money_moving_at_once_never_deadlock(sandbox: "Sandbox") -> None:

@@ -9,6 +9,7 @@ CHECKS = (
         [
             "periods_leave_no_gap",
             "a_paid_period_never_changes",
+            "rentals_keep_to_the_maximum",
             "usage_is_append_only",
             "usage_is_never_truncated",
             "a_subscribed_version_never_changes",

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from accounts.money import to_cents
+from accounts.quantities import write_price, write_quantity, write_used
 from billing_portal.dashboard.overview_state import OverviewState
-from billing_portal.dashboard.quantities import write_price, write_quantity, write_used
 from plans.models import Allowance, FeaturePrice, RenewalStatus
 
 #: From this share on, a meter turns amber.

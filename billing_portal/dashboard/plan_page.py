@@ -12,8 +12,8 @@ from django.urls import reverse
 from accounts import cards
 from accounts.models import Account
 from accounts.money import format_omr, format_quantity, format_unit_price, format_usd
+from accounts.quantities import split_unit, write_price, write_quantity
 from billing_portal.dashboard.plan_panel import line_fact
-from billing_portal.dashboard.quantities import split_unit, write_price, write_quantity
 from billing_portal.dashboard.rows import CardLabel, Fact, label_of, price_facts
 from billing_portal.dashboard.times import write_day, write_period
 from plans import subscriptions

@@ -12,7 +12,7 @@ from accounts.tests.factories import NOW, make_account
 from conftest import Sandbox
 from invoices import settlement
 from invoices.models import Status, Transaction
-from plans import catalogue, rentals, subscriptions
+from plans import catalogue, rental_changes, rentals, subscriptions
 from plans.models import Feature, Plan, PlanVersion
 from wallet import ledger
 from wallet.models import Wallet
@@ -69,7 +69,7 @@ def test_a_late_payment_for_a_rental_that_was_given_up_is_credit(
 
     succeed_late(two)
 
-    held = rentals.open_rental(account=alice, feature=phone_number)
+    held = rental_changes.open_rental(account=alice, feature=phone_number)
     assert held is not None
     assert held.quantity == 3
     assert Wallet.objects.get(account=alice).balance == 6

@@ -104,8 +104,8 @@ def test_a_renewal_charges_the_base_fee_and_the_rentals_beyond_the_included(
     paid = Transaction.objects.get(account=alice, purpose=Purpose.RENEWAL)
     assert [(line.description, line.quantity, line.amount.amount) for line in paid.lines.all()] == [
         ("Growth plan", 1, Decimal("99.00")),
-        ("Phone number", 3, Decimal("7.50")),
-        ("Call concurrency", 2, Decimal("8.00")),
+        ("Phone number (5 held, 2 included)", 3, Decimal("7.50")),
+        ("Call concurrency (12 held, 10 included)", 2, Decimal("8.00")),
     ]
     assert paid.amount.amount == Decimal("114.50")
     assert {line.period_start for line in paid.lines.all()} == {SECOND}

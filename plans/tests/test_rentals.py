@@ -3,21 +3,32 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError
+from django.db import transaction as database
+from pytest_django import Settings
 
-from accounts import cards
-from accounts.models import Account, Card
+from accounts import cards, service_state
+from accounts.models import Account, AuditEvent, Card, PauseReason, User
 from accounts.stripe_objects import Outcome, Payment
 from accounts.tests.stripe_side import decline_from_now_on, lose_answers, payments
 from invoices import charging, checkout, settlement
 from invoices.models import Purpose, Status, Transaction
-from plans import renewals, rentals
-from plans.models import Renewal, Rental
-from plans.tests.subscribers import feature, make_subscriber, provision
-from wallet.tests.factories import balance_of
+from plans import quotes, renewals, rental_changes, rentals
+from plans.models import Renewal, Rental, RentalVia
+from plans.rental_changes import ChangeKind
+from plans.tests.subscribers import (
+    feature,
+    make_subscriber,
+    provision,
+    subscription_of,
+    version_of,
+)
+from wallet.models import Entry
+from wallet.tests.factories import balance_of, move
 
 if TYPE_CHECKING:
     from conftest import Sandbox
@@ -37,12 +48,16 @@ def alice(add_card: AddCard) -> Account:
     return make_subscriber(add_card, "growth", now=START)
 
 
-def hold(account: Account, key: str, quantity: int, now: datetime = HALFWAY) -> Transaction | None:
-    return rentals.set_quantity(account=account, feature=feature(key), quantity=quantity, now=now)
+def hold(
+    account: Account, key: str, quantity: int, now: datetime = HALFWAY, **fields: Any
+) -> Transaction | None:
+    return rentals.set_quantity(
+        account=account, feature=feature(key), quantity=quantity, now=now, **fields
+    )
 
 
 def held(account: Account, key: str) -> int:
-    rental = rentals.open_rental(account=account, feature=feature(key))
+    rental = rental_changes.open_rental(account=account, feature=feature(key))
     return rental.quantity if rental else 0
 
 
@@ -189,6 +204,36 @@ def test_a_late_success_for_what_was_given_up_becomes_credit(
     assert balance_of(alice) == Decimal("3.75")
 
 
+def test_a_payment_learnt_of_when_its_period_is_over_becomes_credit(
+    alice: Account, sandbox: "Sandbox"
+) -> None:
+    """The new period was charged without these: held now, they would be free until it ends."""
+    hold(alice, "phone_number", 2)
+    lose_answers(sandbox)
+    hold(alice, "phone_number", 5, END - timedelta(days=14))
+    renewals.renew_due(now=END)
+    checkout.sweep(now=END + timedelta(minutes=2))
+    assert held(alice, "phone_number") == 2
+    entry = Entry.objects.get(account=alice)
+    assert (entry.amount, entry.description) == (
+        Decimal("3.50"),
+        "Credit for Phone number, paid when its period was over",
+    )
+
+
+def test_a_payment_for_more_than_the_plan_has_come_to_allow_becomes_credit(
+    alice: Account, sandbox: "Sandbox"
+) -> None:
+    lose_answers(sandbox)
+    hold(alice, "call_concurrency", 40)
+    subscription = subscription_of(alice)
+    subscription.plan_version = version_of("starter")
+    subscription.save()
+    checkout.sweep(now=HALFWAY + timedelta(minutes=2))
+    assert held(alice, "call_concurrency") == 0
+    assert balance_of(alice) == Decimal("60.00")
+
+
 # Releasing ------------------------------------------------------------------------------------
 def test_what_is_released_stays_until_the_period_ends_and_is_not_renewed(alice: Account) -> None:
     hold(alice, "phone_number", 5)
@@ -268,3 +313,169 @@ def test_while_more_are_being_paid_for_nothing_else_is_asked(
     hold(alice, "phone_number", quantity, almost_over)
     renewals.renew_due(now=END)
     assert held(alice, "phone_number") == quantity
+
+
+# What was shown is what is charged ------------------------------------------------------------
+def quoted(account: Account, quantity: int, now: datetime) -> quotes.Agreed:
+    """Return what the customer agrees to who looked at the page at `now`."""
+    number = feature("phone_number")
+    change = rentals.preview(account=account, feature=number, quantity=quantity, now=now)
+    subject = rental_changes.subject(feature=number, quantity=quantity)
+    token = quotes.sign(account=account, subject=subject, price=change.price, moment=now)
+    return quotes.read(token, account=account, subject=subject, now=now)
+
+
+def test_what_is_charged_is_what_was_quoted_minutes_before(alice: Account) -> None:
+    """102 numbers: a minute is worth 0.6 cents for all of them, so nine are five cents."""
+    agreed = quoted(alice, 102, HALFWAY)
+    assert agreed.amount == Decimal("125.00")
+    later = HALFWAY + timedelta(minutes=9)
+    assert rentals.preview(
+        account=alice, feature=feature("phone_number"), quantity=102, now=later
+    ).price.amount == Decimal("124.95")
+    paid = hold(alice, "phone_number", 102, later, agreed=agreed)
+    assert paid is not None
+    assert (paid.amount.amount, paid.lines.get().period_start) == (Decimal("125.00"), HALFWAY)
+
+
+def test_nothing_is_charged_that_was_not_agreed_to(alice: Account) -> None:
+    agreed = quoted(alice, 5, HALFWAY)
+    hold(alice, "phone_number", 3)
+    with pytest.raises(quotes.QuoteExpired):
+        hold(alice, "phone_number", 5, agreed=agreed)
+    assert held(alice, "phone_number") == 3
+
+
+def test_a_quote_is_not_good_for_the_next_period(alice: Account) -> None:
+    agreed = quoted(alice, 102, END - timedelta(minutes=5))
+    with pytest.raises(quotes.QuoteExpired):
+        hold(alice, "phone_number", 102, END + timedelta(minutes=1), agreed=agreed)
+
+
+def test_tax_is_added_to_a_rental(alice: Account, settings: Settings) -> None:
+    """$3.75 and 5 %: $0.19 (0.1875), $3.94, OMR 1.52 (1.5169)."""
+    settings.CHARGE_TAX = True
+    Account.objects.filter(pk=alice.pk).update(country="OM")
+    paid = hold(alice, "phone_number", 5)
+    assert paid is not None
+    assert (paid.net_amount.amount, paid.tax_amount.amount, paid.amount.amount) == (
+        Decimal("3.75"),
+        Decimal("0.19"),
+        Decimal("3.94"),
+    )
+    assert paid.charged_amount.amount == Decimal("1.520")
+    assert held(alice, "phone_number") == 5
+
+
+@pytest.mark.parametrize(
+    ("quantity", "kind", "dollars", "monthly"),
+    [
+        (6, ChangeKind.TAKEN, "1.25", "10.00"),
+        (5, ChangeKind.RELEASE_UNDONE, "0", "7.50"),
+        (4, ChangeKind.RELEASED, "0", "5.00"),
+        (3, ChangeKind.NONE, "0", "2.50"),
+        (2, ChangeKind.RELEASED, "0", "0"),
+    ],
+)
+def test_what_a_change_comes_to(
+    alice: Account, quantity: int, kind: ChangeKind, dollars: str, monthly: str
+) -> None:
+    """Five are held, two of them released; two are included."""
+    hold(alice, "phone_number", 5)
+    hold(alice, "phone_number", 3)
+    change = rentals.preview(
+        account=alice, feature=feature("phone_number"), quantity=quantity, now=HALFWAY
+    )
+    assert (change.kind, change.price.amount) == (kind, Decimal(dollars))
+    assert change.monthly == Decimal(monthly)
+
+
+def test_what_is_waived_is_said(alice: Account) -> None:
+    change = rentals.preview(
+        account=alice, feature=feature("phone_number"), quantity=3, now=END - timedelta(days=2)
+    )
+    assert (change.price.amount, change.waived) == (0, Decimal("0.17"))
+
+
+# Unpaid and locked ----------------------------------------------------------------------------
+def test_while_a_renewal_is_unpaid_nothing_more_is_taken(
+    alice: Account, sandbox: "Sandbox"
+) -> None:
+    hold(alice, "phone_number", 5)
+    decline_from_now_on(sandbox, alice.cards.get(), "insufficient_funds")
+    renewals.renew_due(now=END)
+    with pytest.raises(ValidationError, match="not paid yet"):
+        hold(alice, "phone_number", 6, END)
+    hold(alice, "phone_number", 3, END)  # fewer can always be asked for
+    hold(alice, "phone_number", 5, END)  # and be taken back
+    assert held(alice, "phone_number") == 5
+
+
+def test_locked_services_take_nothing_more_and_a_negative_balance_does_not_matter(
+    alice: Account,
+) -> None:
+    move(alice, "-5")
+    assert hold(alice, "phone_number", 3) is not None
+    service_state.pause(account_ids=[alice.pk], reason=PauseReason.LOCKED, now=HALFWAY)
+    with pytest.raises(ValidationError, match="locked"):
+        hold(alice, "phone_number", 4)
+
+
+def test_what_is_held_ends_with_the_subscription(alice: Account) -> None:
+    hold(alice, "phone_number", 5)
+    subscription = subscription_of(alice)
+    subscription.cancel_at_period_end = True
+    subscription.save()
+    renewals.renew_due(now=END + timedelta(hours=1))
+    assert history(alice, "phone_number") == [(5, HALFWAY, END)]
+
+
+# Who held what when ---------------------------------------------------------------------------
+def test_the_history_says_who_asked_where_and_why(alice: Account) -> None:
+    salim = User.objects.create_user("salim@sohar.test")
+    fatma = User.objects.create_user("fatma@badal.test", is_staff=True)
+    hold(alice, "phone_number", 2, via=RentalVia.API)
+    hold(alice, "phone_number", 5, via=RentalVia.DASHBOARD, by=salim)
+    hold(alice, "phone_number", 3, via=RentalVia.ADMIN, by=fatma, reason="Asked by phone")
+    hold(alice, "phone_number", 5, via=RentalVia.DASHBOARD, by=salim)
+    hold(alice, "phone_number", 5, via=RentalVia.DASHBOARD, by=salim)  # says nothing new
+    events = AuditEvent.objects.filter(account=alice, action__startswith="rental_").order_by("pk")
+    assert [
+        (event.action, event.actor, event.reason, event.details["held"], event.details["quantity"])
+        for event in events
+    ] == [
+        ("rental_taken", None, "", 0, 2),
+        ("rental_taken", salim, "", 2, 5),
+        ("rental_released", fatma, "Asked by phone", 5, 3),
+        ("rental_release_undone", salim, "", 5, 5),
+    ]
+    rows = Rental.objects.filter(account=alice).order_by("pk")
+    assert [(row.quantity, row.via, row.changed_by) for row in rows] == [
+        (2, RentalVia.API, None),
+        (5, RentalVia.DASHBOARD, salim),
+    ]
+
+
+# The database keeps the maximum ---------------------------------------------------------------
+def test_the_database_refuses_more_than_the_plan_allows(alice: Account) -> None:
+    slots = feature("call_concurrency")
+    row = {"account": alice, "feature": slots, "started_at": HALFWAY}
+    with pytest.raises(IntegrityError, match="more than the 50"), database.atomic():
+        Rental.objects.create(**row, quantity=51)
+    rental = Rental.objects.create(**row, quantity=50)
+    with pytest.raises(IntegrityError, match="more than the 50"), database.atomic():
+        Rental.objects.filter(pk=rental.pk).update(quantity=51)
+
+
+def test_what_was_held_before_the_plan_allowed_less_is_kept_and_released(alice: Account) -> None:
+    hold(alice, "call_concurrency", 50)
+    subscription = subscription_of(alice)
+    subscription.plan_version = version_of("starter")
+    subscription.save()
+    with pytest.raises(ValidationError, match="at most 20"):
+        hold(alice, "call_concurrency", 51)
+    hold(alice, "call_concurrency", 30)
+    hold(alice, "call_concurrency", 50)
+    hold(alice, "call_concurrency", 30)
+    renewals.renew_due(now=END)
+    assert held(alice, "call_concurrency") == 30

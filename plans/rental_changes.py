@@ -1,0 +1,162 @@
+"""What holding another quantity of a rental comes to. Only reads: rentals.py brings it about."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from django.core.exceptions import ValidationError
+
+from accounts.models import Account, PauseReason
+from invoices import charging
+from invoices.charging import NewLine
+from plans import period_costs, periods, pricing, subscriptions
+from plans.models import Feature, FeaturePrice, Rental, Subscription, SubscriptionStatus
+
+
+class ChangeKind(StrEnum):
+    """What asking for another quantity amounts to."""
+
+    TAKEN = "taken"
+    RELEASED = "released"
+    RELEASE_UNDONE = "release_undone"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Holding `quantity` of a rental instead of `holding`, as it stands at one moment.
+
+    `price` is what is charged at once, for `line`; nothing when there is none. `waived` (USD, net)
+    is what is not charged because it is less than the smallest charge. `monthly` is what the
+    rental costs from the next period on (USD, net).
+    """
+
+    kind: ChangeKind
+    terms: FeaturePrice
+    holding: int
+    quantity: int
+    line: NewLine | None
+    price: charging.Quote
+    waived: Decimal
+    monthly: Decimal
+    period: periods.Period
+
+    @property
+    def feature(self) -> Feature:
+        """The rental."""
+        return self.terms.feature
+
+
+def subject(*, feature: Feature, quantity: int) -> str:
+    """Return what a quote for holding `quantity` of a rental is for."""
+    return f"rental:{feature.key}:{quantity}"
+
+
+def change(*, account: Account, feature: Feature, quantity: int, moment: datetime) -> Change:
+    """Return what holding `quantity` from `moment` on comes to.
+
+    Raises ValidationError for what the plan does not have or allow.
+    """
+    subscription, terms = terms_of(account=account, feature=feature)
+    held = open_rental(account=account, feature=feature)
+    holding = held.quantity if held else 0
+    if quantity < 0:
+        raise ValidationError("Enter zero or more.")
+    # More may be held since a plan with another maximum: then it may be kept, or some released.
+    if terms.maximum is not None and quantity > max(terms.maximum, holding):
+        raise ValidationError(f"The plan allows at most {terms.maximum:,}.")
+    period = period_at(subscription, moment)
+    line = _line(terms, holding=holding, quantity=quantity, period=period, moment=moment)
+    cost = line.amount if line else Decimal(0)
+    is_charged = cost >= charging.SMALLEST_CHARGE
+    return Change(
+        kind=_kind(held, quantity),
+        terms=terms,
+        holding=holding,
+        quantity=quantity,
+        line=line if is_charged else None,
+        price=charging.quote(cost if is_charged else Decimal(0), account=account),
+        waived=Decimal(0) if is_charged else cost,
+        monthly=monthly_cost(terms, quantity),
+        period=period,
+    )
+
+
+def terms_of(*, account: Account, feature: Feature) -> tuple[Subscription, FeaturePrice]:
+    """Return the subscription in force and its terms of a rental, or raise ValidationError."""
+    subscription = subscriptions.current(account=account)
+    terms = None
+    if subscription is not None:
+        terms = period_costs.rental_price(subscription=subscription, feature_key=feature.key)
+    if subscription is None or terms is None:
+        raise ValidationError(f"{feature.name} is not in the plan.")
+    return subscription, terms
+
+
+def monthly_cost(terms: FeaturePrice, quantity: int) -> Decimal:
+    """Return what holding `quantity` for a whole period costs: USD, net."""
+    billed = pricing.rental_quantity_billed(held=quantity, included=terms.included_quantity)
+    cost: Decimal = terms.unit_price.amount * billed
+    return cost
+
+
+def period_at(subscription: Subscription, moment: datetime) -> periods.Period:
+    """Return the period that `moment` belongs to, whether a beat has opened it yet or not."""
+    if subscription.anchor is None:
+        raise ValueError(f"{subscription} is in force without having begun.")
+    return periods.period_at(subscription.anchor, moment)
+
+
+def open_rental(*, account: Account, feature: Feature) -> Rental | None:
+    """Return what the account holds of a rental now, or None."""
+    return Rental.objects.filter(
+        account=account, feature=feature, started_at__isnull=False, ended_at__isnull=True
+    ).first()
+
+
+def check_may_take(*, account: Account) -> None:
+    """Raise ValidationError, saying what to do, while the account may take nothing more.
+
+    A negative balance is no reason: rentals are paid for with the card, not from the balance.
+    """
+    subscription = subscriptions.current(account=account)
+    if subscription is not None and subscription.status == SubscriptionStatus.PAST_DUE:
+        raise ValidationError("The last renewal is not paid yet. Pay it first.")
+    if PauseReason.LOCKED in account.pause_reasons:
+        raise ValidationError("Services are locked. Please contact us.")
+
+
+def _kind(held: Rental | None, quantity: int) -> ChangeKind:
+    holding = held.quantity if held else 0
+    if quantity > holding:
+        return ChangeKind.TAKEN
+    is_released = held is not None and held.quantity_at_renewal is not None
+    at_renewal = held.quantity_at_renewal if held and is_released else holding
+    if quantity == at_renewal:
+        return ChangeKind.NONE
+    return ChangeKind.RELEASE_UNDONE if quantity == holding else ChangeKind.RELEASED
+
+
+def _line(
+    terms: FeaturePrice, *, holding: int, quantity: int, period: periods.Period, moment: datetime
+) -> NewLine | None:
+    """Return what is charged for taking more until the period ends, or None."""
+    included = terms.included_quantity
+    extra = pricing.rental_quantity_billed(
+        held=quantity, included=included
+    ) - pricing.rental_quantity_billed(held=holding, included=included)
+    if extra <= 0:
+        return None
+    taken = quantity - holding
+    note = f" ({taken:,} more, {taken - extra:,} included)" if taken > extra else ""
+    monthly = terms.unit_price.amount * extra
+    return NewLine(
+        f"{terms.feature.name}, until renewal{note}",
+        pricing.prorate(monthly, start=period.start, end=period.end, now=moment),
+        quantity=Decimal(extra),
+        unit=terms.feature.unit,
+        unit_price=terms.unit_price.amount,
+        period_start=moment,
+        period_end=period.end,
+    )
