@@ -35,11 +35,12 @@ def seed(*, password: str, now: datetime) -> str:
 
 
 def _let_staff_in() -> None:
-    """Let support see the portal's records, and finance adjust credit as well."""
+    """Let support see the portal's records, and finance adjust credit and refund as well."""
     see = Permission.objects.filter(
         content_type__app_label__in=["accounts", "invoices", "wallet", "plans"],
         codename__startswith="view_",
     )
-    adjust = Permission.objects.filter(content_type__app_label="wallet", codename="add_adjustment")
+    act = Permission.objects.filter(codename__in=["add_adjustment", "add_refund"])
+    act = act.filter(content_type__app_label__in=["invoices", "wallet"])
     User.objects.get(email="support@demo.test").user_permissions.set(see)
-    User.objects.get(email="finance@demo.test").user_permissions.set(see | adjust)
+    User.objects.get(email="finance@demo.test").user_permissions.set(see | act)

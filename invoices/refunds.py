@@ -39,10 +39,17 @@ class Quote:
     left_after: Decimal
 
 
-def amount_left(transaction: Transaction) -> Decimal:
-    """Return how much (USD) of a payment may still be refunded; 0 unless it is paid."""
+def why_not(transaction: Transaction) -> str:
+    """Say why nothing of a transaction can be refunded now, or "" when something can."""
     if transaction.status != Status.PAID:
-        return Decimal(0)
+        return "Only a paid transaction can be refunded."
+    if amount_left(transaction) <= 0:
+        return "All of it is refunded already."
+    return ""
+
+
+def amount_left(transaction: Transaction) -> Decimal:
+    """Return how much (USD) of a paid transaction no refund gives back yet."""
     return refund_settlement.left_of(transaction).amount
 
 
@@ -51,8 +58,8 @@ def quote(*, transaction: Transaction, amount: Decimal) -> Quote:
 
     Raises ValidationError, saying what may be entered.
     """
-    if transaction.status != Status.PAID:
-        raise ValidationError("Only a paid transaction can be refunded.")
+    if refusal := why_not(transaction):
+        raise ValidationError(refusal)
     left = refund_settlement.left_of(transaction)
     part = _part(transaction, amount, left)
     return Quote(
@@ -64,8 +71,6 @@ def quote(*, transaction: Transaction, amount: Decimal) -> Quote:
 
 
 def _part(transaction: Transaction, amount: Decimal, left: Portion) -> Portion:
-    if left.amount <= 0:
-        raise ValidationError("All of it is refunded already.")
     if not amount.is_finite() or amount <= 0 or amount > left.amount:
         raise ValidationError({"amount": f"Enter an amount up to {format_usd(left.amount)}."})
     if amount != to_cents(amount):

@@ -43,6 +43,12 @@ class CreditFollowsPayment:
         )
 
 
+def credit_taken_by(*, transaction: Transaction, net: Decimal) -> Decimal:
+    """Return the credit that would leave the wallet if `net` USD more of a payment went back."""
+    bought, moved = _credit_of(transaction)
+    return min(bought, _gone_back(transaction) + net) + moved
+
+
 def _follow(
     transaction: Transaction,
     kind: EntryKind,
@@ -53,9 +59,7 @@ def _follow(
 ) -> Decimal:
     """Bring the credit of a payment to what is left of the payment; return how it moved (USD)."""
     ledger.lock(account_ids=[transaction.account_id])
-    entries = Entry.objects.filter(transaction=transaction)
-    bought = _sum(entries.filter(kind__in=BOUGHT_KINDS))
-    moved = _sum(entries.filter(kind__in=REVERSAL_KINDS))
+    bought, moved = _credit_of(transaction)
     change = -min(bought, _gone_back(transaction)) - moved
     if change:
         ledger.post(
@@ -68,6 +72,13 @@ def _follow(
             refund=refund,
         )
     return change
+
+
+def _credit_of(transaction: Transaction) -> tuple[Decimal, Decimal]:
+    """Return what credit a payment bought, and how it has moved since (USD, signed)."""
+    entries = Entry.objects.filter(transaction=transaction)
+    bought = _sum(entries.filter(kind__in=BOUGHT_KINDS))
+    return bought, _sum(entries.filter(kind__in=REVERSAL_KINDS))
 
 
 def _gone_back(transaction: Transaction) -> Decimal:

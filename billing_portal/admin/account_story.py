@@ -19,11 +19,12 @@ from billing_portal.admin.cells import (
     link,
     link_to,
     list_url,
+    omr,
     status_badge,
     usd,
     when,
 )
-from invoices.models import Transaction
+from invoices.models import Refund, Transaction
 from plans.allowances import remaining
 from plans.models import Allowance, Rental, Subscription, UsageRecord
 from plans.subscription_models import CURRENT_STATUSES, SubscriptionStatus
@@ -92,6 +93,7 @@ def story_of(account: Account, reader: User | AnonymousUser) -> Story:
         (Card, lambda: _cards(account)),
         (Rental, lambda: _rentals(account)),
         (Transaction, lambda: _transactions(account)),
+        (Refund, lambda: _refunds(account)),
         (Entry, lambda: _entries(account)),
         (UsageRecord, lambda: _usage(account)),
         (AuditEvent, lambda: _events(account)),
@@ -255,6 +257,29 @@ def _transactions(account: Account) -> Panel:
         ],
         more_url=_all_of(account, Transaction),
         more_text="All transactions",
+    )
+
+
+def _refunds(account: Account) -> Panel:
+    refunds = Refund.objects.filter(account=account).select_related("transaction", "made_by")
+    return Panel(
+        title="Refunds",
+        headers=["Number", "Of", "Status", "Amount", "To the card", "By", "Made (UTC)", "Why"],
+        rows=[
+            [
+                link(refund),
+                link(refund.transaction),
+                status_badge(refund.status, refund.get_status_display()),
+                usd(refund.amount.amount),
+                omr(refund.charged_amount.amount),
+                str(refund.made_by) if refund.made_by else refund.get_origin_display(),
+                when(refund.created_at),
+                refund.failure_message or refund.reason,
+            ]
+            for refund in refunds[:NEWEST]
+        ],
+        more_url=_all_of(account, Refund),
+        more_text="All refunds",
     )
 
 

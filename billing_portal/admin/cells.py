@@ -28,6 +28,8 @@ STATUS_COLOURS: Mapping[str, str] = {
     "verifying": "info",
     "checkout": "info",
     "due": "info",
+    "succeeded": "success",
+    "pending": "info",
     "past_due": "warning",
     "paused": "danger",
     "failed": "danger",

@@ -9,6 +9,8 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTime
 from accounts.money import format_omr, format_quantity, format_unit_price
 from billing_portal.admin import cells
 from billing_portal.admin.base import PartOfParentInline, ReadOnlyAdmin
+from billing_portal.admin.refund_action import RefundActionMixin
+from billing_portal.admin.reversals import RefundInline
 from invoices.models import Line, Transaction
 from wallet.models import Adjustment, AutoRefill, Entry, Wallet
 
@@ -74,7 +76,7 @@ class EntryInline(PartOfParentInline):
 
 
 @admin.register(Transaction)
-class TransactionAdmin(ReadOnlyAdmin):
+class TransactionAdmin(RefundActionMixin, ReadOnlyAdmin):
     """Every attempt to move real money, and what came of it."""
 
     list_display = (
@@ -104,7 +106,7 @@ class TransactionAdmin(ReadOnlyAdmin):
         "account__owner_email",
     )
     search_help_text = "Number, receipt number, Stripe id, company or its owner's e-mail"
-    inlines = (LineInline, EntryInline)
+    inlines = (LineInline, RefundInline, EntryInline)
     fieldsets = (
         (
             "Transaction",
@@ -155,7 +157,9 @@ class TransactionAdmin(ReadOnlyAdmin):
         if transaction.is_expired:
             return format_html("{} {}", shown, cells.badge("Expired"))
         if transaction.refunded_amount.amount:
-            return format_html("{} {}", shown, cells.badge("Refunded", "warning"))
+            whole = transaction.refunded_amount == transaction.amount
+            words = "Refunded" if whole else "Partly refunded"
+            return format_html("{} {}", shown, cells.badge(words, "warning"))
         return shown
 
     @admin.display(description="Card")
@@ -209,14 +213,14 @@ class EntryAdmin(ReadOnlyAdmin):
         ("account", "sequence", "kind"),
         ("amount", "balance_after"),
         "description",
-        ("transaction", "adjustment", "usage_id"),
+        ("transaction", "refund", "adjustment", "usage_id"),
         "created_at",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
         """Load what the page links to."""
         entries: QuerySet[Entry] = super().get_queryset(request)
-        return entries.select_related("account", "transaction", "adjustment")
+        return entries.select_related("account", "transaction", "refund", "adjustment")
 
 
 @admin.register(Adjustment)

@@ -23,6 +23,7 @@ GROUPS: list[tuple[str, bool, list[tuple[str, str, str]]]] = [
         False,
         [
             ("Transactions", "invoices.transaction", "receipt_long"),
+            ("Refunds", "invoices.refund", "undo"),
             ("Entries", "wallet.entry", "list_alt"),
             ("Wallets", "wallet.wallet", "account_balance_wallet"),
             ("Adjustments", "wallet.adjustment", "price_change"),

@@ -18,8 +18,10 @@ from djstripe import models as stripe_models
 from accounts import api_keys
 from accounts.models import Account, ApiKey, AuditEvent, Card, Membership, Message, User
 from accounts.roles import Role
+from accounts.stripe_objects import RefundOutcome, StripeRefund
 from accounts.tests.factories import NOW, make_account, make_card
 from billing_portal.models import Heartbeat
+from invoices import refund_settlement
 from invoices.models import Purpose, Status, Transaction
 from invoices.tests.factories import make_transaction
 from plans import usage
@@ -53,7 +55,7 @@ class Company:
 
 
 def make_company() -> Company:
-    """Make the company: plan, card, top-up, a declined refill, usage, an adjustment."""
+    """Make the company: plan, card, top-up partly refunded, a declined refill, usage, …"""
     admin = User.objects.create_superuser("admin@staff.test", "a-long-password")
     account = make_account(name="Muscat Freight LLC", stripe_customer_id="cus_muscat")
     owner = User.objects.create_user("owner@muscat.test", "a-long-password")
@@ -70,6 +72,17 @@ def make_company() -> Company:
         description="Top-up",
         now=NOW,
         transaction=paid,
+    )
+    refund_settlement.settle(
+        transaction_id=paid.pk,
+        report=StripeRefund(
+            id="re_1",
+            outcome=RefundOutcome.SUCCEEDED,
+            payment_intent_id=paid.stripe_payment_intent_id,
+            amount_minor=3850,
+            currency="omr",
+        ),
+        now=NOW,
     )
     failed = make_transaction(account, status=Status.FAILED, purpose=Purpose.AUTO_REFILL)
     make_transaction(account, status=Status.PROCESSING)

@@ -30,12 +30,13 @@ def test_staff_see_accounts_and_transactions(email: str) -> None:
         assert staff.get(page).status_code == 200
 
 
-def test_finance_adjusts_credit_and_support_only_looks() -> None:
+def test_finance_adjusts_credit_and_refunds_and_support_only_looks() -> None:
     support = User.objects.get(email="support@demo.test")
     finance = User.objects.get(email="finance@demo.test")
 
-    assert not support.has_perm("wallet.add_adjustment")
-    assert finance.has_perm("wallet.add_adjustment")
+    for permission in ("wallet.add_adjustment", "invoices.add_refund"):
+        assert not support.has_perm(permission)
+        assert finance.has_perm(permission)
     assert not finance.has_perm("accounts.change_account")
 
 
