@@ -185,7 +185,9 @@ def _verify(*, card: Card, now: datetime) -> Card:
         Card.objects.filter(pk=card.pk).update(stripe_hold_id=hold.payment_intent_id)
         # Also after a decline: a declined PaymentIntent must not stay open at Stripe.
         _void(hold.payment_intent_id)
-    if hold.outcome == Outcome.DECLINED:
+    # A bank that wants each payment confirmed has just had the card itself confirmed by its owner:
+    # that it asks again says nothing against the card.
+    if hold.outcome == Outcome.DECLINED and not hold.wants_confirmation:
         gateway.detach_card(card.stripe_payment_method_id)
         return _settle(card=card, rejection=hold.failure_message, code=hold.failure_code, now=now)
     return _settle(card=card, rejection="", code="", now=now)

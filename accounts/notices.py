@@ -68,6 +68,18 @@ class RefundFailed(TypedDict):
     path: str
 
 
+class ConfirmationNeeded(TypedDict):
+    """The bank takes the payment only once the customer has confirmed it (3-D Secure)."""
+
+    number: str
+    description: str
+    amount: str
+    card: str
+    pause_at: NotRequired[str | None]  # when services pause if it stays unpaid
+    next_attempt_at: NotRequired[str | None]  # when it is tried again without the customer
+    path: str  # the page to confirm it on
+
+
 class AutoRefillFailed(TypedDict):
     """An automatic top-up was declined."""
 
@@ -145,6 +157,7 @@ NOTICES: dict[str, Any] = {
     "transaction_failed": TransactionFailed,
     "refund_made": RefundMade,
     "refund_failed": RefundFailed,
+    "confirmation_needed": ConfirmationNeeded,
     "auto_refill_failed": AutoRefillFailed,
     "auto_refill_capped": AutoRefillCapped,
     "auto_refill_suspended": AutoRefillSuspended,

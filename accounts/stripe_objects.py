@@ -1,12 +1,12 @@
 """What Stripe's objects mean to us: pure translation of what the API or a webhook says."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from accounts.declines import explain_decline
+from accounts.declines import WANTS_CONFIRMATION, explain_decline
 
 
 class Outcome(StrEnum):
@@ -15,6 +15,8 @@ class Outcome(StrEnum):
     SUCCEEDED = "succeeded"
     DECLINED = "declined"
     PENDING = "pending"
+    #: The customer is there and has to answer their bank (3-D Secure).
+    REQUIRES_ACTION = "requires_action"
     CANCELED = "canceled"
 
 
@@ -54,6 +56,13 @@ class Payment:
     card_last4: str = ""
     failure_code: str = ""
     failure_message: str = ""
+    #: What a browser confirms it with. A secret: it is shown to who may confirm, and kept nowhere.
+    client_secret: str = field(default="", repr=False, compare=False)
+
+    @property
+    def wants_confirmation(self) -> bool:
+        """Whether it was declined only until the customer confirms it with their bank."""
+        return self.outcome == Outcome.DECLINED and self.failure_code in WANTS_CONFIRMATION
 
 
 class RefundOutcome(StrEnum):
@@ -120,8 +129,16 @@ def payment_from_intent(intent: Mapping[str, Any]) -> Payment:
             card_last4=last4,
             failure_code=code,
             failure_message=explain_decline(code),
+            client_secret=intent.get("client_secret") or "",
         )
-    return Payment(Outcome.PENDING, intent["id"], card_brand=brand, card_last4=last4)
+    waits = intent["status"] == "requires_action"
+    return Payment(
+        Outcome.REQUIRES_ACTION if waits else Outcome.PENDING,
+        intent["id"],
+        card_brand=brand,
+        card_last4=last4,
+        client_secret=intent.get("client_secret") or "",
+    )
 
 
 def payment_from_charge(charge: Mapping[str, Any]) -> Payment:

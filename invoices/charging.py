@@ -22,7 +22,7 @@ from accounts import gateway
 from accounts.models import Account, Card, CardStatus, User
 from accounts.money import convert_to_omr, usd
 from accounts.stripe_objects import Outcome, Payment
-from invoices import settlement, tax
+from invoices import confirmations, settlement, tax
 from invoices.models import OPEN_STATUSES, Line, Purpose, Status, Transaction
 from invoices.numbers import new_number
 
@@ -105,10 +105,12 @@ def open_transaction(
     obligation: str = "",
     request_key: str = "",
     by: User | None = None,
+    is_on_session: bool = False,
 ) -> Transaction:
     """Record the intent to be paid the sum of `lines` (USD), at this moment's rate.
 
-    Lines are net: a tax that the account pays is added as a line of its own.
+    Lines are net: a tax that the account pays is added as a line of its own. `is_on_session` says
+    that the customer is there and can answer their bank (3-D Secure).
 
     Call it inside the transaction that makes the payment due. Raises AlreadyOpen while another
     attempt at `obligation` is open, or when `request_key` led to one before, and ValidationError
@@ -138,9 +140,14 @@ def open_transaction(
                 card=card,
                 card_brand=card.brand if card else "",
                 card_last4=card.last4 if card else "",
+                is_on_session=is_on_session,
                 opened_by=by,
                 created_at=now,
             )
+            # Only now: whoever settled the attempt before has committed, or this one is refused.
+            if earlier := confirmations.to_give_way(transaction):
+                transaction.supersedes = earlier
+                transaction.save(update_fields=["supersedes"])
             Line.objects.bulk_create(_lines(transaction, lines))
     except IntegrityError as error:
         if "one_open_" in str(error) or "one_attempt_per_request" in str(error):
@@ -190,15 +197,32 @@ def execute(*, transaction_id: int, now: datetime) -> Transaction:
     """Charge the card of a `processing` transaction and settle the answer.
 
     Safe to call any number of times. When Stripe gives no answer the transaction stays
-    `processing`. Never call it inside a database transaction.
+    `processing`. An earlier attempt at the same obligation that waits for its customer's
+    confirmation is given up first; was it paid after all, nothing is charged. Never call it inside
+    a database transaction.
     """
-    transaction = Transaction.objects.select_related("account", "card").get(pk=transaction_id)
+    transaction = Transaction.objects.select_related("account", "card", "supersedes").get(
+        pk=transaction_id
+    )
     if transaction.status != Status.PROCESSING or transaction.card is None:
         return transaction
+    if transaction.asked_at is None:
+        try:
+            earlier = confirmations.give_way(transaction=transaction, now=now)
+        except (gateway.GatewayUnavailable, gateway.GatewayRefused):
+            log.warning("earlier_attempt_not_given_up", transaction=transaction.number)
+            return transaction
+        if earlier is not None:
+            return settlement.settle(
+                transaction_id=transaction_id, payment=_paid_before(earlier), now=now
+            )
     Transaction.objects.filter(pk=transaction_id, status=Status.PROCESSING).update(asked_at=now)
     is_key_remembered = now - transaction.created_at < KEY_LIFETIME
     try:
-        if is_key_remembered:
+        if transaction.stripe_payment_intent_id:
+            # It waits for the customer: under its key Stripe would only repeat its first answer.
+            _, payment = gateway.retrieve_payment(transaction.stripe_payment_intent_id)
+        elif is_key_remembered:
             payment = _charge(transaction, transaction.card)
         else:
             payment = gateway.find_payment(transaction_number=transaction.number)
@@ -206,7 +230,7 @@ def execute(*, transaction_id: int, now: datetime) -> Transaction:
         log.warning("charge_unanswered", transaction=transaction.number)
         return transaction
     except gateway.GatewayRefused as refusal:
-        if not is_key_remembered:
+        if transaction.stripe_payment_intent_id or not is_key_remembered:
             # Not the charge was refused but the question: nothing is known of the charge.
             log.error("lookup_refused", transaction=transaction.number, why=str(refusal))
             return transaction
@@ -219,6 +243,15 @@ def execute(*, transaction_id: int, now: datetime) -> Transaction:
     return settlement.settle(transaction_id=transaction_id, payment=payment, now=now)
 
 
+def _paid_before(earlier: Transaction) -> Payment:
+    """What becomes of an attempt when an earlier one was confirmed at this very moment."""
+    return Payment(
+        Outcome.CANCELED,
+        failure_code="paid_before",
+        failure_message=f"Your earlier payment {earlier.number} was confirmed meanwhile.",
+    )
+
+
 def _charge(transaction: Transaction, card: Card) -> Payment:
     return gateway.charge_card(
         customer_id=transaction.account.stripe_customer_id,
@@ -227,6 +260,7 @@ def _charge(transaction: Transaction, card: Card) -> Payment:
         description=f"{settings.SELLER['name']} {transaction.number}",
         metadata=gateway_metadata(transaction),
         idempotency_key=f"charge-{transaction.number}",
+        on_session=transaction.is_on_session,
     )
 
 

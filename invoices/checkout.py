@@ -11,7 +11,7 @@ from django.db.models import F
 from accounts import cards, gateway
 from accounts.models import Account, User
 from accounts.stripe_objects import CheckoutSession
-from invoices import charging, settlement
+from invoices import charging, confirmations, settlement
 from invoices.charging import NewLine
 from invoices.models import OPEN_STATUSES, Purpose, Status, Transaction
 
@@ -70,7 +70,7 @@ def _open_session(transaction: Transaction, *, return_url: str, cancel_url: str)
 
 
 def refresh(*, transaction_id: int, now: datetime) -> Transaction:
-    """Ask Stripe how an open transaction stands, and settle what it says.
+    """Ask Stripe how a transaction stands that is open or can be confirmed, and settle its answer.
 
     Called when the customer returns, when a webhook says that something happened, and by the
     sweeper. When Stripe gives no answer nothing changes.
@@ -78,6 +78,8 @@ def refresh(*, transaction_id: int, now: datetime) -> Transaction:
     transaction = Transaction.objects.get(pk=transaction_id)
     if transaction.status == Status.PROCESSING:
         return charging.execute(transaction_id=transaction_id, now=now)
+    if transaction.status == Status.FAILED:
+        return confirmations.refresh(transaction=transaction, now=now)
     if transaction.status != Status.CHECKOUT or transaction.is_expired:
         return transaction
     if not transaction.stripe_checkout_session_id:

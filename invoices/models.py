@@ -3,6 +3,7 @@
 Django wants all models importable from here; what goes back is in reversal_models.py.
 """
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.conf import settings
@@ -98,6 +99,23 @@ class Transaction(models.Model):
     checkout_url = models.URLField(max_length=2000, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
     expired_at = models.DateTimeField(null=True, blank=True)
+    is_on_session = models.BooleanField(
+        default=False, help_text="The customer was there: their bank may ask them to confirm it."
+    )
+    confirmable_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Set while the payment waits at Stripe for the customer to confirm it with "
+        "their bank; after that it is canceled there.",
+    )
+    supersedes = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="superseded_by",
+        help_text="The earlier attempt at the same obligation that waited for a confirmation.",
+    )
     failure_code = models.CharField(max_length=64, blank=True)
     failure_message = models.CharField(max_length=500, blank=True)
     receipt_number = models.CharField(max_length=32, blank=True)
@@ -176,6 +194,12 @@ class Transaction(models.Model):
                 condition=~Q(status=Status.FAILED) | Q(failed_at__isnull=False),
                 name="a_failed_transaction_says_when",
             ),
+            models.CheckConstraint(
+                condition=Q(confirmable_until__isnull=True)
+                | Q(status__in=[Status.PROCESSING, Status.FAILED])
+                & ~Q(stripe_payment_intent_id=""),
+                name="only_an_unpaid_payment_waits_for_confirmation",
+            ),
         ]
         indexes = [
             models.Index(fields=["account", "-created_at", "-id"], name="billing_history"),
@@ -183,6 +207,11 @@ class Transaction(models.Model):
                 fields=["created_at"],
                 condition=Q(status__in=OPEN_STATUSES),
                 name="open_transactions",
+            ),
+            models.Index(
+                fields=["account", "confirmable_until"],
+                condition=Q(confirmable_until__isnull=False),
+                name="waiting_for_confirmation",
             ),
         ]
 
@@ -198,6 +227,10 @@ class Transaction(models.Model):
     def is_open(self) -> bool:
         """Whether the bank may still take the money by itself."""
         return self.status in OPEN_STATUSES
+
+    def can_be_confirmed(self, now: datetime) -> bool:
+        """Whether it waits for the customer to confirm it with their bank."""
+        return self.confirmable_until is not None and self.confirmable_until > now
 
     @property
     def is_expired(self) -> bool:

@@ -20,6 +20,9 @@ class Fulfilment(Protocol):
     #: Whether `failed` tells the customer itself; if not, settlement sends the general notice.
     announces_failure: bool
 
+    def why_unwanted(self, *, transaction: Transaction, now: datetime) -> str:
+        """Say why paying it now would no longer buy what it was opened for, or ""."""
+
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
         """Bring about what was paid for. Called once, before the transaction becomes `paid`."""
 

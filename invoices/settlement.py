@@ -6,7 +6,7 @@ at a time decide; the call that makes the transition carries out the purpose in 
 transaction, so a payment brings about its purpose exactly once (invariant I3).
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
@@ -23,14 +23,21 @@ from invoices.purposes import fulfilment_of
 
 log = structlog.get_logger(__name__)
 
+#: How long a customer who is there has to answer their bank; until then the attempt is open.
+CHALLENGE_LIFETIME = timedelta(minutes=15)
+#: How long a payment that was declined for want of confirmation can be confirmed and completed.
+CONFIRMABLE_FOR = timedelta(days=7)
+
 
 @database.atomic
 def settle(*, transaction_id: int, payment: Payment, now: datetime) -> Transaction:
     """Bring a transaction to where its payment is, and return it.
 
     A late success moves `failed` to `paid`; `paid` is final. A declined attempt on a payment page
-    leaves it open: the customer may try another card there. A capture of another amount than was
-    asked for is recorded for staff and changes nothing.
+    leaves it open: the customer may try another card there. A payment that the bank wants confirmed
+    stays open while the customer is there to do it, and fails otherwise; both can be confirmed for
+    a while. A capture of another amount than was asked for is recorded for staff and changes
+    nothing.
     """
     transaction = (
         Transaction.objects.select_for_update(no_key=True, of=("self",))
@@ -46,6 +53,14 @@ def settle(*, transaction_id: int, payment: Payment, now: datetime) -> Transacti
         Outcome.CANCELED,
     ):
         return _settle_failed(transaction, payment, now)
+    if transaction.status == Status.PROCESSING and payment.outcome == Outcome.REQUIRES_ACTION:
+        if transaction.confirmable_until is None:
+            transaction.stripe_payment_intent_id = payment.payment_intent_id
+            transaction.confirmable_until = now + CHALLENGE_LIFETIME
+            transaction.save(update_fields=["stripe_payment_intent_id", "confirmable_until"])
+        return transaction
+    if transaction.status == Status.FAILED and transaction.confirmable_until is not None:
+        return _settle_unconfirmed(transaction, payment, now)
     if transaction.status == Status.CHECKOUT and payment.outcome == Outcome.DECLINED:
         transaction.failure_code = payment.failure_code
         transaction.failure_message = payment.failure_message
@@ -65,6 +80,7 @@ def _settle_paid(transaction: Transaction, payment: Payment, now: datetime) -> T
     transaction.card_brand = payment.card_brand or transaction.card_brand
     transaction.card_last4 = payment.card_last4 or transaction.card_last4
     transaction.paid_at = now
+    transaction.confirmable_until = None
     fulfilment_of(transaction).paid(transaction=transaction, now=now)
     transaction.status = Status.PAID
     transaction.failure_code = transaction.failure_message = ""
@@ -122,12 +138,16 @@ def _settle_failed(transaction: Transaction, payment: Payment, now: datetime) ->
     transaction.stripe_payment_intent_id = payment.payment_intent_id
     transaction.failure_code = payment.failure_code or "canceled"
     transaction.failure_message = payment.failure_message or "The payment was canceled."
+    waits = payment.wants_confirmation and payment.payment_intent_id
+    transaction.confirmable_until = now + CONFIRMABLE_FOR if waits else None
     fulfilment = fulfilment_of(transaction)
     # Before the row is written: whoever opens another attempt has locked what failed() locks, and
     # would wait for this row while we wait for theirs.
     fulfilment.failed(transaction=transaction, now=now)
     transaction.save()
-    if not fulfilment.announces_failure:
+    if not fulfilment.announces_failure and waits:
+        ask_to_confirm(transaction, now)
+    elif not fulfilment.announces_failure:
         outbox.record_email(
             account=transaction.account,
             event="transaction_failed",
@@ -137,6 +157,38 @@ def _settle_failed(transaction: Transaction, payment: Payment, now: datetime) ->
         )
     _tell_platform(transaction, "transaction.failed", now)
     return transaction
+
+
+def _settle_unconfirmed(transaction: Transaction, payment: Payment, now: datetime) -> Transaction:
+    """Note what became of a failed payment that waited for its customer's confirmation.
+
+    A challenge that was not passed may be tried again; any other decline was the bank's answer.
+    """
+    if payment.outcome == Outcome.CANCELED:
+        transaction.confirmable_until = None
+    elif payment.outcome == Outcome.DECLINED:
+        transaction.failure_code = payment.failure_code
+        transaction.failure_message = payment.failure_message
+        if not payment.wants_confirmation:
+            transaction.confirmable_until = now
+    transaction.save(update_fields=["confirmable_until", "failure_code", "failure_message"])
+    return transaction
+
+
+def ask_to_confirm(transaction: Transaction, now: datetime, **consequences: str | None) -> None:
+    """Record the e-mail that leads the customer to confirm a failed payment with their bank.
+
+    For settlement, and for fulfilments that announce a failure themselves: `consequences` is what
+    else ConfirmationNeeded may say.
+    """
+    notice = _notice(transaction)
+    outbox.record_email(
+        account=transaction.account,
+        event="confirmation_needed",
+        key=f"confirmation_needed:{transaction.number}",
+        context={**notice, "path": f"{notice['path']}confirm/", **consequences},
+        now=now,
+    )
 
 
 def billing_details(account: Account) -> dict[str, str]:

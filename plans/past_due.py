@@ -8,6 +8,8 @@ from django.db import transaction as database
 from accounts import outbox, service_state
 from accounts.models import Account, PauseReason
 from accounts.money import format_usd
+from invoices import settlement
+from invoices.models import Transaction
 from plans import subscriptions
 from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatus
 from plans.subscription_models import CURRENT_STATUSES
@@ -76,8 +78,19 @@ def nudge() -> None:
     database.on_commit(send)
 
 
-def missed(*, renewal_id: int, reason: str, key: str, now: datetime) -> None:
-    """Note that an attempt failed: past due, when to try again, and tell the customer."""
+def missed(
+    *,
+    renewal_id: int,
+    reason: str,
+    key: str,
+    now: datetime,
+    attempt: Transaction | None = None,
+) -> None:
+    """Note that an attempt failed: past due, when to try again, and tell the customer.
+
+    Without an `attempt` there was no card to charge. One that the bank wants confirmed is told
+    with the way to confirm it.
+    """
     renewal = (
         Renewal.objects.select_for_update(no_key=True, of=("self",))
         .select_related("account", "subscription", "plan_version__plan")
@@ -99,20 +112,24 @@ def missed(*, renewal_id: int, reason: str, key: str, now: datetime) -> None:
     renewal.next_attempt_at = next((moment for moment in retries if moment > now), None)
     renewal.save()
     plan = renewal.plan_version.plan
-    outbox.record_email(
-        account=renewal.account,
-        event="subscription_past_due",
-        key=f"subscription_past_due:{key}",
-        context={
-            "plan": plan.name,
-            "amount": format_usd(renewal.amount.amount),
-            "reason": reason,
-            "next_attempt_at": renewal.next_attempt_at and renewal.next_attempt_at.isoformat(),
-            "pause_at": (since + GRACE).isoformat(),
-            "path": "/billing/",
-        },
-        now=now,
-    )
+    pause_at = (since + GRACE).isoformat()
+    if attempt is not None and attempt.can_be_confirmed(now):
+        settlement.ask_to_confirm(attempt, now, pause_at=pause_at)
+    else:
+        outbox.record_email(
+            account=renewal.account,
+            event="subscription_past_due",
+            key=f"subscription_past_due:{key}",
+            context={
+                "plan": plan.name,
+                "amount": format_usd(renewal.amount.amount),
+                "reason": reason,
+                "next_attempt_at": renewal.next_attempt_at and renewal.next_attempt_at.isoformat(),
+                "pause_at": pause_at,
+                "path": "/billing/",
+            },
+            now=now,
+        )
     if newly_past_due:
         outbox.record_platform_event(
             account=renewal.account,

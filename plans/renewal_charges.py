@@ -151,6 +151,17 @@ class RenewalFulfilment(CreditFollowsPayment):
 
     announces_failure = True
 
+    def why_unwanted(self, *, transaction: Transaction, now: datetime) -> str:
+        """Say that the period is paid or no longer owed, or ""."""
+        renewal = Renewal.objects.select_related("subscription").get(pk=subject_of(transaction))
+        if renewal.status == RenewalStatus.PAID:
+            return "This period is paid already."
+        if renewal.status != RenewalStatus.DUE or (
+            renewal.subscription.status not in CURRENT_STATUSES
+        ):
+            return "This period is not owed any more."
+        return ""
+
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
         """Mark the period paid, grant its allowance and end being past due when all is paid."""
         subscriptions.lock_account(account_id=transaction.account_id)
@@ -205,5 +216,6 @@ class RenewalFulfilment(CreditFollowsPayment):
             renewal_id=subject_of(transaction),
             reason=transaction.failure_message,
             key=transaction.number,
+            attempt=transaction,
             now=now,
         )

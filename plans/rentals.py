@@ -73,6 +73,7 @@ def set_quantity(
             account=account, feature=feature, quantity=quantity, moment=moment
         )
         charging.check_none_open(account=account, obligation=_obligation(feature))
+        _asked_for(account, feature).update(ended_at=now)
         if change.kind == ChangeKind.NONE:
             return None
         if change.kind != ChangeKind.TAKEN:
@@ -170,6 +171,13 @@ def _held(account: Account, feature: Feature) -> QuerySet[Rental]:
     )
 
 
+def _asked_for(account: Account, feature: Feature) -> QuerySet[Rental]:
+    """Return what waits for its payment to be confirmed: the next decision takes its place."""
+    return Rental.objects.filter(
+        account=account, feature=feature, started_at__isnull=True, ended_at__isnull=True
+    )
+
+
 def _hold(account: Account, feature: Feature, quantity: int, at: datetime, asked: Asked) -> None:
     """End the open row and begin another: the history says who held what when."""
     _held(account, feature).update(ended_at=at)
@@ -200,6 +208,17 @@ class RentalFulfilment(CreditFollowsPayment):
 
     announces_failure = False
 
+    def why_unwanted(self, *, transaction: Transaction, now: datetime) -> str:
+        """Say that the rental is held, was given up, or can't be had for that any more, or ""."""
+        wanted = Rental.objects.select_related("feature").get(pk=subject_of(transaction))
+        if wanted.started_at is not None:
+            return "It is held already."
+        if wanted.ended_at is not None:
+            return "It was changed or given up since."
+        if _still_wanted(transaction.account, wanted, transaction, now) is None:
+            return "It can't be had for this amount any more."
+        return ""
+
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
         """Hold what was asked for; a payment that comes too late for it is credit."""
         account = subscriptions.lock_account(account_id=transaction.account_id)
@@ -228,7 +247,9 @@ class RentalFulfilment(CreditFollowsPayment):
         _record(account, change, asked, now)
 
     def failed(self, *, transaction: Transaction, now: datetime) -> None:
-        """Nothing is held that was not paid for."""
+        """Nothing is held that was not paid for; it may still be, while it can be confirmed."""
+        if transaction.can_be_confirmed(now):
+            return
         Rental.objects.filter(pk=subject_of(transaction), started_at__isnull=True).update(
             ended_at=now
         )

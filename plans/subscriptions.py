@@ -259,6 +259,15 @@ class PlanFulfilment(CreditFollowsPayment):
 
     announces_failure = False
 
+    def why_unwanted(self, *, transaction: Transaction, now: datetime) -> str:
+        """Say that the subscription began or was given up, or ""."""
+        subscription = Subscription.objects.get(pk=subject_of(transaction))
+        if subscription.status == SubscriptionStatus.INACTIVE:
+            return ""
+        if subscription.status == SubscriptionStatus.CANCELED:
+            return "Another plan was chosen since."
+        return "The plan has begun already."
+
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
         """Begin period 1 of the subscription that was paid for."""
         lock_account(account_id=transaction.account_id)

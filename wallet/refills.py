@@ -19,7 +19,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from accounts import cards, outbox
 from accounts.models import Account, AuditEvent, Card, User
 from accounts.money import format_usd, to_cents, usd
-from invoices import charging
+from invoices import charging, settlement
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
 from wallet import ledger, topups
@@ -252,6 +252,10 @@ class AutoRefillFulfilment(CreditFollowsPayment):
 
     announces_failure = True
 
+    def why_unwanted(self, *, transaction: Transaction, now: datetime) -> str:
+        """Credit is always wanted by who pays for it."""
+        return ""
+
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
         """Credit the wallet with what was bought, in USD without tax."""
         ledger.post(
@@ -277,13 +281,17 @@ class AutoRefillFulfilment(CreditFollowsPayment):
             refill.next_attempt_at = now + BACK_OFF[refill.consecutive_failures - 1]
         refill.save()
         suspended = refill.suspended_at is not None
+        next_attempt_at = refill.next_attempt_at.isoformat() if refill.next_attempt_at else None
+        if transaction.can_be_confirmed(now) and not suspended:
+            settlement.ask_to_confirm(transaction, now, next_attempt_at=next_attempt_at)
+            return
         event = "auto_refill_suspended" if suspended else "auto_refill_failed"
         context: dict[str, object] = {"reason": transaction.failure_message, "path": "/billing/"}
         if not suspended:
             context |= {
                 "amount": format_usd(transaction.amount.amount),
                 "card": f"{transaction.card}" if transaction.card else "",
-                "next_attempt_at": refill.next_attempt_at and refill.next_attempt_at.isoformat(),
+                "next_attempt_at": next_attempt_at,
             }
         outbox.record_email(
             account=transaction.account,

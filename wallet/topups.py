@@ -132,6 +132,10 @@ class TopUpFulfilment(CreditFollowsPayment):
 
     announces_failure = False
 
+    def why_unwanted(self, *, transaction: Transaction, now: datetime) -> str:
+        """Credit is always wanted by who pays for it."""
+        return ""
+
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
         """Credit the wallet with what was bought, in USD without tax."""
         ledger.post(

@@ -19,6 +19,7 @@ from accounts.gateway.cards import (
 )
 from accounts.gateway.connection import GatewayRefused, GatewayUnavailable, client
 from accounts.gateway.payments import (
+    cancel_payment,
     charge_card,
     find_payment,
     open_checkout,
@@ -31,6 +32,7 @@ from accounts.gateway.webhooks import create_webhook_endpoint, verify_signature
 __all__ = [
     "GatewayRefused",
     "GatewayUnavailable",
+    "cancel_payment",
     "charge_card",
     "client",
     "create_customer",

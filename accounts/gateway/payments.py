@@ -7,7 +7,7 @@ import stripe
 from djmoney.money import Money
 
 from accounts.declines import explain_decline
-from accounts.gateway.connection import client, currency_of, translated
+from accounts.gateway.connection import GatewayRefused, client, currency_of, translated
 from accounts.money import to_minor_units
 from accounts.stripe_objects import (
     CheckoutSession,
@@ -26,8 +26,13 @@ def charge_card(
     description: str,
     metadata: Mapping[str, str],
     idempotency_key: str,
+    on_session: bool = False,
 ) -> Payment:
-    """Charge a saved card. Asked again under the same key, Stripe answers the same."""
+    """Charge a saved card. Asked again under the same key, Stripe answers the same.
+
+    With `on_session` the customer is there to answer their bank: then REQUIRES_ACTION may come
+    back, where a charge without them is DECLINED with `wants_confirmation`.
+    """
     return create_payment(
         {
             "amount": to_minor_units(amount),
@@ -36,12 +41,36 @@ def charge_card(
             "payment_method": payment_method_id,
             "payment_method_types": ["card"],
             "confirm": True,
-            "off_session": True,
+            "off_session": not on_session,
             "description": description,
             "metadata": dict(metadata),
         },
         idempotency_key=idempotency_key,
     )
+
+
+def cancel_payment(payment_intent_id: str) -> Payment:
+    """Make sure that nobody can pay a payment any more, and return how it ended.
+
+    SUCCEEDED when it was paid before it could be canceled. Asked again it answers the same, so it
+    needs no key of ours.
+    """
+    ended = (Outcome.CANCELED, Outcome.SUCCEEDED)
+    _, payment = retrieve_payment(payment_intent_id)
+    if payment.outcome in ended:
+        return payment
+    try:
+        with translated():
+            client().v1.payment_intents.cancel(
+                payment_intent_id, {"cancellation_reason": "abandoned"}
+            )
+    except GatewayRefused:
+        # Paid or canceled by somebody else between the two?
+        _, payment = retrieve_payment(payment_intent_id)
+        if payment.outcome not in ended:
+            raise
+        return payment
+    return Payment(Outcome.CANCELED, payment_intent_id)
 
 
 def open_checkout(

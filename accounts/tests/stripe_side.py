@@ -43,3 +43,13 @@ def decline_from_now_on(sandbox: "Sandbox", card: Any, code: str | None) -> None
     sandbox.control(
         f"payment_methods/{card.stripe_payment_method_id}/behaviour", {"decline_code": code}
     )
+
+
+def answer_the_bank(sandbox: "Sandbox", payment_intent_id: str, *, passed: bool = True) -> None:
+    """Confirm a payment with its saved card as the browser does, and answer the bank's question."""
+    intents = gateway.client().v1.payment_intents
+    intent = intents.retrieve(payment_intent_id).to_dict()
+    if intent["status"] != "requires_action":
+        method = intent["last_payment_error"]["payment_method"]["id"]
+        intents.confirm(payment_intent_id, {"payment_method": method, "use_stripe_sdk": True})
+    sandbox.control(f"payment_intents/{payment_intent_id}/authenticate", {"passed": passed})

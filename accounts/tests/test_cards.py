@@ -89,13 +89,12 @@ def test_a_card_that_asks_for_3d_secure_is_saved_once_the_challenge_is_passed(
     assert held_payments() == []
 
 
-def test_a_card_that_asks_every_time_is_rejected_in_words(
+def test_a_card_whose_bank_wants_each_payment_confirmed_is_saved(
     alice: Account, add_card: AddCard
 ) -> None:
     card = add_card(alice, "pm_card_authenticationRequired")
-    assert card.status == CardStatus.REJECTED
-    assert "confirm this payment" in card.rejection_message
-    assert not card.is_default
+    assert (card.status, card.is_default) == (CardStatus.VERIFIED, True)
+    assert [hold.status for hold in holds_of(card)] == ["canceled"]
 
 
 def test_a_declined_hold_rejects_the_card_and_takes_nothing(

@@ -54,6 +54,15 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "credit_returned": "$94.29",
         "path": "/admin/invoices/refund/12/change/",
     },
+    "confirmation_needed": {
+        "number": "T-2026-79",
+        "description": "Growth plan",
+        "amount": "$99.00",
+        "card": "Visa •••• 3184",
+        "next_attempt_at": "2026-11-24T21:05:00+00:00",
+        "pause_at": "2026-11-30T21:05:00+00:00",
+        "path": "/billing/history/T-2026-79/confirm/",
+    },
     "auto_refill_failed": {
         "amount": "$50.00",
         "card": "Visa •••• 0341",

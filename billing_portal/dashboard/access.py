@@ -2,20 +2,21 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.http import require_POST
 
 from accounts.models import Account, Membership, User
 from accounts.roles import may_act
+from invoices.models import Transaction
 
 #: Where the session remembers which account a member of several is looking at.
 SESSION_ACCOUNT = "account_id"
@@ -83,6 +84,29 @@ def choose_account(request: MemberRequest, *, account_id: str) -> Account | None
             request.session[SESSION_ACCOUNT] = str(wanted)
             return membership.account
     return None
+
+
+def enter_account(request: MemberRequest, account_id: uuid.UUID) -> None:
+    """Look at another account of this member for the rest of the request, and from now on.
+
+    A link in an e-mail and the way back from Stripe lead to a payment of one account, whichever
+    the member looks at by then. Raises Http404 when the user is not a member of it.
+    """
+    if choose_account(request, account_id=str(account_id)) is None:
+        raise Http404
+    membership = next(m for m in request.member.memberships if m.account_id == account_id)
+    request.member = replace(request.member, membership=membership)
+
+
+def own_transaction(request: MemberRequest, **reference: str) -> Transaction:
+    """Return the transaction of any account of this member, and enter that account. 404 if none."""
+    accounts = [membership.account_id for membership in request.member.memberships]
+    transaction = get_object_or_404(
+        Transaction.objects.select_related("account", "card"), account__in=accounts, **reference
+    )
+    if transaction.account_id != request.member.account.pk:
+        enter_account(request, transaction.account_id)
+    return transaction
 
 
 def member_page(view: MemberView) -> MemberView:

@@ -35,6 +35,7 @@ class Banner:
 def build_banners(state: OverviewState) -> tuple[Banner, ...]:
     """Say what needs doing; to those who may not do it, without the link."""
     found = [
+        *_to_confirm(state),
         *_paused(state),
         *_past_due(state),
         *_waiting_to_begin(state),
@@ -93,6 +94,21 @@ def _paused(state: OverviewState) -> list[Banner]:
             )
         )
     return banners
+
+
+def _to_confirm(state: OverviewState) -> list[Banner]:
+    transaction = state.to_confirm
+    if transaction is None:
+        return []
+    return [
+        Banner(
+            "warn",
+            f"A payment of {format_usd(transaction.amount.amount)} waits for your confirmation.",
+            "Your bank wants to know that it is you who pays. Nothing was charged so far.",
+            "Confirm payment",
+            reverse("payment-confirm", args=[transaction.number]),
+        )
+    ]
 
 
 def _unbroken(amount: Decimal) -> str:
@@ -197,7 +213,7 @@ def _card(state: OverviewState) -> list[Banner]:
 def _failed_payment(state: OverviewState) -> list[Banner]:
     """The newest payment failed, and no other banner says so."""
     newest = state.recent[0] if state.recent else None
-    if newest is None or newest.status != Status.FAILED:
+    if newest is None or newest.status != Status.FAILED or newest == state.to_confirm:
         return []
     if newest.failed_at and state.now - newest.failed_at > FAILURE_IS_NEWS:
         return []

@@ -159,6 +159,9 @@ def build_detail(
     facts.append(Fact("Opened", moment(transaction.created_at, zone).short))
     if transaction.paid_at:
         facts.append(Fact("Paid", moment(transaction.paid_at, zone).short))
+    elif transaction.can_be_confirmed(now) and transaction.confirmable_until:
+        until = moment(transaction.confirmable_until, zone).short
+        facts.append(Fact("Can be confirmed until", until))
     elif transaction.failed_at:
         facts.append(Fact("Failed", moment(transaction.failed_at, zone).short))
     elif transaction.expired_at:
@@ -189,6 +192,11 @@ def _is_still_unpaid(transaction: Transaction) -> bool:
 
 def explain(transaction: Transaction, *, now: datetime) -> str:
     """Say in a sentence where the payment stands and what comes next."""
+    if transaction.can_be_confirmed(now):
+        return (
+            f"{transaction.failure_message or 'Your bank wants you to confirm this payment.'} "
+            "Nothing was charged so far. Confirm it, and this same payment is completed."
+        )
     if transaction.status == Status.FAILED:
         reason = transaction.failure_message or "The payment was not completed."
         again = {

@@ -10,6 +10,7 @@ from django.db.models.functions import TruncDate
 
 from accounts.models import Account, Card, CardStatus
 from billing_portal.dashboard.charts import Spend
+from invoices import confirmations
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
 from plans import past_due, renewal_charges
@@ -48,6 +49,7 @@ class OverviewState:
     allowances: Mapping[int, Allowance]
     spends: tuple[Spend, ...]
     recent: tuple[Transaction, ...]
+    to_confirm: Transaction | None
     last_refill: Transaction | None
     last_renewal: Transaction | None
     unpaid: Renewal | None
@@ -98,6 +100,7 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         allowances=_allowances(renewal),
         spends=_spends(account, renewal),
         recent=tuple(account.transactions.prefetch_related("lines")[:ACTIVITY_ROWS]),
+        to_confirm=confirmations.waiting(account=account, now=now),
         last_refill=_last(account, Purpose.AUTO_REFILL),
         last_renewal=_last(account, Purpose.RENEWAL),
         unpaid=unpaid,

@@ -64,6 +64,7 @@ class TransactionRow:
     charged: str
     receipt_href: str
     continue_href: str
+    confirm_href: str
     retry_href: str
 
 
@@ -146,6 +147,11 @@ def transaction_row(
         charged=format_omr(transaction.charged_amount.amount),
         receipt_href=reverse("billing-history-receipt", args=[transaction.number]) if paid else "",
         continue_href=transaction.checkout_url if resumable else "",
+        confirm_href=(
+            reverse("payment-confirm", args=[transaction.number])
+            if may_act and transaction.can_be_confirmed(now)
+            else ""
+        ),
         retry_href=retry_href(transaction) if is_retryable else "",
     )
 
@@ -164,6 +170,8 @@ def note_of(transaction: Transaction, *, is_over: bool) -> str:
     """What is said beside the status: why it failed, that it expired, what was refunded."""
     if transaction.status == Status.FAILED:
         return transaction.failure_message or "The payment was not completed."
+    if transaction.confirmable_until is not None:
+        return "Your bank wants you to confirm this payment."
     if is_over:
         return "Expired, nothing was charged"
     refunded: Decimal = transaction.refunded_amount.amount

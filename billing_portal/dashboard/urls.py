@@ -4,6 +4,7 @@ from django.urls import path
 
 from billing_portal.dashboard.views import (
     cards,
+    confirm,
     history,
     overview,
     plan,
@@ -27,6 +28,8 @@ urlpatterns = [
     path("history/", history.history, name="billing-history"),
     path("history/export.csv", history.export, name="billing-history-export"),
     path("history/<slug:number>/", history.detail, name="billing-history-detail"),
+    path("history/<slug:number>/confirm/", confirm.confirm, name="payment-confirm"),
+    path("history/<slug:number>/confirm/decline/", confirm.decline, name="payment-confirm-decline"),
     path("history/<slug:number>/receipt.pdf", history.receipt, name="billing-history-receipt"),
     path("settings/", settings.settings, name="billing-settings"),
     path("settings/low-balance/", settings.save_low_balance, name="low-balance"),

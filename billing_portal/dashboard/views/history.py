@@ -2,16 +2,15 @@
 
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from billing_portal.dashboard.access import MemberRequest, member_page
+from billing_portal.dashboard.access import MemberRequest, member_page, own_transaction
 from billing_portal.dashboard.forms import HistoryFilterForm
 from billing_portal.dashboard.history import build_detail, build_history, filter_transactions
 from billing_portal.dashboard.shell import page
 from invoices import exports, receipts
-from invoices.models import Status, Transaction
+from invoices.models import Status
 
 NAV = "billing-history"
 
@@ -38,10 +37,12 @@ def history(request: MemberRequest) -> HttpResponse:
 @member_page
 def detail(request: MemberRequest, number: str) -> HttpResponse:
     """Show one transaction with its lines."""
-    account = request.member.account
-    transaction = _own_transaction(request, number)
+    transaction = own_transaction(request, number=number)
     composed = build_detail(
-        transaction, account=account, now=timezone.now(), may_act=request.member.may_act
+        transaction,
+        account=transaction.account,
+        now=timezone.now(),
+        may_act=request.member.may_act,
     )
     return page(request, "dashboard/transaction.html", composed, nav=NAV)
 
@@ -50,7 +51,7 @@ def detail(request: MemberRequest, number: str) -> HttpResponse:
 @member_page
 def receipt(request: MemberRequest, number: str) -> HttpResponse:
     """Download the PDF receipt; only a paid transaction has one."""
-    transaction = _own_transaction(request, number)
+    transaction = own_transaction(request, number=number)
     if transaction.status != Status.PAID:
         raise Http404
     response = HttpResponse(receipts.render(transaction), content_type="application/pdf")
@@ -70,7 +71,3 @@ def export(request: MemberRequest) -> HttpResponseBase:
     response = StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="billing-history.csv"'
     return response
-
-
-def _own_transaction(request: MemberRequest, number: str) -> Transaction:
-    return get_object_or_404(Transaction, account=request.member.account, number=number)

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import gateway
 from accounts.models import Card
 from accounts.money import format_omr, format_usd
-from billing_portal.dashboard.access import MemberRequest, acting_page, member_page
+from billing_portal.dashboard.access import MemberRequest, acting_page, member_page, own_transaction
 from billing_portal.dashboard.forms import TopUpForm
 from billing_portal.dashboard.overview_state import minimum_top_up_of
 from billing_portal.dashboard.presets import build_presets
@@ -111,18 +111,17 @@ def _pay(
 @member_page
 def top_up_return(request: MemberRequest) -> HttpResponse:
     """Show how a payment ended; asks Stripe, so that it does not wait for the webhook."""
-    account, now = request.member.account, timezone.now()
-    own = Transaction.objects.filter(account=account)
+    now = timezone.now()
     session_id, number = request.GET.get("session_id"), request.GET.get("number")
     reference = session_id or number or request.session.get(SESSION_PAGE) or ""
     if not _REFERENCE.fullmatch(reference):
         raise Http404
-    found = {"stripe_checkout_session_id" if session_id else "number": reference}
-    transaction = get_object_or_404(own, **found)
+    name = "stripe_checkout_session_id" if session_id else "number"
+    transaction = own_transaction(request, **{name: reference})
     transaction = checkout.refresh(transaction_id=transaction.pk, now=now)
     outcome = build_outcome(
         transaction,
-        balance=account.wallet.balance,
+        balance=transaction.account.wallet.balance,
         canceled="canceled" in request.GET,
         now=now,
     )

@@ -1,0 +1,63 @@
+"""Confirming a payment: what it is for, what it charges, and what there is to do."""
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from accounts.money import format_omr, format_usd
+from billing_portal.dashboard.rows import CardLabel, Fact, card_label, describe_lines
+from invoices.confirmations import Confirmation
+from invoices.models import Purpose
+
+#: Stripe.js says no more than this when the customer closed their bank's question.
+_NOT_CONFIRMED = "The payment was not confirmed. Nothing was charged; you can try again."
+
+
+@dataclass(frozen=True)
+class ConfirmPage:
+    """The whole page."""
+
+    number: str
+    amount: str
+    charged: str
+    facts: tuple[Fact, ...]
+    card: CardLabel | None
+    problem: str
+    notice: str
+    client_secret: str
+    payment_method_id: str
+    href: str
+    decline_href: str
+    detail_href: str
+
+
+def build_confirm_page(confirmation: Confirmation, *, was_tried: bool) -> ConfirmPage:
+    """Compose the page; `was_tried` says that the customer comes from their bank's question."""
+    transaction = confirmation.transaction
+    can_confirm = not confirmation.problem
+    lines = [line.description for line in transaction.lines.all()]
+    return ConfirmPage(
+        number=transaction.number,
+        amount=format_usd(transaction.amount.amount),
+        charged=format_omr(transaction.charged_amount.amount),
+        facts=(
+            Fact("For", describe_lines(lines) or Purpose(transaction.purpose).label),
+            Fact("Number", transaction.number),
+        ),
+        card=card_label(transaction.card_brand, transaction.card_last4),
+        problem=_problem(confirmation, was_tried=was_tried),
+        notice=_NOT_CONFIRMED if was_tried and can_confirm else "",
+        client_secret=confirmation.client_secret,
+        payment_method_id=confirmation.payment_method_id,
+        href=reverse("payment-confirm", args=[transaction.number]),
+        decline_href=reverse("payment-confirm-decline", args=[transaction.number]),
+        detail_href=reverse("billing-history-detail", args=[transaction.number]),
+    )
+
+
+def _problem(confirmation: Confirmation, *, was_tried: bool) -> str:
+    """Why there is nothing to confirm; right after trying, the bank's own answer comes first."""
+    answer = confirmation.transaction.failure_message
+    if confirmation.problem and was_tried and answer:
+        return f"{answer} Nothing was charged."
+    return confirmation.problem
