@@ -5,80 +5,25 @@ broker and talks to the sandbox Stripe. With DEBUG off it refuses to start on an
 fit for production (see checks.py and docs/deployment.md).
 """
 
-import json
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
-from pathlib import Path
-from typing import Any
+from decimal import Decimal
 
-import environ
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 from billing_portal import embedded_postgres
+from billing_portal.environment import (
+    BASE_DIR,
+    DATA_DIR,
+    DEBUG,
+    decimal,
+    env,
+    required,
+    running_demo,
+    tax_rates,
+)
 from billing_portal.logs import configure_logging
-
-BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
-
-# A machine on which none of these is set is a laptop, not a server.
-_server_variables = ("SECRET_KEY", "ALLOWED_HOSTS", "STRIPE_SECRET_KEY")
-DEBUG = env.bool("DEBUG", default=not any(env.str(name, "") for name in _server_variables))
-DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / ".data"))).resolve()
-
-
-def required(name: str, *, on_a_laptop: str) -> str:
-    """Return the variable, or its laptop value when DEBUG is on.
-
-    Raises ImproperlyConfigured, naming the variable, when it is missing in production.
-    """
-    value = env.str(name, "")
-    if value:
-        return value
-    if DEBUG:
-        return on_a_laptop
-    raise ImproperlyConfigured(
-        f"{name} is not set. With DEBUG off it is required; see docs/deployment.md. "
-        "On a laptop, set DEBUG=1."
-    )
-
-
-def decimal(name: str, default: str) -> Decimal:
-    """Return the variable as an exact number, or raise ImproperlyConfigured, naming it."""
-    value = env.str(name, default)
-    try:
-        return Decimal(value)
-    except InvalidOperation as error:
-        raise ImproperlyConfigured(
-            f"{name} is {value!r}. Set it to a number like {default}."
-        ) from error
-
-
-def tax_rates(name: str, default: str) -> dict[str, Decimal]:
-    """Return percent by country from `OM=5,AE=5`, or raise ImproperlyConfigured, naming it."""
-    rates: dict[str, Decimal] = {}
-    for part in filter(None, env.str(name, default).replace(" ", "").split(",")):
-        country, _, percent = part.partition("=")
-        try:
-            rates[country] = Decimal(percent)
-        except InvalidOperation as error:
-            raise ImproperlyConfigured(
-                f"{name} has {part!r}. Write percent by country code, like {default},AE=5."
-            ) from error
-    return rates
-
-
-def running_demo() -> dict[str, Any]:
-    """Return where the demo listens that runs on this data, for what is started beside it."""
-    if not DEBUG:
-        return {}
-    try:
-        found: dict[str, Any] = json.loads((DATA_DIR / "demo.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return found
-
 
 SECRET_KEY = required("SECRET_KEY", on_a_laptop="a-laptop-has-nothing-to-hide-" + "0" * 32)
 ALLOWED_HOSTS = [

@@ -125,10 +125,18 @@ def test_a_laptop_needs_nothing_but_a_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "postgres" / "postmaster.pid").exists()
 
 
-def test_a_number_that_is_none_is_named() -> None:
-    done = start("import billing_portal.settings", {**PRODUCTION, "USD_TO_OMR": "0,385"})
+@pytest.mark.parametrize("value", ["0,385", "NaN", "Infinity", ""])
+def test_a_number_that_is_none_is_named(value: str) -> None:
+    done = start("import billing_portal.settings", {**PRODUCTION, "USD_TO_OMR": value})
 
-    assert "ImproperlyConfigured: USD_TO_OMR is '0,385'" in done.stderr
+    assert f"ImproperlyConfigured: USD_TO_OMR is '{value}'" in done.stderr
+
+
+@pytest.mark.parametrize("rates", ["OM", "OM=five", "OM=-5", "OM=105", "OM=NaN", "OM=5.125"])
+def test_a_tax_rate_that_is_none_is_named(rates: str) -> None:
+    done = start("import billing_portal.settings", {**PRODUCTION, "TAX_RATES": rates})
+
+    assert f"ImproperlyConfigured: TAX_RATES has '{rates}'" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -151,11 +159,12 @@ def test_no_process_starts_on_wrong_values(entry: str) -> None:
 
 
 def test_every_variable_is_in_the_deployment_guide() -> None:
-    settings = (ROOT / "billing_portal" / "settings.py").read_text()
+    folder = ROOT / "billing_portal"
+    settings = "".join((folder / name).read_text() for name in ("environment.py", "settings.py"))
     guide = (ROOT / "docs" / "deployment.md").read_text()
     table = guide.partition("## Environment variables")[2].partition("\n## ")[0]
 
-    read = set(re.findall(r'(?:env\.\w+|required|decimal)\(\s*"([A-Z_]+)"', settings))
+    read = set(re.findall(r'(?:env\.\w+|required|decimal|tax_rates)\(\s*"([A-Z_]+)"', settings))
     told = set(
         re.findall(
             r"`([A-Z_]+)`",
