@@ -23,7 +23,10 @@ class TransactionPaid(TypedDict):
     number: str
     receipt_number: str
     description: str  # "Top-up", "Growth plan, renewal"
-    amount: str
+    amount: str  # with tax
+    net: NotRequired[str]  # these three only where a tax is paid
+    tax_label: NotRequired[str]  # "VAT 5 %"
+    tax: NotRequired[str]
     charged: str  # "OMR 38.120"
     rate: str  # "0.385"
     card: str  # "Visa •••• 4242", or empty when not known

@@ -7,9 +7,10 @@ from accounts import api_schema  # noqa: F401  (registers how keys appear in the
 from accounts.api_views import NotFoundView
 from invoices.api import TransactionsView
 from plans.api_accounts import AccountsView, AccountView
-from plans.api_allowances import AllowancesView, RentalView
+from plans.api_allowances import AllowancesView
 from plans.api_authorization import AuthorizationView
 from plans.api_catalogue import FeaturesView, PlansView
+from plans.api_rentals import RentalsView, RentalView
 from plans.api_usage import ReportUsageView, UsageView
 from wallet.api import EntriesView
 
@@ -22,6 +23,7 @@ calls = [
     path("accounts/<str:id>/transactions/", TransactionsView.as_view(), name="transactions"),
     path("accounts/<str:id>/usage/", UsageView.as_view(), name="usage"),
     path("accounts/<str:id>/allowances/", AllowancesView.as_view(), name="allowances"),
+    path("accounts/<str:id>/rentals/", RentalsView.as_view(), name="rentals"),
     path("accounts/<str:id>/rentals/<str:feature>/", RentalView.as_view(), name="rental"),
     path("plans/", PlansView.as_view(), name="plans"),
     path("features/", FeaturesView.as_view(), name="features"),

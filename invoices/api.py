@@ -27,7 +27,17 @@ class TransactionSerializer(serializers.Serializer[Transaction]):
     purpose = serializers.ChoiceField(choices=Purpose.choices)
     status = serializers.ChoiceField(choices=Status.choices)
     amount = serializers.DecimalField(
-        source="amount.amount", max_digits=12, decimal_places=2, help_text="USD."
+        source="amount.amount", max_digits=12, decimal_places=2, help_text="USD, with tax."
+    )
+    net_amount = serializers.DecimalField(
+        source="net_amount.amount",
+        max_digits=12,
+        decimal_places=2,
+        help_text="USD, without tax: what a top-up credits.",
+    )
+    tax_rate = serializers.DecimalField(max_digits=5, decimal_places=2, help_text="Percent.")
+    tax_amount = serializers.DecimalField(
+        source="tax_amount.amount", max_digits=12, decimal_places=2, help_text="USD."
     )
     charged_amount = serializers.DecimalField(
         source="charged_amount.amount",

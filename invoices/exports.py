@@ -17,6 +17,9 @@ HEADER = (
     "Purpose",
     "Description",
     "Status",
+    "Net USD",
+    "Tax %",
+    "Tax USD",
     "Amount USD",
     "Charged OMR",
     "Rate",
@@ -37,7 +40,7 @@ def transactions_csv(queryset: QuerySet[Transaction], *, timezone: tzinfo) -> It
     Dates are in `timezone` with their offset, amounts plain decimals. One query, whatever the
     number of rows.
     """
-    lines = Line.objects.filter(transaction=OuterRef("pk")).order_by("position")
+    lines = Line.objects.filter(transaction=OuterRef("pk"), is_tax=False).order_by("position")
     described = queryset.annotate(descriptions=ArraySubquery(lines.values("description")))
     writer = csv.writer(_Echo())
     yield writer.writerow(HEADER)
@@ -55,6 +58,9 @@ def _row(transaction: Transaction, description: str, *, timezone: tzinfo) -> tup
         transaction.get_purpose_display(),
         description,
         transaction.get_status_display(),
+        f"{transaction.net_amount.amount:f}",
+        f"{transaction.tax_rate.normalize():f}",
+        f"{transaction.tax_amount.amount:f}",
         f"{transaction.amount.amount:f}",
         f"{transaction.charged_amount.amount:f}",
         f"{transaction.exchange_rate.normalize():f}",

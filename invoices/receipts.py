@@ -26,7 +26,8 @@ from xhtml2pdf import pisa
 from xhtml2pdf.config.resources import ResourceAccessPolicy
 
 from accounts.models import CARD_BRANDS
-from accounts.money import format_omr, format_quantity, format_unit_price, format_usd
+from accounts.money import format_omr, format_unit_price, format_usd, round_half_up
+from accounts.quantities import write_quantity
 from invoices.models import Line, Status, Transaction
 
 FONT_DIR = Path(__file__).resolve().parent / "fonts"
@@ -122,11 +123,27 @@ def _context(transaction: Transaction) -> dict[str, Any]:
         f"{transaction.card_last4}"
         if transaction.card_last4
         else "",
-        "lines": [_row(line, timezone=timezone) for line in transaction.lines.all()],
+        "title": "Tax invoice" if transaction.tax_rate else "Receipt",
+        "lines": [_row(line, timezone=timezone) for line in transaction.lines.filter(is_tax=False)],
+        "tax": _tax(transaction),
         "total": format_usd(transaction.amount.amount),
         "charged": format_omr(transaction.charged_amount.amount),
         "rate": _plain(transaction.exchange_rate),
         "logo": _logo(),
+    }
+
+
+def _tax(transaction: Transaction) -> dict[str, str] | None:
+    """Return what leads from the net amount to the total, or None without a tax."""
+    line = transaction.lines.filter(is_tax=True).first()
+    if line is None:
+        return None
+    rials = round_half_up(line.amount.amount * transaction.exchange_rate, Decimal("0.001"))
+    return {
+        "net": format_usd(transaction.net_amount.amount),
+        "label": line.description,
+        "amount": format_usd(line.amount.amount),
+        "rials": format_omr(rials),
     }
 
 
@@ -158,7 +175,7 @@ def _row(line: Line, *, timezone: tzinfo) -> dict[str, str]:
         "description": line.description,
         "direction": _direction(line.description),
         "period": period(line.period_start, line.period_end, timezone=timezone),
-        "quantity": format_quantity(line.quantity),
+        "quantity": write_quantity(line.quantity, line.unit).strip(),
         "unit_price": format_unit_price(line.unit_price.amount),
         "amount": format_usd(line.amount.amount),
     }

@@ -16,7 +16,7 @@ from accounts import outbox
 from accounts.models import CARD_BRANDS, Account, AuditEvent
 from accounts.money import format_omr, format_usd, to_minor_units
 from accounts.stripe_objects import Outcome, Payment
-from invoices import refund_settlement
+from invoices import refund_settlement, tax
 from invoices.models import Status, Transaction
 from invoices.numbers import next_in_sequence
 from invoices.purposes import fulfilment_of
@@ -96,6 +96,7 @@ def _settle_paid(transaction: Transaction, payment: Payment, now: datetime) -> T
         key=f"transaction_paid:{transaction.number}",
         context={
             **_notice(transaction),
+            **_tax(transaction),
             "receipt_number": transaction.receipt_number,
             "charged": format_omr(transaction.charged_amount.amount),
             "rate": f"{transaction.exchange_rate.normalize():f}",
@@ -221,6 +222,17 @@ def _notice(transaction: Transaction) -> dict[str, str]:
     }
 
 
+def _tax(transaction: Transaction) -> dict[str, str]:
+    """What a notice says of the tax in the amount: nothing where none is paid."""
+    if not transaction.tax_rate:
+        return {}
+    return {
+        "net": format_usd(transaction.net_amount.amount),
+        "tax_label": tax.label(transaction.tax_rate),
+        "tax": format_usd(transaction.tax_amount.amount),
+    }
+
+
 def _tell_platform(transaction: Transaction, event: str, now: datetime) -> None:
     outbox.record_platform_event(
         account=transaction.account,
@@ -230,6 +242,8 @@ def _tell_platform(transaction: Transaction, event: str, now: datetime) -> None:
             "number": transaction.number,
             "purpose": transaction.purpose,
             "amount": str(transaction.amount.amount),
+            "net_amount": str(transaction.net_amount.amount),
+            "tax_amount": str(transaction.tax_amount.amount),
         },
         now=now,
     )

@@ -8,7 +8,7 @@ from django.db import transaction as database
 from accounts import outbox, service_state
 from accounts.models import Account, PauseReason
 from accounts.money import format_usd
-from invoices import settlement
+from invoices import charging, settlement
 from invoices.models import Transaction
 from plans import subscriptions
 from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatus
@@ -112,6 +112,7 @@ def missed(
     renewal.next_attempt_at = next((moment for moment in retries if moment > now), None)
     renewal.save()
     plan = renewal.plan_version.plan
+    price = charging.quote(renewal.amount.amount, account=renewal.account)
     pause_at = (since + GRACE).isoformat()
     if attempt is not None and attempt.can_be_confirmed(now):
         settlement.ask_to_confirm(attempt, now, pause_at=pause_at)
@@ -122,7 +123,7 @@ def missed(
             key=f"subscription_past_due:{key}",
             context={
                 "plan": plan.name,
-                "amount": format_usd(renewal.amount.amount),
+                "amount": format_usd(price.amount),
                 "reason": reason,
                 "next_attempt_at": renewal.next_attempt_at and renewal.next_attempt_at.isoformat(),
                 "pause_at": pause_at,

@@ -115,6 +115,7 @@ class TransactionAdmin(RefundActionMixin, ReadOnlyAdmin):
                     ("number", "state", "receipt_number"),
                     ("account_link", "purpose"),
                     ("amount", "refunded_amount"),
+                    ("tax_rate", "tax_amount"),
                     ("in_omr", "exchange_rate"),
                     "obligation",
                 )

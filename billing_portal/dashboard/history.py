@@ -12,7 +12,8 @@ from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from accounts.models import Account
-from accounts.money import format_quantity, format_unit_price, format_usd
+from accounts.money import format_unit_price, format_usd
+from accounts.quantities import write_quantity
 from billing_portal.dashboard.forms import HistoryFilterForm
 from billing_portal.dashboard.rows import (
     Fact,
@@ -138,8 +139,9 @@ def line_rows(account: Account, lines: list[Line]) -> tuple[LineRow, ...]:
                 else ""
             ),
             arithmetic=(
-                f"{format_quantity(line.quantity)} at {format_unit_price(line.unit_price.amount)}"
-                if line.quantity != 1
+                f"{write_quantity(line.quantity, line.unit).strip()} at "
+                f"{format_unit_price(line.unit_price.amount)}"
+                if line.quantity != 1 or line.unit
                 else ""
             ),
             amount=format_usd(line.amount.amount),
@@ -153,6 +155,8 @@ def build_detail(
 ) -> dict[str, Any]:
     """Compose the page of one transaction."""
     zone = account.timezone
+    lines = list(transaction.lines.all())
+    taxes = [line for line in lines if line.is_tax]
     facts = [Fact("Number", transaction.number)]
     if transaction.receipt_number:
         facts.append(Fact("Receipt", transaction.receipt_number))
@@ -172,7 +176,13 @@ def build_detail(
         facts.append(Fact("Refunded", format_usd(transaction.refunded_amount.amount)))
     return {
         "row": transaction_row(transaction, zone=zone, now=now, may_act=may_act),
-        "lines": line_rows(account, list(transaction.lines.all())),
+        "lines": line_rows(account, [line for line in lines if not line.is_tax]),
+        "tax": [
+            Fact("Net", format_usd(transaction.net_amount.amount)),
+            *(Fact(line.description, format_usd(line.amount.amount)) for line in taxes),
+        ]
+        if taxes
+        else [],
         "facts": facts,
         "rate": f"{transaction.exchange_rate.normalize():f}",
         "explanation": explain(transaction, now=now),

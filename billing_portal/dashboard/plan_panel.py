@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from accounts.money import format_omr, format_quantity, format_unit_price, format_usd
+from accounts.money import format_omr, format_unit_price, format_usd
+from accounts.quantities import write_quantity
 from billing_portal.dashboard.overview_state import OverviewState
 from billing_portal.dashboard.rows import Fact, label_of, price_facts
 from billing_portal.dashboard.times import write_day, write_period
@@ -87,7 +88,8 @@ def line_fact(line: NewLine) -> Fact:
     """Write a line, with its arithmetic when it has some."""
     note = ""
     if line.unit_price is not None:
-        note = f"{format_quantity(line.quantity)} at {format_unit_price(line.unit_price)}"
+        quantity = write_quantity(line.quantity, line.unit).strip()
+        note = f"{quantity} at {format_unit_price(line.unit_price)}"
     return Fact(label=line.description, value=format_usd(line.amount), note=note)
 
 

@@ -5,6 +5,7 @@ import logging
 import urllib.error
 import urllib.request
 from datetime import timedelta
+from decimal import Decimal
 from io import StringIO
 from typing import Any
 
@@ -18,7 +19,10 @@ from pytest_django.live_server_helper import LiveServer
 
 from accounts import api_keys
 from accounts.models import Account, AuditEvent, User
-from accounts.tests.factories import make_account
+from accounts.tests.factories import NOW, make_account
+from invoices import charging
+from invoices.charging import NewLine
+from invoices.models import Purpose, Status
 from plans.tests.api_client import Platform
 from plans.tests.factories import make_subscription, make_version, make_wallet
 from wallet.models import Wallet
@@ -264,6 +268,25 @@ def test_the_ledger_is_read_newest_first(platform: Platform) -> None:
     assert_error(response, 400, "invalid_request")
 
 
+def test_a_payment_is_told_net_with_its_tax(platform: Platform, settings: LazySettings) -> None:
+    settings.CHARGE_TAX = True
+    account = make_account(country="OM")
+    charging.open_transaction(
+        account=account,
+        purpose=Purpose.TOP_UP,
+        lines=[NewLine("Credit top-up", Decimal(25))],
+        status=Status.CHECKOUT,
+        now=NOW,
+    )
+    [payment] = platform.get(f"accounts/{account.pk}/transactions/")["results"]
+    assert (payment["net_amount"], payment["tax_rate"], payment["tax_amount"]) == (
+        "25.00",
+        "5.00",
+        "1.25",
+    )
+    assert (payment["amount"], payment["charged_amount"]) == ("26.25", "10.110")
+
+
 def test_the_catalogue_is_as_the_design_says(platform: Platform) -> None:
     provision(platform)
     plans = {plan["slug"]: plan for plan in platform.get("plans/")["results"]}
@@ -306,7 +329,8 @@ def test_the_schema_has_every_call_and_no_warning(client: Client) -> None:
         for path in [
             "usage/", "accounts/", "accounts/{id}/", "accounts/{id}/authorization/",
             "accounts/{id}/entries/", "accounts/{id}/transactions/", "accounts/{id}/usage/",
-            "accounts/{id}/allowances/", "accounts/{id}/rentals/{feature}/", "plans/", "features/",
+            "accounts/{id}/allowances/", "accounts/{id}/rentals/",
+            "accounts/{id}/rentals/{feature}/", "plans/", "features/",
         ]
     }  # fmt: skip
 

@@ -6,10 +6,12 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts.models import Account
-from accounts.tests.factories import make_account
+from accounts.tests.factories import NOW, make_account
+from invoices import charging
+from invoices.charging import NewLine
 from invoices.exports import HEADER, transactions_csv
 from invoices.models import Purpose, Status, Transaction
 from invoices.tests.factories import LineSpec, make_transaction
@@ -51,6 +53,9 @@ def test_each_transaction_is_one_row_of_plain_values(account: Account) -> None:
             "Purpose": "Renewal",
             "Description": 'Growth plan; Numbers, "toll-free"',
             "Status": "Paid",
+            "Net USD": "1099.00",
+            "Tax %": "0",
+            "Tax USD": "0.00",
             "Amount USD": "1099.00",
             "Charged OMR": "423.120",
             "Rate": "0.385",
@@ -58,6 +63,24 @@ def test_each_transaction_is_one_row_of_plain_values(account: Account) -> None:
             "Failure": "",
         }
     ]
+
+
+def test_tax_has_columns_of_its_own(account: Account, settings: Settings) -> None:
+    settings.CHARGE_TAX = True
+    account.country = "OM"
+    charging.open_transaction(
+        account=account,
+        purpose=Purpose.TOP_UP,
+        lines=[NewLine("Credit top-up", Decimal(25))],
+        status=Status.CHECKOUT,
+        now=NOW,
+    )
+
+    (row,) = rows_of(account)
+
+    assert (row["Net USD"], row["Tax %"], row["Tax USD"]) == ("25.00", "5", "1.25")
+    assert (row["Amount USD"], row["Charged OMR"]) == ("26.25", "10.110")
+    assert row["Description"] == "Credit top-up"
 
 
 def test_a_failed_one_says_why_and_an_unfinished_one_has_no_card(account: Account) -> None:

@@ -12,13 +12,15 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.conf import LazySettings
+from django.conf import LazySettings, settings
 from pypdf import PdfReader
 
 from accounts.models import Account
-from accounts.tests.factories import make_account
-from invoices import receipts
-from invoices.models import Status, Transaction
+from accounts.tests.factories import NOW, make_account
+from invoices import charging, receipts
+from invoices.charging import NewLine
+from invoices.models import Purpose, Status, Transaction
+from invoices.settlement import billing_details
 from invoices.tests.factories import LineSpec, make_transaction
 
 pytestmark = pytest.mark.django_db
@@ -93,6 +95,55 @@ def test_a_receipt_says_who_sold_what_to_whom_and_how_it_was_paid(account: Accou
         "Page 1 of 1",
     ):
         assert part in text
+
+
+def test_what_is_sold_with_tax_is_a_tax_invoice(account: Account, settings: LazySettings) -> None:
+    """$106.50 net and 5 % of it: $5.33 (5.325), OMR 2.052 (2.05205) of tax."""
+    settings.CHARGE_TAX = True
+    settings.SELLER = {**settings.SELLER, "tax_number": "OM1100000001"}
+    lines = [
+        NewLine("Growth plan", Decimal("99.00")),
+        NewLine(
+            "Phone number (5 held, 2 included)",
+            Decimal("7.50"),
+            quantity=Decimal(3),
+            unit="number",
+            unit_price=Decimal("2.50"),
+            period_start=datetime(2026, 12, 12, tzinfo=UTC),
+            period_end=datetime(2027, 1, 12, tzinfo=UTC),
+        ),
+    ]
+    opened = charging.open_transaction(
+        account=account, purpose=Purpose.TOP_UP, lines=lines, status=Status.CHECKOUT, now=NOW
+    )
+
+    text = text_of(pay(opened))
+
+    for part in (
+        "Tax invoice",
+        "Tax number OM1100000001",
+        "Tax number OM1100012345",
+        "Growth plan 1 $99.00 $99.00",
+        "Phone number (5 held, 2 included) 12 Dec 2026 – 12 Jan 2027 3 numbers $2.50 $7.50",
+        "Net $106.50 VAT 5 % (OMR 2.052) $5.33 Total USD $111.83",
+        "Charged OMR 43.050 at 1 USD = 0.385 OMR",
+    ):
+        assert part in text
+    assert text.count("VAT") == 1
+
+
+def pay(transaction: Transaction) -> Transaction:
+    """Bring an open transaction to paid, as settling does."""
+    Transaction.objects.filter(pk=transaction.pk).update(
+        status=Status.PAID,
+        paid_at=NOW,
+        stripe_payment_intent_id="pi_tax",
+        receipt_number="BT-000042",
+        seller=settings.SELLER,
+        billed_to=billing_details(transaction.account),
+    )
+    transaction.refresh_from_db()
+    return transaction
 
 
 def test_a_credited_line_is_shown_with_a_minus(account: Account) -> None:

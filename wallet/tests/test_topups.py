@@ -74,6 +74,13 @@ def test_tax_is_charged_on_top_and_not_credited(
     assert quote.balance_after == balance_of(salim) == 25
     [payment] = payments(transaction=bought.number)
     assert payment.amount_received == 10110
+    notice = Message.objects.get(account=salim, event="transaction_paid").payload
+    assert [notice[key] for key in ("net", "tax_label", "tax", "amount")] == [
+        "$25.00",
+        "VAT 5 %",
+        "$1.25",
+        "$26.25",
+    ]
 
 
 def test_the_quote_is_what_is_charged(alice: Account) -> None:
