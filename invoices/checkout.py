@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import transaction as database
-from django.db.models import F
+from django.db.models import Q
 
 from accounts import cards, gateway
 from accounts.models import Account, User
@@ -17,10 +17,8 @@ from invoices.models import OPEN_STATUSES, Purpose, Status, Transaction
 
 log = structlog.get_logger(__name__)
 
-#: How long a transaction may stay open before the sweeper asks about it, and how often it asks.
-SWEEP_AFTER = timedelta(minutes=1)
-#: Stripe closes a payment page after a day; until then the customer may still pay.
-SWEEP_CHECKOUT_EVERY = timedelta(minutes=15)
+#: A customer who wants to know has Stripe asked no more often than this.
+CHECK_AGAIN_EVERY = timedelta(seconds=10)
 
 
 def open_page(
@@ -72,15 +70,16 @@ def _open_session(transaction: Transaction, *, return_url: str, cancel_url: str)
 def refresh(*, transaction_id: int, now: datetime) -> Transaction:
     """Ask Stripe how a transaction stands that is open or can be confirmed, and settle its answer.
 
-    Called when the customer returns, when a webhook says that something happened, and by the
-    sweeper. When Stripe gives no answer nothing changes.
+    Called when the customer returns or wants to know, when a webhook says that something happened,
+    and by the sweeper. When Stripe gives no answer nothing changes. Also about a page marked
+    expired: the bank may have taken the money in its last second.
     """
     transaction = Transaction.objects.get(pk=transaction_id)
     if transaction.status == Status.PROCESSING:
         return charging.execute(transaction_id=transaction_id, now=now)
     if transaction.status == Status.FAILED:
         return confirmations.refresh(transaction=transaction, now=now)
-    if transaction.status != Status.CHECKOUT or transaction.is_expired:
+    if transaction.status != Status.CHECKOUT:
         return transaction
     if not transaction.stripe_checkout_session_id:
         return _expire(transaction, now)
@@ -114,25 +113,18 @@ def _expire(transaction: Transaction, now: datetime) -> Transaction:
     return transaction
 
 
-def sweep(*, now: datetime, limit: int = 200) -> int:
-    """Ask about every transaction that has been open for too long; return how many were settled."""
-    open_ones = Transaction.objects.filter(
-        status__in=OPEN_STATUSES, expired_at__isnull=True, created_at__lt=now - SWEEP_AFTER
-    )
-    due = open_ones.filter(status=Status.PROCESSING) | open_ones.filter(
-        status=Status.CHECKOUT
-    ).exclude(asked_at__gt=now - SWEEP_CHECKOUT_EVERY)
-    longest_unasked = (F("asked_at").asc(nulls_first=True), "created_at")
-    settled = 0
-    for transaction_id in due.order_by(*longest_unasked).values_list("pk", flat=True)[:limit]:
-        try:
-            transaction = refresh(transaction_id=transaction_id, now=now)
-        except Exception:
-            # Whatever is wrong with one transaction must not hold back the others.
-            log.exception("sweep_broke", transaction=transaction_id)
-            continue
-        settled += not transaction.is_open or transaction.is_expired
-    return settled
+def check_again(*, transaction_id: int, now: datetime) -> Transaction:
+    """Ask Stripe at once because the customer wants to know, also about a page marked expired.
+
+    At most once in CHECK_AGAIN_EVERY for a transaction, however often it is wanted.
+    """
+    asked_long_ago = Q(asked_at__isnull=True) | Q(asked_at__lte=now - CHECK_AGAIN_EVERY)
+    claimed = Transaction.objects.filter(
+        asked_long_ago, pk=transaction_id, status__in=OPEN_STATUSES
+    ).update(asked_at=now)
+    if not claimed:
+        return Transaction.objects.get(pk=transaction_id)
+    return refresh(transaction_id=transaction_id, now=now)
 
 
 def absolute(path: str) -> str:

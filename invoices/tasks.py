@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from invoices import checkout, confirmations, reversals
+from invoices import checkout, confirmations, reversals, sweeper
 
 
 @shared_task(name="invoices.refresh_transaction")
@@ -15,7 +15,7 @@ def refresh_transaction(transaction_id: int) -> None:
 @shared_task(name="invoices.sweep")
 def sweep() -> int:
     """Ask about every transaction that has been open, or waits for confirmation, for too long."""
-    return checkout.sweep(now=timezone.now()) + confirmations.sweep(now=timezone.now())
+    return sweeper.sweep(now=timezone.now()) + confirmations.sweep(now=timezone.now())
 
 
 @shared_task(name="invoices.ask_about_payment")

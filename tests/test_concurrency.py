@@ -21,7 +21,7 @@ from accounts.tests.stripe_side import (
     lose_answers,
     payments,
 )
-from invoices import checkout
+from invoices import checkout, sweeper
 from invoices.models import Purpose, Status, Transaction
 from invoices.tests.stripe_events import events, listen, post
 from invoices.tests.test_checkout import open_page, pay
@@ -114,7 +114,7 @@ def test_browser_webhooks_and_sweeper_at_once_are_one_credit(sandbox: "Sandbox")
         *[lambda: checkout.refresh(transaction_id=page.pk, now=NOW)] * 4,
         *[lambda: post(endpoint, capture)] * 4,
         *[lambda: post(endpoint, completed)] * 4,
-        *[lambda: checkout.sweep(now=NOW + 20 * MINUTE)] * 4,
+        *[lambda: sweeper.sweep(now=NOW + 20 * MINUTE)] * 4,
     )
     assert [result for result in results if isinstance(result, Exception)] == []
     page.refresh_from_db()
@@ -356,7 +356,7 @@ def test_a_sweep_and_a_webhook_at_once_settle_a_lost_charge_once(
     )
     capture = events("charge.succeeded")[0]
     results = at_once(
-        *[lambda: checkout.sweep(now=NOW + 2 * MINUTE)] * 4, *[lambda: post(endpoint, capture)] * 4
+        *[lambda: sweeper.sweep(now=NOW + 2 * MINUTE)] * 4, *[lambda: post(endpoint, capture)] * 4
     )
     assert [result for result in results if isinstance(result, Exception)] == []
     assert balance_of(alice) == 25

@@ -186,6 +186,12 @@ def build_detail(
         "facts": facts,
         "rate": f"{transaction.exchange_rate.normalize():f}",
         "explanation": explain(transaction, now=now),
+        # Also of an expired page: the bank may have taken the money in its last second.
+        "check_href": (
+            reverse("billing-history-check", args=[transaction.number])
+            if transaction.is_open
+            else ""
+        ),
         "pay_now_href": (
             reverse("renewal-pay-now") if may_act and _is_still_unpaid(transaction) else ""
         ),

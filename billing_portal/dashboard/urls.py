@@ -30,6 +30,7 @@ urlpatterns = [
     path("history/<slug:number>/", history.detail, name="billing-history-detail"),
     path("history/<slug:number>/confirm/", confirm.confirm, name="payment-confirm"),
     path("history/<slug:number>/confirm/decline/", confirm.decline, name="payment-confirm-decline"),
+    path("history/<slug:number>/check/", history.check_again, name="billing-history-check"),
     path("history/<slug:number>/receipt.pdf", history.receipt, name="billing-history-receipt"),
     path("settings/", settings.settings, name="billing-settings"),
     path("settings/low-balance/", settings.save_low_balance, name="low-balance"),

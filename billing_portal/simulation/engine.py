@@ -12,7 +12,7 @@ from accounts import cards, outbox
 from billing_portal.simulation.bank import Bank
 from billing_portal.simulation.company import Company, Diary
 from billing_portal.simulation.scenario import demo_companies
-from invoices import checkout
+from invoices import sweeper
 from plans import authorization, renewals, usage
 from plans.usage import ResultStatus
 from wallet import refills
@@ -106,7 +106,7 @@ def _report_usage(
 
 def _run_jobs(now: datetime, report: Report) -> None:
     """What beat does every minute."""
-    checkout.sweep(now=now + timedelta(minutes=2))
+    sweeper.sweep(now=now + timedelta(minutes=2))
     cards.finish_verifications(now=now)
     report.refills += refills.refill_due(now=now)
     report.renewals += renewals.renew_due(now=now).paid

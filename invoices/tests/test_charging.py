@@ -20,7 +20,7 @@ from accounts.tests.stripe_side import (
     payments,
     refuse_service,
 )
-from invoices import charging, checkout, settlement
+from invoices import charging, settlement, sweeper
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
 from invoices.numbers import new_number
@@ -145,8 +145,8 @@ def test_a_charge_whose_answer_is_lost_is_processing_then_paid_once(
     assert lost.status == Status.PROCESSING
     assert [payment.status for payment in payments(transaction=lost.number)] == ["succeeded"]
 
-    assert checkout.sweep(now=NOW + timedelta(seconds=30)) == 0, "a minute has not passed yet"
-    assert checkout.sweep(now=LATER) == 1
+    assert sweeper.sweep(now=NOW + timedelta(seconds=30)) == 0, "a minute has not passed yet"
+    assert sweeper.sweep(now=LATER) == 1
     lost.refresh_from_db()
     assert (lost.status, lost.paid_at) == (Status.PAID, LATER)
     assert balance_of(alice) == 25
@@ -160,7 +160,7 @@ def test_a_decline_whose_answer_is_lost_is_processing_then_failed(
     lose_answers(sandbox)
     lost = charge(alice)
     assert lost.status == Status.PROCESSING
-    checkout.sweep(now=LATER)
+    sweeper.sweep(now=LATER)
     lost.refresh_from_db()
     assert (lost.status, lost.failure_code) == (Status.FAILED, "insufficient_funds")
 
@@ -173,7 +173,7 @@ def test_a_stripe_that_is_down_or_busy_has_decided_nothing(
     waiting = charge(alice)
     assert (waiting.status, waiting.failure_code) == (Status.PROCESSING, "")
     assert payments(transaction=waiting.number) == []
-    checkout.sweep(now=LATER)
+    sweeper.sweep(now=LATER)
     waiting.refresh_from_db()
     assert waiting.status == Status.PAID
     assert balance_of(alice) == 25
@@ -202,7 +202,7 @@ def test_when_stripe_may_have_forgotten_the_key_the_payment_is_looked_up(
 ) -> None:
     lose_answers(sandbox)
     lost = charge(alice)
-    checkout.sweep(now=NEXT_DAY)
+    sweeper.sweep(now=NEXT_DAY)
     lost.refresh_from_db()
     assert lost.status == Status.PAID
     assert balance_of(alice) == 25
@@ -214,7 +214,7 @@ def test_a_charge_that_never_reached_stripe_is_not_made_a_day_later(
 ) -> None:
     refuse_service(sandbox, 500)
     never = charge(alice)
-    checkout.sweep(now=NEXT_DAY)
+    sweeper.sweep(now=NEXT_DAY)
     never.refresh_from_db()
     assert (never.status, never.failure_code) == (Status.FAILED, "not_charged")
     assert payments(transaction=never.number) == []
@@ -243,7 +243,7 @@ def test_one_transaction_in_trouble_does_not_hold_back_the_next(
         return settle(transaction_id=transaction_id, **rest)
 
     monkeypatch.setattr(settlement, "settle", breaks_for_one)
-    checkout.sweep(now=LATER)
+    sweeper.sweep(now=LATER)
     for each in (broken, page, fine):
         each.refresh_from_db()
     assert broken.status == Status.PROCESSING

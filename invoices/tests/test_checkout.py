@@ -12,7 +12,7 @@ from accounts import gateway
 from accounts.models import Account
 from accounts.tests.factories import NOW, make_account
 from accounts.tests.stripe_side import lose_answers, payments, refuse_service
-from invoices import checkout
+from invoices import checkout, sweeper
 from invoices.models import Status, Transaction
 from invoices.tests.stripe_events import events, listen, post
 from wallet import topups
@@ -112,7 +112,7 @@ def the_webhooks(endpoint: Any, page: Transaction) -> None:
 
 
 def the_sweeper(endpoint: Any, page: Transaction) -> None:
-    checkout.sweep(now=NOW + 20 * MINUTE)
+    sweeper.sweep(now=NOW + 20 * MINUTE)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_customer_who_pays_and_closes_the_browser_is_credited_by_the_sweeper(
 ) -> None:
     page = open_page(alice)
     pay(sandbox, page)
-    assert checkout.sweep(now=NOW + 2 * MINUTE) == 1
+    assert sweeper.sweep(now=NOW + 2 * MINUTE) == 1
     assert balance_of(alice) == 25
 
 
@@ -166,10 +166,10 @@ def test_a_stripe_that_does_not_answer_changes_nothing(
 def test_an_expired_page_is_marked_and_stays_checkout(alice: Account, sandbox: "Sandbox") -> None:
     page = open_page(alice)
     sandbox.control(f"checkout/{page.stripe_checkout_session_id}/expire")
-    assert checkout.sweep(now=NOW + 2 * MINUTE) == 1
+    assert sweeper.sweep(now=NOW + 2 * MINUTE) == 1
     page.refresh_from_db()
     assert (page.status, page.is_expired) == (Status.CHECKOUT, True)
-    assert checkout.sweep(now=NOW + 60 * MINUTE) == 0, "nobody asks about it again"
+    assert sweeper.sweep(now=NOW + 60 * MINUTE) == 0, "nobody asks about it again"
 
 
 def test_a_page_marked_expired_that_was_paid_after_all_is_credited_once(
@@ -196,7 +196,7 @@ def test_a_page_that_could_not_be_opened_is_expired_by_the_sweeper(
         lose_answers(sandbox, "/v1/checkout")
     with pytest.raises(gateway.GatewayUnavailable):
         open_page(alice)
-    checkout.sweep(now=NOW + 2 * MINUTE)
+    sweeper.sweep(now=NOW + 2 * MINUTE)
     page = Transaction.objects.get(account=alice)
     assert (page.status, page.is_expired) == (Status.CHECKOUT, True)
     assert payments(transaction=page.number) == []
@@ -210,7 +210,7 @@ def test_a_page_that_opens_only_after_the_sweeper_came_by_can_be_paid(
 
     def slowly(**asked: Any) -> Any:
         if swept == "while Stripe is asked":
-            checkout.sweep(now=NOW + 2 * MINUTE)
+            sweeper.sweep(now=NOW + 2 * MINUTE)
         return ask(**asked)
 
     with monkeypatch.context() as patch:
@@ -226,11 +226,28 @@ def test_a_page_that_opens_only_after_the_sweeper_came_by_can_be_paid(
     assert come_back(page).status == Status.PAID
 
 
-def test_an_open_page_is_asked_about_every_quarter_of_an_hour(
+def test_who_wants_to_know_has_stripe_asked_at_once_but_not_for_each_click(
     alice: Account, sandbox: "Sandbox"
 ) -> None:
     page = open_page(alice)
-    for minutes, asked in ((2, 2), (10, 2), (16, 2), (18, 18)):
-        checkout.sweep(now=NOW + minutes * MINUTE)
-        page.refresh_from_db()
-        assert page.asked_at == NOW + asked * MINUTE
+    assert checkout.check_again(transaction_id=page.pk, now=NOW).status == Status.CHECKOUT
+    pay(sandbox, page)
+    too_soon = checkout.check_again(transaction_id=page.pk, now=NOW + timedelta(seconds=9))
+    assert (too_soon.status, too_soon.asked_at) == (Status.CHECKOUT, NOW)
+    paid = checkout.check_again(transaction_id=page.pk, now=NOW + timedelta(seconds=10))
+    assert paid.status == Status.PAID
+    assert balance_of(alice) == 25
+
+
+def test_who_wants_to_know_about_an_expired_page_that_was_paid_is_credited(
+    alice: Account, sandbox: "Sandbox"
+) -> None:
+    page = open_page(alice)
+    sandbox.control(f"checkout/{page.stripe_checkout_session_id}/expire")
+    sweeper.sweep(now=NOW + 2 * MINUTE)
+    sandbox.control(
+        f"checkout/{page.stripe_checkout_session_id}/pay",
+        {"payment_method": "pm_card_visa", "although_expired": True},
+    )
+    paid = checkout.check_again(transaction_id=page.pk, now=NOW + 5 * MINUTE)
+    assert (paid.status, balance_of(alice)) == (Status.PAID, 25)

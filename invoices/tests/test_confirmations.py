@@ -17,7 +17,7 @@ from accounts.tests.stripe_side import (
     payments,
     refuse_service,
 )
-from invoices import charging, checkout, confirmations
+from invoices import charging, checkout, confirmations, sweeper
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
 from wallet.tests.factories import balance_of, make_payer
@@ -222,7 +222,7 @@ def test_nothing_is_charged_until_the_earlier_attempt_is_known_to_be_canceled(
     second = charge(alice, now=NOW + HOUR)
     assert (second.status, second.asked_at) == (Status.PROCESSING, None)
     assert payments(transaction=second.number) == []
-    checkout.sweep(now=NOW + HOUR + 2 * MINUTE)
+    sweeper.sweep(now=NOW + HOUR + 2 * MINUTE)
     second.refresh_from_db()
     assert second.status == Status.PAID
     assert captured(alice) == [second.number]
@@ -269,7 +269,7 @@ def test_not_passed_it_fails_and_can_be_tried_again(alice: Account, sandbox: "Sa
 def test_a_question_that_is_not_answered_blocks_nothing_for_long(alice: Account) -> None:
     waiting = charge(alice, on_session=True)
     late = NOW + timedelta(minutes=15)
-    checkout.sweep(now=late)
+    sweeper.sweep(now=late)
     confirmations.sweep(now=late)
     waiting.refresh_from_db()
     assert (waiting.status, waiting.failure_code) == (Status.FAILED, "not_confirmed")

@@ -14,7 +14,7 @@ from accounts import cards
 from accounts.models import Account, Card, Message
 from accounts.stripe_objects import Outcome, Payment
 from accounts.tests.stripe_side import decline_from_now_on, lose_answers, payments
-from invoices import charging, checkout, settlement
+from invoices import charging, settlement, sweeper
 from invoices.models import Purpose, Status, Transaction
 from invoices.purposes import subject_of
 from plans import opening, renewal_charges, renewals, rentals, subscriptions, usage
@@ -302,7 +302,7 @@ def test_an_unknown_outcome_is_not_charged_again_and_settled_when_known(
     with pytest.raises(ValidationError, match="under way"):
         renewal_charges.pay_now(account=alice, by=None, now=SECOND + HOUR)
     assert subscription_of(alice).status == SubscriptionStatus.ACTIVE
-    checkout.sweep(now=SECOND + 2 * HOUR)
+    sweeper.sweep(now=SECOND + 2 * HOUR)
     assert attempts_of(alice) == ["paid"]
     assert len(payments(purpose="renewal")) == 1
 

@@ -15,7 +15,7 @@ from accounts import cards, service_state
 from accounts.models import Account, AuditEvent, Card, PauseReason, User
 from accounts.stripe_objects import Outcome, Payment
 from accounts.tests.stripe_side import decline_from_now_on, lose_answers, payments
-from invoices import charging, checkout, settlement
+from invoices import charging, settlement, sweeper
 from invoices.models import Purpose, Status, Transaction
 from plans import quotes, renewals, rental_changes, rentals
 from plans.models import Renewal, Rental, RentalVia
@@ -177,7 +177,7 @@ def test_a_second_call_while_the_first_is_under_way_is_refused(
     assert held(alice, "phone_number") == 0
     with pytest.raises(charging.AlreadyOpen):
         hold(alice, "phone_number", 5)
-    checkout.sweep(now=HALFWAY + timedelta(minutes=2))
+    sweeper.sweep(now=HALFWAY + timedelta(minutes=2))
     assert held(alice, "phone_number") == 5
     assert len(payments(purpose="rental")) == 1
 
@@ -212,7 +212,7 @@ def test_a_payment_learnt_of_when_its_period_is_over_becomes_credit(
     lose_answers(sandbox)
     hold(alice, "phone_number", 5, END - timedelta(days=14))
     renewals.renew_due(now=END)
-    checkout.sweep(now=END + timedelta(minutes=2))
+    sweeper.sweep(now=END + timedelta(minutes=2))
     assert held(alice, "phone_number") == 2
     entry = Entry.objects.get(account=alice)
     assert (entry.amount, entry.description) == (
@@ -229,7 +229,7 @@ def test_a_payment_for_more_than_the_plan_has_come_to_allow_becomes_credit(
     subscription = subscription_of(alice)
     subscription.plan_version = version_of("starter")
     subscription.save()
-    checkout.sweep(now=HALFWAY + timedelta(minutes=2))
+    sweeper.sweep(now=HALFWAY + timedelta(minutes=2))
     assert held(alice, "call_concurrency") == 0
     assert balance_of(alice) == Decimal("60.00")
 
@@ -308,7 +308,7 @@ def test_while_more_are_being_paid_for_nothing_else_is_asked(
     hold(alice, "phone_number", 5)
     with pytest.raises(charging.AlreadyOpen):
         hold(alice, "phone_number", quantity, almost_over)
-    checkout.sweep(now=HALFWAY + timedelta(minutes=2))
+    sweeper.sweep(now=HALFWAY + timedelta(minutes=2))
     assert held(alice, "phone_number") == 5
     hold(alice, "phone_number", quantity, almost_over)
     renewals.renew_due(now=END)

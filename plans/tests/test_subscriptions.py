@@ -15,7 +15,7 @@ from accounts.models import Account, Card
 from accounts.stripe_objects import Outcome, Payment
 from accounts.tests.factories import NOW
 from accounts.tests.stripe_side import decline_from_now_on, lose_answers, payments
-from invoices import checkout, settlement
+from invoices import settlement, sweeper
 from invoices.models import Purpose, Status, Transaction
 from plans import rentals, subscriptions
 from plans.models import (
@@ -247,7 +247,7 @@ def test_period_one_starts_when_the_payment_is_known_and_the_receipt_shows_it(
         subscribe(alice)
 
     known = LATER + timedelta(minutes=10)
-    checkout.sweep(now=known)
+    sweeper.sweep(now=known)
     current = subscription_of(alice)
     assert (current.plan_version, current.anchor) == (version_of("growth"), known)
     line = lost.lines.get()

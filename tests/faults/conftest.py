@@ -36,12 +36,12 @@ Worker = Callable[[datetime], None]
 def worker() -> Worker:
     """The worker's sweeps, as beat has them run every minute."""
     from accounts import cards
-    from invoices import checkout
+    from invoices import sweeper
     from plans import renewals
     from wallet import refills
 
     def run(now: datetime) -> None:
-        checkout.sweep(now=now)
+        sweeper.sweep(now=now)
         cards.finish_verifications(now=now)
         renewals.renew_due(now=now)
         refills.refill_due(now=now)

@@ -14,7 +14,7 @@ from accounts import cards
 from accounts.models import Account, Card, Message
 from accounts.tests.factories import NOW, make_account
 from accounts.tests.stripe_side import lose_answers, payments
-from invoices import checkout
+from invoices import checkout, sweeper
 from invoices.models import Purpose, Status, Transaction
 from invoices.tests.stripe_events import events, listen, post
 from invoices.tests.test_checkout import open_page, pay
@@ -138,7 +138,7 @@ def test_twenty_at_once(sandbox: "Sandbox", alice: Account, worker: Worker) -> N
         *[lambda: post(endpoint, capture)] * 5,
         *[lambda: post(endpoint, completed)] * 5,
         *[lambda: checkout.refresh(transaction_id=page.pk, now=NOW + MINUTE)] * 5,
-        *[lambda: checkout.sweep(now=NOW + 20 * MINUTE)] * 5,
+        *[lambda: sweeper.sweep(now=NOW + 20 * MINUTE)] * 5,
     )
     assert [result for result in results if isinstance(result, Exception)] == []
     # dj-stripe may lose the race for its own row of the event: Stripe then sends it again.

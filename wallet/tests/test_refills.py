@@ -20,7 +20,7 @@ from accounts.tests.stripe_side import (
     payments,
     refuse_service,
 )
-from invoices import charging, checkout, settlement
+from invoices import charging, settlement, sweeper
 from invoices.models import Purpose, Status, Transaction
 from wallet import refills
 from wallet.models import AutoRefill
@@ -250,7 +250,7 @@ def test_an_unknown_outcome_blocks_a_second_refill_until_it_is_known(
     assert refills_of(alice) == ["processing"]
     for minutes in (1, 10, 60):
         assert refills.refill_due(now=NOW + timedelta(minutes=minutes)) == 0
-    assert checkout.sweep(now=NOW + timedelta(hours=2)) == 1
+    assert sweeper.sweep(now=NOW + timedelta(hours=2)) == 1
     assert balance_of(alice) == 45
     assert len(payments(purpose="auto_refill")) == 1
 

@@ -16,7 +16,7 @@ from pytest_django import Settings
 from accounts.models import Account, Card, Message
 from accounts.tests.factories import NOW, make_account
 from accounts.tests.stripe_side import decline_from_now_on, lose_answers, payments
-from invoices import checkout
+from invoices import sweeper
 from invoices.models import Status, Transaction
 from wallet import topups
 from wallet.models import Entry, EntryKind
@@ -148,7 +148,7 @@ def test_a_second_click_while_the_first_is_under_way_is_no_second_charge(
     assert first.status == Status.PROCESSING
     with pytest.raises(ValidationError, match="under way"):
         top_up(alice)
-    checkout.sweep(now=NOW + timedelta(minutes=2))
+    sweeper.sweep(now=NOW + timedelta(minutes=2))
     assert balance_of(alice) == 30
     assert len(payments(purpose="top_up")) == 1
 

@@ -3,6 +3,8 @@
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import pytest
 from django.test import Client
@@ -11,10 +13,16 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Account
+from accounts.roles import Role
 from billing_portal.dashboard.history import PAGE_SIZE
 from billing_portal.dashboard.tests import scenes
 from invoices.models import Purpose, Status, Transaction
 from invoices.tests.factories import make_transaction
+from wallet import topups
+from wallet.models import Wallet
+
+if TYPE_CHECKING:
+    from conftest import Sandbox
 
 pytestmark = pytest.mark.django_db
 
@@ -211,3 +219,52 @@ def test_two_lines_of_the_same_moment_are_both_reached(account: Account, sign_in
 
     seen = {row.number for row in (*first.rows, *second.rows)}
     assert seen == set(Transaction.objects.values_list("number", flat=True))
+
+
+# Check again ----------------------------------------------------------------------------------
+def open_page(account: Account) -> Transaction:
+    return topups.open_payment_page(
+        account=account,
+        amount=Decimal(25),
+        minimum=Decimal(10),
+        return_path="/billing/top-up/return/?session={CHECKOUT_SESSION_ID}",
+        cancel_path="/billing/top-up/",
+        by=None,
+        now=timezone.now(),
+    )
+
+
+def test_a_customer_who_checks_again_has_a_paid_page_credited_at_once(
+    account: Account, sign_in: SignIn, sandbox: "Sandbox"
+) -> None:
+    client = sign_in(account, role=Role.VIEWER)
+    transaction = open_page(account)
+    address = reverse("billing-history-detail", args=[transaction.number])
+    check = reverse("billing-history-check", args=[transaction.number])
+    assert check in client.get(address).content.decode()
+    session = transaction.stripe_checkout_session_id
+    sandbox.control(f"checkout/{session}/pay", {"payment_method": "pm_card_visa"})
+
+    shown = client.post(check, follow=True)
+
+    assert shown.redirect_chain == [(address, 302)]
+    assert "Download PDF Receipt" in shown.content.decode()
+    assert check not in shown.content.decode()
+    assert Wallet.objects.get(account=account).balance == 25
+
+
+def test_a_customer_who_checks_again_too_early_reads_how_it_stands(
+    account: Account, sign_in: SignIn, sandbox: "Sandbox"
+) -> None:
+    transaction = open_page(account)
+    check = reverse("billing-history-check", args=[transaction.number])
+    shown = sign_in(account).post(check, follow=True)
+    assert "Checked just now." in shown.content.decode()
+
+
+def test_nobody_checks_another_account_s_payment(
+    account: Account, sign_in: SignIn, sandbox: "Sandbox"
+) -> None:
+    foreign = open_page(scenes.make_company())
+    check = reverse("billing-history-check", args=[foreign.number])
+    assert sign_in(account).post(check).status_code == 404

@@ -1,15 +1,22 @@
 """Billing History: the list, one transaction, its receipt, the export."""
 
+from django.contrib import messages
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from billing_portal.dashboard.access import MemberRequest, member_page, own_transaction
 from billing_portal.dashboard.forms import HistoryFilterForm
-from billing_portal.dashboard.history import build_detail, build_history, filter_transactions
+from billing_portal.dashboard.history import (
+    build_detail,
+    build_history,
+    explain,
+    filter_transactions,
+)
 from billing_portal.dashboard.shell import page
-from invoices import exports, receipts
+from invoices import checkout, exports, receipts
 from invoices.models import Status
 
 NAV = "billing-history"
@@ -45,6 +52,19 @@ def detail(request: MemberRequest, number: str) -> HttpResponse:
         may_act=request.member.may_act,
     )
     return page(request, "dashboard/transaction.html", composed, nav=NAV)
+
+
+@require_POST
+@member_page
+def check_again(request: MemberRequest, number: str) -> HttpResponse:
+    """Ask Stripe at once how a payment stands. Whoever may see it may ask: it changes no intent."""
+    transaction = own_transaction(request, number=number)
+    if transaction.is_open:
+        now = timezone.now()
+        transaction = checkout.check_again(transaction_id=transaction.pk, now=now)
+        if transaction.is_open:
+            messages.info(request, f"Checked just now. {explain(transaction, now=now)}")
+    return redirect("billing-history-detail", number=transaction.number)
 
 
 @require_safe
