@@ -144,6 +144,39 @@ class SubscriptionRenewed(TypedDict):
     path: str
 
 
+class RenewalReminder(TypedDict):
+    """A renewal will be charged in a few days."""
+
+    plan: str
+    lines: list[dict[str, str]]  # description, note ("3 at $2.50") and amount of each
+    amount: str
+    charged: str  # "OMR 38.120", at today's rate
+    card: str  # "Visa •••• 4242", or empty when there is none
+    card_expires: NotRequired[bool]  # whether it will have expired by then
+    renews_at: str
+    path: str
+
+
+class PlanChanged(TypedDict):
+    """Another plan came into force, or will at the next renewal."""
+
+    plan: str
+    previous_plan: str
+    monthly_price: str
+    minimum_top_up: str
+    effective_at: str
+    path: str
+
+
+class SubscriptionCanceled(TypedDict):
+    """A plan ended, or will when its period does."""
+
+    plan: str
+    ends_at: str
+    balance: str
+    path: str
+
+
 class LowBalance(TypedDict):
     """The balance fell below what the customer wants to be told about."""
 
@@ -168,6 +201,11 @@ NOTICES: dict[str, Any] = {
     "services_resumed": ServicesResumed,
     "subscription_past_due": SubscriptionPastDue,
     "subscription_renewed": SubscriptionRenewed,
+    "renewal_reminder": RenewalReminder,
+    "plan_changed": PlanChanged,
+    "plan_change_scheduled": PlanChanged,
+    "cancellation_scheduled": SubscriptionCanceled,
+    "subscription_canceled": SubscriptionCanceled,
     "low_balance": LowBalance,
 }
 

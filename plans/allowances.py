@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from django.db import connection
 
-from plans.models import Allowance, FeatureKind, Renewal
+from plans.models import Allowance, FeatureKind, PlanVersion, Renewal
 from wallet import ledger
 
 _GRANT = """
@@ -27,6 +27,34 @@ def grant(*, renewal: Renewal) -> None:
     ledger.lock(account_ids=[renewal.account_id])
     with connection.cursor() as cursor:
         cursor.execute(_GRANT, [renewal.pk, FeatureKind.CONSUMABLE.value])
+
+
+_CHANGE = """
+INSERT INTO plans_allowance (account_id, renewal_id, feature_id, included, used, billed_quantity)
+SELECT renewal.account_id, renewal.id, feature.id, coalesce(price.included_quantity, 0), 0, 0
+FROM plans_renewal AS renewal
+CROSS JOIN plans_feature AS feature
+LEFT JOIN plans_featureprice AS price
+    ON price.version_id = %s AND price.feature_id = feature.id
+LEFT JOIN plans_allowance AS allowance
+    ON allowance.account_id = renewal.account_id AND allowance.renewal_id = renewal.id
+    AND allowance.feature_id = feature.id
+WHERE renewal.id = %s AND feature.kind = %s
+  AND (allowance.id IS NOT NULL OR price.included_quantity > 0)
+ON CONFLICT (account_id, renewal_id, feature_id)
+DO UPDATE SET included = greatest(excluded.included, plans_allowance.used)
+"""
+
+
+def change(*, renewal: Renewal, plan_version: PlanVersion) -> None:
+    """Make a period's allowance that of another version, less what was used.
+
+    What was drawn stays drawn: where the new version includes less than that, nothing is left and
+    nothing is taken back. Under the wallet's lock, as grant.
+    """
+    ledger.lock(account_ids=[renewal.account_id])
+    with connection.cursor() as cursor:
+        cursor.execute(_CHANGE, [plan_version.pk, renewal.pk, FeatureKind.CONSUMABLE.value])
 
 
 def remaining(allowance: Allowance) -> Decimal:

@@ -14,10 +14,10 @@ class PlansConfig(AppConfig):
         from accounts import cards
         from invoices import purposes
         from invoices.models import Purpose
-        from plans import past_due, renewal_charges, rentals, subscriptions
+        from plans import past_due, plan_fulfilment, renewal_charges, rentals, subscriptions
 
         purposes.register(Purpose.RENEWAL, renewal_charges.RenewalFulfilment())
-        purposes.register(Purpose.PLAN_CHANGE, subscriptions.PlanFulfilment())
+        purposes.register(Purpose.PLAN_CHANGE, plan_fulfilment.PlanFulfilment())
         purposes.register(Purpose.RENTAL, rentals.RentalFulfilment())
         cards.register_need(subscriptions.needs_card)
         cards.on_new_default(past_due.try_again)

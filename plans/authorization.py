@@ -45,8 +45,7 @@ LEFT JOIN plans_renewal AS renewal
     AND renewal.number = subscription.current_period_number
 LEFT JOIN plans_feature AS feature ON feature.key = %(feature)s
 LEFT JOIN plans_featureprice AS price
-    ON price.version_id = coalesce(renewal.plan_version_id, subscription.plan_version_id)
-    AND price.feature_id = feature.id
+    ON price.version_id = subscription.plan_version_id AND price.feature_id = feature.id
 LEFT JOIN plans_allowance AS allowance
     ON allowance.account_id = account.id AND allowance.renewal_id = renewal.id
     AND allowance.feature_id = feature.id

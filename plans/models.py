@@ -13,6 +13,7 @@ from plans.catalogue_models import (
     PriceTier,
     Pricing,
 )
+from plans.plan_change_models import PlanChange, PlanChangeStatus
 from plans.subscription_models import (
     Renewal,
     RenewalStatus,
@@ -29,6 +30,8 @@ __all__ = [
     "FeatureKind",
     "FeaturePrice",
     "Plan",
+    "PlanChange",
+    "PlanChangeStatus",
     "PlanType",
     "PlanVersion",
     "PriceTier",

@@ -10,7 +10,7 @@ from django.db import transaction as database
 from accounts.bulk import any_uuid
 from accounts.models import AuditEvent
 from accounts.money import usd
-from plans import allowances, period_costs, periods, rentals, subscriptions
+from plans import allowances, period_costs, periods, plan_changes, rentals, subscriptions
 from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatus
 from plans.subscription_models import CURRENT_STATUSES
 
@@ -54,7 +54,13 @@ def _open_periods(subscription_id: int, *, account_id: UUID, now: datetime) -> i
             _cancel(subscription, now=now)
             break
         period = periods.period(subscription.anchor, subscription.current_period_number + 1)
+        change = plan_changes.scheduled(subscription=subscription)
+        if change is not None:
+            subscription.plan_version = change.to_version
         rentals.release_at_renewal(account=subscription.account, at=period.start)
+        rentals.fit_to_plan(
+            account=subscription.account, plan_version=subscription.plan_version, at=period.start
+        )
         lines = period_costs.period_lines(
             account=subscription.account,
             plan_version=subscription.plan_version,
@@ -82,6 +88,8 @@ def _open_periods(subscription_id: int, *, account_id: UUID, now: datetime) -> i
         subscription.current_period_start = period.start
         subscription.current_period_end = period.end
         subscription.save()
+        if change is not None:
+            plan_changes.apply(change, renewal=renewal, at=period.start, now=now)
         opened += 1
     return opened
 

@@ -29,11 +29,15 @@ class QuoteExpired(ValidationError):
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """What somebody agreed to: dollars with tax, and rials, as priced at `moment`."""
+    """What somebody agreed to: dollars with tax, and rials, as priced at `moment`.
+
+    `details` is what else was shown, condensed by whoever signed.
+    """
 
     amount: Decimal
     charged_amount: Decimal
     moment: datetime
+    details: str
 
     def check(self, price: Quote) -> None:
         """Raise QuoteExpired when `price` is another one."""
@@ -41,7 +45,9 @@ class Agreed:
             raise QuoteExpired
 
 
-def sign(*, account: Account, subject: str, price: Quote, moment: datetime) -> str:
+def sign(
+    *, account: Account, subject: str, price: Quote, moment: datetime, details: str = ""
+) -> str:
     """Return the quote of `subject`, such as `rental:phone_number:6`, for a form to carry."""
     return signing.dumps(
         {
@@ -50,6 +56,7 @@ def sign(*, account: Account, subject: str, price: Quote, moment: datetime) -> s
             "amount": str(price.amount),
             "charged_amount": str(price.charged_amount.amount),
             "moment": moment.isoformat(),
+            "details": details,
         },
         salt=_SALT,
         compress=True,
@@ -71,4 +78,5 @@ def read(token: str, *, account: Account, subject: str, now: datetime) -> Agreed
         amount=Decimal(quote["amount"]),
         charged_amount=Decimal(quote["charged_amount"]),
         moment=moment,
+        details=quote["details"],
     )

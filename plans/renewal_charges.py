@@ -12,7 +12,7 @@ from invoices import charging
 from invoices.charging import NewLine
 from invoices.models import OPEN_STATUSES, Purpose, Status, Transaction
 from invoices.purposes import subject_of
-from plans import allowances, past_due, period_costs, periods, subscriptions
+from plans import allowances, past_due, period_costs, periods, plan_changes, subscriptions
 from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatus
 from plans.subscription_models import CURRENT_STATUSES
 from wallet.reversals import CreditFollowsPayment
@@ -134,15 +134,13 @@ def next_charge(*, subscription: Subscription) -> list[NewLine]:
     """Return what the next renewal will charge as things stand, line by line (USD)."""
     if subscription.anchor is None or subscription.cancel_at_period_end:
         return []
-    held = period_costs.rentals_held(account=subscription.account)
-    for rental in held:
-        if rental.quantity_at_renewal is not None:
-            rental.quantity = rental.quantity_at_renewal
+    change = plan_changes.scheduled(subscription=subscription)
+    version = change.to_version if change else subscription.plan_version
     return period_costs.period_lines(
         account=subscription.account,
-        plan_version=subscription.plan_version,
+        plan_version=version,
         period=periods.period(subscription.anchor, subscription.current_period_number + 1),
-        held=held,
+        held=period_costs.rentals_after_renewal(account=subscription.account, plan_version=version),
     )
 
 

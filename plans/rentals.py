@@ -12,8 +12,8 @@ from accounts.models import Account, AuditEvent, User
 from invoices import charging
 from invoices.models import Purpose, Status, Transaction
 from invoices.purposes import subject_of
-from plans import rental_changes, subscriptions
-from plans.models import Feature, Rental, RentalVia
+from plans import period_costs, rental_changes, subscriptions
+from plans.models import Feature, PlanVersion, Rental, RentalVia
 from plans.quotes import Agreed, QuoteExpired
 from plans.rental_changes import Change, ChangeKind
 from wallet.reversals import CreditFollowsPayment
@@ -142,6 +142,17 @@ def release_at_renewal(*, account: Account, at: datetime) -> None:
     asked = Asked(via=RentalVia.RENEWAL)
     for rental in releases.select_related("feature"):
         _hold(account, rental.feature, rental.quantity_at_renewal or 0, at, asked)
+
+
+def fit_to_plan(*, account: Account, plan_version: PlanVersion, at: datetime) -> None:
+    """Let go of what the version does not allow, from `at` on: a period of it begins."""
+    held = [
+        rental
+        for rental in period_costs.rentals_held(account=account, at=at)
+        if rental.ended_at is None
+    ]
+    for release in period_costs.releases(held=held, plan_version=plan_version):
+        _hold(account, release.feature, release.kept, at, Asked(via=RentalVia.PLAN))
 
 
 def end_all(*, account: Account, at: datetime) -> None:

@@ -45,6 +45,9 @@ class Subscription(models.Model):
     current_period_end = models.DateTimeField(null=True, blank=True)
     cancel_at_period_end = models.BooleanField(default=False)
     past_due_since = models.DateTimeField(null=True, blank=True)
+    reminded_period_number = models.PositiveIntegerField(
+        default=0, help_text="The last period whose charge was announced by e-mail."
+    )
     ended_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 
@@ -96,7 +99,7 @@ class Subscription(models.Model):
 
 
 class RenewalStatus(models.TextChoices):
-    """Whether a period has been paid for."""
+    """Whether a period has been paid for. `void`: the subscription was canceled, unpaid."""
 
     DUE = "due", "Due"
     PAID = "paid", "Paid"
@@ -174,6 +177,7 @@ class RentalVia(models.TextChoices):
     ADMIN = "admin", "Support"
     API = "api", "Platform"
     RENEWAL = "renewal", "Release at renewal"
+    PLAN = "plan", "Not in the new plan"
 
 
 class Rental(models.Model):

@@ -10,13 +10,12 @@ from django.core.exceptions import ValidationError
 from django.db import transaction as database
 from django.db.models import Q
 
-from accounts import cards, outbox, service_state
-from accounts.models import Account, AuditEvent, PauseReason, User
+from accounts import cards
+from accounts.models import Account, AuditEvent, User
 from accounts.money import usd
 from invoices import charging
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
-from invoices.purposes import subject_of
 from plans import allowances, period_costs, periods, pricing
 from plans.models import (
     Plan,
@@ -30,7 +29,6 @@ from plans.models import (
 from plans.subscription_models import CURRENT_STATUSES
 from wallet import ledger
 from wallet.models import EntryKind
-from wallet.reversals import CreditFollowsPayment
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ def start_free(*, account: Account, plan_version: PlanVersion, now: datetime) ->
     if current(account=account) is not None:
         raise ValidationError("There is a subscription already.")
     subscription = Subscription(account=account, plan_version=plan_version, created_at=now)
-    return _begin(subscription, paid_by=None, now=now)
+    return begin(subscription, paid_by=None, now=now)
 
 
 def preview(*, account: Account, plan_version: PlanVersion, now: datetime) -> Preview:
@@ -98,7 +96,7 @@ def preview(*, account: Account, plan_version: PlanVersion, now: datetime) -> Pr
         account=account,
         plan_version=plan_version,
         period=period,
-        held=period_costs.rentals_held(account=account),
+        held=period_costs.rentals_after_renewal(account=account, plan_version=plan_version),
     )
     # Something is always left to charge: it is the payment that begins the period.
     limit = charging.total_of(lines) - charging.SMALLEST_CHARGE
@@ -162,25 +160,37 @@ def subscribe(
     """
     if plan_version not in offered_to(account=account):
         raise ValidationError("This plan is not offered.")
+    with database.atomic(durable=True):
+        account = lock_account(account_id=account.pk)
+        transaction = open_start(account=account, plan_version=plan_version, by=by, at=now, now=now)
+        if transaction is None:
+            return None
+    return charging.execute(transaction_id=transaction.pk, now=now)
+
+
+def open_start(
+    *, account: Account, plan_version: PlanVersion, by: User | None, at: datetime, now: datetime
+) -> Transaction | None:
+    """Begin a free plan, or record the intent to charge for one that costs something.
+
+    It is priced as of `at`. Call it under the account's lock. Raises as subscribe.
+    """
     if not plan_version.monthly_price.amount:
         start_free(account=account, plan_version=plan_version, now=now)
         return None
-    with database.atomic(durable=True):
-        account = lock_account(account_id=account.pk)
-        check_may_subscribe(account=account)
-        subscription = _waiting_for_payment(account=account, plan_version=plan_version, now=now)
-        transaction = charging.open_transaction(
-            account=account,
-            purpose=Purpose.PLAN_CHANGE,
-            lines=preview(account=account, plan_version=plan_version, now=now).lines,
-            status=Status.PROCESSING,
-            card=cards.default_card(account=account),
-            subject_id=subscription.pk,
-            obligation="plan_change",
-            by=by,
-            now=now,
-        )
-    return charging.execute(transaction_id=transaction.pk, now=now)
+    check_may_subscribe(account=account)
+    subscription = _waiting_for_payment(account=account, plan_version=plan_version, now=now)
+    return charging.open_transaction(
+        account=account,
+        purpose=Purpose.PLAN_CHANGE,
+        lines=preview(account=account, plan_version=plan_version, now=at).lines,
+        status=Status.PROCESSING,
+        card=cards.default_card(account=account),
+        subject_id=subscription.pk,
+        obligation="plan_change",
+        by=by,
+        now=now,
+    )
 
 
 def _waiting_for_payment(
@@ -212,14 +222,14 @@ def check_may_subscribe(*, account: Account) -> None:
     if subscription is not None:
         plan = subscription.plan_version.plan
         if subscription.plan_version.monthly_price.amount:
-            raise ValidationError(f"You are on {plan.name}. Ask us to move you to another plan.")
+            raise ValidationError(f"You are on {plan.name}. Change the plan instead.")
         if subscription.renewals.filter(status=RenewalStatus.DUE).exists():
             raise ValidationError(f"Your {plan.name} renewal is not paid yet. Pay it first.")
     if cards.default_card(account=account) is None:
         raise ValidationError("Add a payment method first: the plan is charged to it.")
 
 
-def _begin(
+def begin(
     subscription: Subscription, *, paid_by: Transaction | None, now: datetime
 ) -> Subscription:
     """Begin the first period at `now`, to the second, and grant its allowance."""
@@ -252,61 +262,6 @@ def _begin(
         created_at=now,
     )
     return subscription
-
-
-class PlanFulfilment(CreditFollowsPayment):
-    """A paid plan begins: the free one before it ends at the same moment."""
-
-    announces_failure = False
-
-    def why_unwanted(self, *, transaction: Transaction, now: datetime) -> str:
-        """Say that the subscription began or was given up, or ""."""
-        subscription = Subscription.objects.get(pk=subject_of(transaction))
-        if subscription.status == SubscriptionStatus.INACTIVE:
-            return ""
-        if subscription.status == SubscriptionStatus.CANCELED:
-            return "Another plan was chosen since."
-        return "The plan has begun already."
-
-    def paid(self, *, transaction: Transaction, now: datetime) -> None:
-        """Begin period 1 of the subscription that was paid for."""
-        lock_account(account_id=transaction.account_id)
-        subscription = (
-            Subscription.objects.select_for_update(no_key=True, of=("self",))
-            .select_related("plan_version__plan")
-            .get(pk=subject_of(transaction))
-        )
-        if subscription.status != SubscriptionStatus.INACTIVE:
-            credit_second_payment(transaction=transaction, now=now)
-            return
-        moment = now.replace(microsecond=0)
-        before = current(account=transaction.account)
-        if before is not None:
-            before.status = SubscriptionStatus.CANCELED
-            before.past_due_since = None
-            before.ended_at = moment
-            before.save()
-        _begin(subscription, paid_by=transaction, now=now)
-        # The payment may have taken a while: the receipt shows the period that was bought.
-        transaction.lines.filter(amount__gt=0, is_tax=False).update(
-            period_start=subscription.current_period_start,
-            period_end=subscription.current_period_end,
-        )
-        service_state.lift(
-            account_ids=[transaction.account_id],
-            reason=PauseReason.SUBSCRIPTION_UNPAID,
-            now=now,
-        )
-        outbox.record_platform_event(
-            account=transaction.account,
-            event="subscription.renewed",
-            key=f"subscription.renewed:{transaction.number}",
-            data={"plan": subscription.plan_version.plan.slug, "period": 1},
-            now=now,
-        )
-
-    def failed(self, *, transaction: Transaction, now: datetime) -> None:
-        """Nothing begins; the customer may try again."""
 
 
 def credit_second_payment(

@@ -24,7 +24,8 @@ from plans.usage_models import UsageRecord
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A period of an account, with what decides whether a moment belongs to it."""
+    """A period of an account, or its part between two plan changes, with what decides whether a
+    moment belongs to it."""
 
     renewal_id: int
     plan_version_id: int
@@ -137,19 +138,31 @@ def find_recorded(keys: Sequence[tuple[UUID, str]]) -> dict[tuple[UUID, str], Re
     }
 
 
+# A period's renewal keeps the version that was paid for; each change within the period begins a
+# part of its own, which shares the period's allowances.
 # Periods that ended before `since` can only matter as an account's very first one, and then no
 # record is late enough to fall before it.
 _PERIODS = """
-SELECT renewal.account_id, renewal.id, renewal.plan_version_id,
-       renewal.period_start, renewal.period_end, renewal.anchor, subscription.ended_at,
+SELECT renewal.account_id, renewal.id, part.version_id,
+       part.began_at, part.ended_at, renewal.anchor, subscription.ended_at,
        NOT EXISTS (SELECT 1 FROM plans_renewal AS earlier
                    WHERE earlier.account_id = renewal.account_id
                      AND earlier.period_start < renewal.period_start),
        subscription.status = ANY(%(current)s)
 FROM plans_renewal AS renewal
 JOIN plans_subscription AS subscription ON subscription.id = renewal.subscription_id
+CROSS JOIN LATERAL (
+    SELECT version_id, began_at, change_id,
+           lead(began_at, 1, renewal.period_end) OVER (ORDER BY began_at, change_id) AS ended_at
+    FROM (SELECT renewal.plan_version_id AS version_id, renewal.period_start AS began_at,
+                 0 AS change_id
+          UNION ALL
+          SELECT change.to_version_id, change.effective_at, change.id
+          FROM plans_planchange AS change
+          WHERE change.account_id = renewal.account_id AND change.renewal_id = renewal.id
+         ) AS parts) AS part
 WHERE renewal.account_id = ANY(%(account_ids)s::uuid[]) AND renewal.period_end > %(since)s
-ORDER BY renewal.account_id, renewal.period_start, renewal.id
+ORDER BY renewal.account_id, renewal.period_start, renewal.id, part.began_at, part.change_id
 """
 
 

@@ -9,14 +9,23 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 
-from plans.models import FeaturePrice, Plan, PlanVersion, PriceTier, Renewal, Subscription
+from plans.models import (
+    FeaturePrice,
+    Plan,
+    PlanChange,
+    PlanVersion,
+    PriceTier,
+    Renewal,
+    Subscription,
+)
 
 
 def is_subscribed(version: PlanVersion) -> bool:
-    """Return whether the version has ever been subscribed to, and so never changes."""
+    """Return whether anyone was, is or agreed to be on the version, so that it never changes."""
     return (
         Subscription.objects.filter(plan_version=version).exists()
         or Renewal.objects.filter(plan_version=version).exists()
+        or PlanChange.objects.filter(to_version=version).exists()
     )
 
 

@@ -19,23 +19,27 @@ CHECKS = (
         "I3",
         "a paid transaction brought about its purpose, once, for the same amount",
         """
-        SELECT format('%%s (%%s, %%s USD): credited %%s USD in %%s entries, pays %%s renewals',
+        SELECT format('%%s (%%s, %%s USD): credited %%s USD in %%s entries, pays %%s renewals and '
+                      '%%s upgrades',
                       payment.number, payment.purpose, payment.amount, credit.total, credit.number,
-                      renewal.number)
+                      renewal.number, upgrade.number)
         FROM invoices_transaction AS payment
         CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS total, count(*) AS number
                             FROM wallet_entry WHERE transaction_id = payment.id
                             AND kind IN ('top_up', 'auto_refill')) AS credit
         CROSS JOIN LATERAL (SELECT count(*) AS number FROM plans_renewal
                             WHERE transaction_id = payment.id) AS renewal
+        CROSS JOIN LATERAL (SELECT count(*) AS number FROM plans_planchange
+                            WHERE transaction_id = payment.id AND status = 'applied') AS upgrade
         CROSS JOIN LATERAL (SELECT count(*) AS number FROM plans_rental
                             WHERE payment.purpose = 'rental' AND id = payment.subject_id
                             AND started_at IS NOT NULL) AS rental
         WHERE payment.status = 'paid'
           AND NOT CASE WHEN credit.number > 0
                        THEN credit.number = 1 AND credit.total = payment.amount - payment.tax_amount
-                            AND renewal.number = 0 AND rental.number = 0
-                       WHEN payment.purpose IN ('renewal', 'plan_change') THEN renewal.number = 1
+                            AND renewal.number = 0 AND rental.number = 0 AND upgrade.number = 0
+                       WHEN payment.purpose = 'renewal' THEN renewal.number = 1
+                       WHEN payment.purpose = 'plan_change' THEN renewal.number + upgrade.number = 1
                        WHEN payment.purpose = 'rental' THEN rental.number = 1
                        ELSE false END
         """,

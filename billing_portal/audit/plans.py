@@ -15,6 +15,9 @@ CHECKS = (
             "a_subscribed_version_never_changes",
             "prices_of_a_subscribed_version_never_change",
             "tiers_of_a_subscribed_version_never_change",
+            "plan_changes_follow_the_rules",
+            "plan_changes_are_never_deleted",
+            "plan_changes_are_never_truncated",
         ],
     ),
     Check(
@@ -32,6 +35,45 @@ CHECKS = (
            OR payment.purpose NOT IN ('renewal', 'plan_change')
            OR payment.subject_id IS DISTINCT FROM
               CASE payment.purpose WHEN 'renewal' THEN renewal.id ELSE renewal.subscription_id END
+        """,
+    ),
+    Check(
+        "I3",
+        "a charged plan change is in force exactly when its own payment bought it",
+        """
+        SELECT format('plan change %%s is %%s: %%s for subject %%s is %%s and credited %%s times',
+                      change.id, change.status, payment.number, payment.subject_id, payment.status,
+                      count(entry.id))
+        FROM plans_planchange AS change
+        JOIN invoices_transaction AS payment ON payment.id = change.transaction_id
+        LEFT JOIN wallet_entry AS entry
+          ON entry.transaction_id = payment.id AND entry.kind = 'top_up'
+        GROUP BY change.id, payment.id
+        HAVING payment.purpose <> 'plan_change'
+            OR payment.account_id <> change.account_id
+            OR payment.subject_id IS DISTINCT FROM change.subscription_id
+            OR NOT CASE change.status
+                   WHEN 'processing' THEN payment.status = 'processing'
+                   WHEN 'applied' THEN payment.status = 'paid' AND count(entry.id) = 0
+                   ELSE payment.status = 'failed'
+                        OR payment.status = 'paid' AND count(entry.id) = 1 END
+        """,
+    ),
+    Check(
+        "I7",
+        "a subscription is on the version of its newest plan change, else of its period",
+        """
+        SELECT format('subscription %%s is on version %%s, not %%s', subscription.id,
+                      subscription.plan_version_id, version.id)
+        FROM plans_subscription AS subscription
+        JOIN plans_renewal AS renewal ON renewal.subscription_id = subscription.id
+          AND renewal.number = subscription.current_period_number
+        CROSS JOIN LATERAL (
+            SELECT coalesce((SELECT change.to_version_id FROM plans_planchange AS change
+                             WHERE change.renewal_id = renewal.id
+                             ORDER BY change.effective_at DESC, change.id DESC LIMIT 1),
+                            renewal.plan_version_id) AS id) AS version
+        WHERE subscription.plan_version_id <> version.id
         """,
     ),
     Check(

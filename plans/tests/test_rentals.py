@@ -467,7 +467,9 @@ def test_the_database_refuses_more_than_the_plan_allows(alice: Account) -> None:
         Rental.objects.filter(pk=rental.pk).update(quantity=51)
 
 
-def test_what_was_held_before_the_plan_allowed_less_is_kept_and_released(alice: Account) -> None:
+def test_what_was_held_before_the_plan_allowed_less_is_kept_until_the_renewal(
+    alice: Account,
+) -> None:
     hold(alice, "call_concurrency", 50)
     subscription = subscription_of(alice)
     subscription.plan_version = version_of("starter")
@@ -478,4 +480,4 @@ def test_what_was_held_before_the_plan_allowed_less_is_kept_and_released(alice: 
     hold(alice, "call_concurrency", 50)
     hold(alice, "call_concurrency", 30)
     renewals.renew_due(now=END)
-    assert held(alice, "call_concurrency") == 30
+    assert held(alice, "call_concurrency") == 20

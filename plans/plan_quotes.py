@@ -1,0 +1,197 @@
+"""Quotes: exactly what moving to a plan comes to, held still while a person looks at it.
+
+What is charged for the rest of a period goes by the second, so a quote is computed at one moment
+and signed (quotes.py): for ten minutes what was shown is what is charged. Agreeing computes it
+again for that moment, under the account's lock; if anything else has changed meanwhile (a rental,
+the plan, the rate), the quote no longer holds and is shown anew.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from django.core.exceptions import ValidationError
+
+from accounts.models import Account
+from invoices import charging
+from invoices.charging import NewLine
+from invoices.models import OPEN_STATUSES, Purpose, Transaction
+from plans import period_costs, periods, proration, quotes, subscriptions
+from plans.models import PlanVersion, RenewalStatus, Rental, Subscription
+from plans.period_costs import Release
+from wallet import refill_adjustments
+
+_UNDER_WAY = "A payment is under way. Wait for its outcome, then change the plan."
+
+
+class Kind(StrEnum):
+    """How an account comes to a plan."""
+
+    START = "start"  # nothing in force, or a free plan: a new subscription with its own anchor
+    UPGRADE = "upgrade"  # to a higher monthly price: at once
+    DOWNGRADE = "downgrade"  # to the same or a lower one: at the next renewal
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What moving to a plan comes to. Lines are USD, net.
+
+    `lines` are for now and add up to `lines_total`; of that `price` is charged: what is too little
+    to be charged is waived, and what is less than nothing is not paid out. `next_lines` is what
+    the next renewal will charge, at `next_renewal_at`, as `next_price`.
+    """
+
+    kind: Kind
+    plan_version: PlanVersion
+    subscription: Subscription | None
+    at: datetime
+    period: periods.Period
+    lines: Sequence[NewLine]
+    lines_total: Decimal
+    price: charging.Quote
+    next_lines: Sequence[NewLine]
+    next_price: charging.Quote
+    next_renewal_at: datetime
+    releases: Sequence[Release]
+    raised_refill: Decimal | None
+
+
+def kind_of(*, subscription: Subscription | None, plan_version: PlanVersion) -> Kind:
+    """Return how one gets from what is in force to a version: prices by the month decide."""
+    price = plan_version.monthly_price.amount
+    if subscription is None or (price and not subscription.plan_version.monthly_price.amount):
+        return Kind.START
+    return (
+        Kind.UPGRADE if price > subscription.plan_version.monthly_price.amount else Kind.DOWNGRADE
+    )
+
+
+def check_may_change(*, account: Account, plan_version: PlanVersion, now: datetime) -> None:
+    """Raise ValidationError, saying what to do, when the account can't move to a version now."""
+    subscription = subscriptions.current(account=account)
+    if subscription is None:
+        return
+    plan = subscription.plan_version.plan
+    if subscription.plan_version_id == plan_version.pk:
+        raise ValidationError(f"You are on {plan.name} already.")
+    if subscription.renewals.filter(status=RenewalStatus.DUE).exists():
+        raise ValidationError(f"Your {plan.name} renewal is not paid yet. Pay it first.")
+    if subscription.current_period_end and subscription.current_period_end <= now:
+        raise ValidationError("A new period is just beginning. Try again in a minute.")
+    under_way = Transaction.objects.filter(
+        account=account,
+        status__in=OPEN_STATUSES,
+        purpose__in=[Purpose.RENEWAL, Purpose.PLAN_CHANGE, Purpose.RENTAL],
+    )
+    if under_way.exists():
+        raise ValidationError(_UNDER_WAY)
+    kind = kind_of(subscription=subscription, plan_version=plan_version)
+    if subscription.cancel_at_period_end and kind != Kind.START:
+        raise ValidationError(f"{plan.name} is canceled. Keep the plan first, then change it.")
+
+
+def quote(*, account: Account, plan_version: PlanVersion, at: datetime) -> Quote:
+    """Return what moving to a version comes to at a moment, to the second."""
+    at = at.replace(microsecond=0)
+    subscription = subscriptions.current(account=account)
+    kind = kind_of(subscription=subscription, plan_version=plan_version)
+    period, lines, next_lines, released_from = _price(
+        kind, account=account, subscription=subscription, plan_version=plan_version, at=at
+    )
+    lines_total = charging.total_of(lines)
+    too_little = kind == Kind.UPGRADE and lines_total < charging.SMALLEST_CHARGE
+    minimum = plan_version.minimum_top_up.amount
+    below = refill_adjustments.below(account=account, minimum=minimum)
+    return Quote(
+        kind=kind,
+        plan_version=plan_version,
+        subscription=subscription,
+        at=at,
+        period=period,
+        lines=lines,
+        lines_total=lines_total,
+        price=charging.quote(Decimal(0) if too_little else lines_total, account=account),
+        next_lines=next_lines,
+        next_price=charging.quote(charging.total_of(next_lines), account=account),
+        next_renewal_at=period.end,
+        releases=period_costs.releases(held=released_from, plan_version=plan_version),
+        raised_refill=minimum if below else None,
+    )
+
+
+def _price(
+    kind: Kind,
+    *,
+    account: Account,
+    subscription: Subscription | None,
+    plan_version: PlanVersion,
+    at: datetime,
+) -> tuple[periods.Period, list[NewLine], list[NewLine], list[Rental]]:
+    """Return the period that is paid for, what is charged now and next, and what is held."""
+    staying = period_costs.rentals_staying(account=account)
+    after = period_costs.rentals_after_renewal(account=account, plan_version=plan_version)
+    if subscription is None or subscription.anchor is None or kind == Kind.START:
+        first = subscriptions.preview(account=account, plan_version=plan_version, now=at)
+        following = periods.period(first.period.start, 2)
+        period, lines = first.period, list(first.lines)
+    else:
+        period = periods.period(subscription.anchor, subscription.current_period_number)
+        following = periods.period(subscription.anchor, period.number + 1)
+        lines = []
+        if kind == Kind.UPGRADE:
+            lines = proration.change_lines(
+                before=subscription.plan_version,
+                after=plan_version,
+                held=period_costs.rentals_held(account=account),
+                period=period,
+                at=at,
+            )
+    next_lines = period_costs.period_lines(
+        account=account, plan_version=plan_version, period=following, held=after
+    )
+    return period, lines, next_lines, staying
+
+
+def seal(quote: Quote, *, account: Account) -> str:
+    """Return the quote as a page carries it: its moment and what it came to, signed."""
+    return quotes.sign(
+        account=account,
+        subject=f"plan:{quote.plan_version.pk}",
+        price=quote.price,
+        moment=quote.at,
+        details=_condensed(quote),
+    )
+
+
+def reopen(*, account: Account, plan_version: PlanVersion, sealed: str, now: datetime) -> Quote:
+    """Return the quote that was shown, computed again for its moment.
+
+    Call it under the account's lock. Raises QuoteExpired when it is too old, was not signed here,
+    or comes to something else by now.
+    """
+    agreed = quotes.read(sealed, account=account, subject=f"plan:{plan_version.pk}", now=now)
+    again = quote(account=account, plan_version=plan_version, at=agreed.moment)
+    agreed.check(again.price)
+    if agreed.details != _condensed(again):
+        raise quotes.QuoteExpired
+    return again
+
+
+def _condensed(quote: Quote) -> str:
+    """Return what a quote says beside its price: whatever the customer sees must be in it."""
+    content = [
+        str(quote.kind),
+        quote.subscription.pk if quote.subscription else None,
+        quote.period.number,
+        quote.period.end.isoformat(),
+        [[line.description, str(line.amount)] for line in quote.lines],
+        [[line.description, str(line.amount)] for line in quote.next_lines],
+        str(quote.next_price.amount),
+        [[release.feature.key, release.held, release.kept] for release in quote.releases],
+        str(quote.raised_refill),
+    ]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

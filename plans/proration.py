@@ -1,0 +1,90 @@
+"""What moving to another version within a period costs, line by line. All amounts are USD.
+
+For the plan and for each rental held: what the new version costs for the rest of the period, less
+what was paid for the same time at the old version's price. It is the difference that is rounded,
+once, by whole seconds and half up to a cent (DESIGN.md section 7); the line that gives back the
+unused rest carries what rounding leaves, so that the lines add up to exactly the difference.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from accounts.money import to_cents
+from invoices.charging import NewLine
+from plans import period_costs, periods, pricing
+from plans.models import FeatureKind, FeaturePrice, PlanVersion, Rental
+
+
+def change_lines(
+    *,
+    before: PlanVersion,
+    after: PlanVersion,
+    held: Sequence[Rental],
+    period: periods.Period,
+    at: datetime,
+) -> list[NewLine]:
+    """Return the charges and credits of moving from `before` to `after` at a moment of a period.
+
+    A rental the new version does not have is kept at its old price until the period ends.
+    """
+    lines = _difference(
+        f"{before.plan.name} plan",
+        f"{after.plan.name} plan",
+        before.monthly_price.amount,
+        after.monthly_price.amount,
+        period=period,
+        at=at,
+    )
+    old_prices, new_prices = rental_prices(before), rental_prices(after)
+    for rental in held:
+        old, new = old_prices.get(rental.feature_id), new_prices.get(rental.feature_id)
+        if new is None:
+            continue
+        lines += _difference(
+            period_costs.described(rental, old) if old else rental.feature.name,
+            period_costs.described(rental, new),
+            _monthly(rental, old),
+            _monthly(rental, new),
+            period=period,
+            at=at,
+        )
+    return lines
+
+
+def rental_prices(version: PlanVersion) -> dict[int, FeaturePrice]:
+    """Return a version's prices of rentals by feature."""
+    rentals = version.prices.filter(feature__kind=FeatureKind.RENTAL)
+    return {price.feature_id: price for price in rentals}
+
+
+def _monthly(rental: Rental, price: FeaturePrice | None) -> Decimal:
+    if price is None:
+        return Decimal(0)
+    billed = pricing.rental_quantity_billed(held=rental.quantity, included=price.included_quantity)
+    return to_cents(price.unit_price.amount * billed)
+
+
+def _difference(
+    old_name: str,
+    new_name: str,
+    old: Decimal,
+    new: Decimal,
+    *,
+    period: periods.Period,
+    at: datetime,
+) -> list[NewLine]:
+    if old == new:
+        return []
+
+    def rest(amount: Decimal) -> Decimal:
+        return pricing.prorate(amount, start=period.start, end=period.end, now=at)
+
+    charge = rest(new)
+    unused = charge - rest(new - old)
+    wanted = ((new_name, charge), (f"Unused: {old_name}", -unused))
+    return [
+        NewLine(description, amount, period_start=at, period_end=period.end)
+        for description, amount in wanted
+        if amount
+    ]
