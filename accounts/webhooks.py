@@ -1,9 +1,9 @@
-"""Stripe's webhooks: our own check in front of dj-stripe, and where they are sent.
+"""Stripe's webhooks: our own check in front of dj-stripe.
 
 dj-stripe stores a body before it verifies the signature, accepts a live event on a test endpoint,
 answers 500 to a garbage X-Forwarded-For, and with DEBUG on accepts a forged secret header. So size,
 signature, age and mode are checked here first, and only what passes reaches it. What an event does
-is in each app's `webhook_receivers`.
+is in each app's `webhook_receivers`; where Stripe is told to send them, in `webhook_endpoint`.
 """
 
 import ipaddress
@@ -95,21 +95,3 @@ def _drop_what_dj_stripe_trips_over(request: HttpRequest) -> None:
         request.META.pop("HTTP_X_FORWARDED_FOR", None)
     # `headers` remembers what META was when it was first read.
     vars(request).pop("headers", None)
-
-
-def register_endpoint(*, portal_url: str) -> WebhookEndpoint:
-    """Tell Stripe to send its events to this portal; one endpoint for an address.
-
-    Stripe shows the signing secret only when an endpoint is made, so one that is known here is
-    kept and any other for the same address is made anew. Raises GatewayUnavailable.
-    """
-    prefix = f"{portal_url}/stripe/webhook/"
-    known = WebhookEndpoint.objects.filter(url__startswith=prefix).exclude(secret="").first()
-    if known is not None:
-        return known
-    identity = uuid.uuid4()
-    data = gateway.create_webhook_endpoint(
-        url=f"{prefix}{identity}/", events=EVENTS, metadata={"djstripe_uuid": str(identity)}
-    )
-    endpoint: WebhookEndpoint = WebhookEndpoint.sync_from_stripe_data(data)
-    return endpoint

@@ -16,6 +16,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 from django_countries import countries
 
 _SECRET_KEY_LENGTH = 50
@@ -221,6 +222,33 @@ def check_settings(
 ) -> list[CheckMessage]:
     """Report them to `manage.py check` and to every other command."""
     return problems()
+
+
+@register(Tags.database)
+def check_webhooks(
+    app_configs: Sequence[AppConfig] | None = None,
+    databases: Sequence[str] | None = None,
+    **kwargs: Any,
+) -> list[CheckMessage]:
+    """Say which of Stripe's events the portal waits for in vain: `check --database default`."""
+    # Imported here: at the top, the apps are not loaded yet.
+    from accounts.webhook_endpoint import missing_events
+
+    if not databases:
+        return []
+    try:
+        missing = missing_events(portal_url=settings.PORTAL_URL)
+    except DatabaseError:  # before the first migration
+        return []
+    if not missing:
+        return []
+    return [
+        Warning(
+            f"Stripe was not told to send {', '.join(missing)} to {settings.PORTAL_URL}.",
+            hint="Run `manage.py register_webhooks`. Until then the sweeper asks, minutes later.",
+            id="billing_portal.W050",
+        )
+    ]
 
 
 def refuse_to_start_unfit() -> None:

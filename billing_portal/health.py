@@ -24,6 +24,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from accounts import webhook_endpoint
 from accounts.models import Account, Message
 from billing_portal.celery import app
 from billing_portal.models import Heartbeat
@@ -44,7 +45,7 @@ METRIC_TIMEOUT_MILLISECONDS = 2000
 
 _process_started = time.monotonic()
 
-OK, STARTING, FAILED = "ok", "starting", "failed"
+OK, STARTING, INCOMPLETE, FAILED = "ok", "starting", "incomplete", "failed"
 
 
 @never_cache
@@ -57,7 +58,10 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Say for each part that the portal needs whether it works: 200 if all do, else 503."""
+    """Say for each part that the portal needs whether it works: 200 if all do, else 503.
+
+    Webhooks that Stripe was not told to send are only said: the sweeper asks for what they tell.
+    """
     parts = {"database": _database(), "broker": _broker()}
     parts["beat"] = (
         _beat(now=timezone.now(), uptime=time.monotonic() - _process_started)
@@ -65,6 +69,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
         else FAILED
     )
     states = set(parts.values())
+    if parts["database"] == OK:
+        parts["webhooks"] = _webhooks()
     status = FAILED if FAILED in states else STARTING if STARTING in states else OK
     return JsonResponse({"status": status, "parts": parts}, status=503 if status == FAILED else 200)
 
@@ -131,6 +137,15 @@ def _beat(*, now: datetime, uptime: float) -> str:
     return STARTING if uptime < STARTING_FOR_SECONDS else FAILED
 
 
+def _webhooks() -> str:
+    try:
+        missing = webhook_endpoint.missing_events(portal_url=settings.PORTAL_URL)
+    except DatabaseError:
+        logger.warning("the webhook endpoint cannot be read", exc_info=True)
+        return FAILED
+    return INCOMPLETE if missing else OK
+
+
 # Metrics --------------------------------------------------------------------------------------
 def _may_see_metrics(request: HttpRequest) -> bool:
     token: str = settings.METRICS_TOKEN
@@ -159,6 +174,7 @@ class PortalCollector(Collector):
             self._renewals,
             self._outbox,
             self._heartbeats,
+            self._webhooks,
         ):
             try:
                 yield from self._read(gauge)
@@ -258,6 +274,13 @@ class PortalCollector(Collector):
             "Time since a scheduled job last ran to its end.",
             "name",
             ((name, self._age(at)) for name, at in Heartbeat.objects.values_list("name", "at")),
+        )
+
+    def _webhooks(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily(
+            "billing_portal_webhook_events_missing",
+            "Kinds of events that Stripe was not told to send: run register_webhooks.",
+            value=len(webhook_endpoint.missing_events(portal_url=settings.PORTAL_URL)),
         )
 
     def _age(self, moment: datetime) -> float:

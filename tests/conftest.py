@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, sync_playwright
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from accounts import webhooks
+from accounts import webhook_endpoint
 from billing_portal import settings as imported_settings
 from billing_portal.dashboard.tests.browser import FLAGS
 from plans import catalogue
@@ -42,7 +42,7 @@ def portal(
     settings.CONTENT_SECURITY_POLICY = policy_with(sandbox.url)
     cache.clear()  # sign-ins of other tests do not count towards this one's limit
     catalogue.load(now=timezone.now())
-    webhooks.register_endpoint(portal_url=live_server.url)
+    webhook_endpoint.register_endpoint(portal_url=live_server.url)
     portal = Portal(url=live_server.url, sandbox=sandbox, platform=Platform(live_server.url))
     yield portal
     portal.webhooks_delivered()

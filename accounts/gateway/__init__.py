@@ -27,7 +27,13 @@ from accounts.gateway.payments import (
     retrieve_payment,
 )
 from accounts.gateway.refunds import list_refunds, refund
-from accounts.gateway.webhooks import create_webhook_endpoint, verify_signature
+from accounts.gateway.webhooks import (
+    create_webhook_endpoint,
+    delete_webhook_endpoint,
+    list_webhook_endpoints,
+    update_webhook_endpoint,
+    verify_signature,
+)
 
 __all__ = [
     "GatewayRefused",
@@ -38,16 +44,19 @@ __all__ = [
     "create_customer",
     "create_setup",
     "create_webhook_endpoint",
+    "delete_webhook_endpoint",
     "detach_card",
     "find_holds",
     "find_payment",
     "list_refunds",
+    "list_webhook_endpoints",
     "open_checkout",
     "place_hold",
     "refund",
     "retrieve_checkout",
     "retrieve_payment",
     "retrieve_setup",
+    "update_webhook_endpoint",
     "verify_signature",
     "void_hold",
 ]

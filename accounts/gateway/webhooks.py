@@ -34,3 +34,26 @@ def create_webhook_endpoint(
             }
         )
     return endpoint.to_dict()
+
+
+def list_webhook_endpoints() -> list[dict[str, Any]]:
+    """Return every endpoint that Stripe sends events to, other programs' too; without secrets."""
+    with translated():
+        found = client().v1.webhook_endpoints.list({"limit": 100})
+        return [endpoint.to_dict() for endpoint in found.auto_paging_iter()]
+
+
+def update_webhook_endpoint(endpoint_id: str, *, events: list[str]) -> dict[str, Any]:
+    """Have an endpoint sent these events, and switch it on if it was off."""
+    with translated():
+        endpoint = client().v1.webhook_endpoints.update(
+            endpoint_id,
+            {"enabled_events": events, "disabled": False},  # type: ignore[arg-type]
+        )
+    return endpoint.to_dict()
+
+
+def delete_webhook_endpoint(endpoint_id: str) -> None:
+    """Have Stripe send no more events there. What it still would have tried again is lost."""
+    with translated():
+        client().v1.webhook_endpoints.delete(endpoint_id)

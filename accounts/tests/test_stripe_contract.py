@@ -18,6 +18,7 @@ from accounts.models import Account, Card
 from accounts.stripe_objects import CheckoutSession, Payment
 from accounts.tests.factories import make_account
 from accounts.tests.stripe_contract import ContractBroken, Requests, judge
+from accounts.webhooks import EVENTS
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +48,14 @@ class Scene:
             metadata={"transaction": "T-1"},
             idempotency_key="charge-1",
         )
+
+    def listen(self) -> str:
+        made = gateway.create_webhook_endpoint(
+            url="https://portal.test/stripe/webhook/1/",
+            events=EVENTS,
+            metadata={"djstripe_uuid": "1"},
+        )
+        return str(made["id"])
 
     def open_checkout(self) -> CheckoutSession:
         return gateway.open_checkout(
@@ -165,11 +174,22 @@ def find_payment(scene: Scene) -> None:
 
 @example
 def create_webhook_endpoint(scene: Scene) -> None:
-    gateway.create_webhook_endpoint(
-        url="https://portal.test/stripe/webhook/1/",
-        events=["charge.succeeded"],
-        metadata={"djstripe_uuid": "1"},
-    )
+    scene.listen()
+
+
+@example
+def list_webhook_endpoints(scene: Scene) -> None:
+    gateway.list_webhook_endpoints()
+
+
+@example
+def update_webhook_endpoint(scene: Scene) -> None:
+    gateway.update_webhook_endpoint(scene.listen(), events=EVENTS)
+
+
+@example
+def delete_webhook_endpoint(scene: Scene) -> None:
+    gateway.delete_webhook_endpoint(scene.listen())
 
 
 def functions() -> set[str]:

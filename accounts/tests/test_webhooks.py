@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from djstripe.models import Event, WebhookEndpoint, WebhookEventTrigger
 
-from accounts import cards, gateway, webhooks
+from accounts import cards
 from accounts.tests.factories import make_account
 from invoices.tests.stripe_events import events, listen, post, signature
 
@@ -163,14 +163,3 @@ def test_an_endpoint_that_is_not_ours_is_not_found(
 
 def test_only_posts_are_answered(endpoint: WebhookEndpoint) -> None:
     assert Client().get(f"/stripe/webhook/{endpoint.djstripe_uuid}/").status_code == 405
-
-
-def test_the_portal_registers_one_endpoint_for_its_address(endpoint: WebhookEndpoint) -> None:
-    again = webhooks.register_endpoint(portal_url="http://testserver")
-    assert again.pk == endpoint.pk
-    assert endpoint.secret.startswith("whsec_")
-    at_stripe = gateway.client().v1.webhook_endpoints.list().data
-    assert [one.url for one in at_stripe] == [
-        f"http://testserver/stripe/webhook/{endpoint.djstripe_uuid}/"
-    ]
-    assert sorted(at_stripe[0].enabled_events) == sorted(webhooks.EVENTS)

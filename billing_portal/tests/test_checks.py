@@ -1,14 +1,19 @@
 """Production does not start on settings that are wrong, and says which variable to mend."""
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from django.core.checks import run_checks
+from django.core.checks import CheckMessage, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
+from pytest_django import Settings
 
+from accounts import webhook_endpoint
 from billing_portal import checks
+
+if TYPE_CHECKING:
+    from conftest import Sandbox
 
 LIVE: dict[str, Any] = {
     "DEBUG": False,
@@ -169,6 +174,21 @@ def test_a_laptop_may_be_careless_but_not_with_real_cards() -> None:
 def test_they_are_among_djangos_checks() -> None:
     with override_settings(**LIVE, USD_TO_OMR=Decimal(0)):
         assert "billing_portal.E001" in [message.id for message in run_checks(tags=["security"])]
+
+
+@pytest.mark.django_db
+def test_events_that_stripe_was_not_told_of_are_told_to_whoever_checks_the_database(
+    sandbox: "Sandbox", settings: Settings
+) -> None:
+    def told() -> list[CheckMessage]:
+        found = run_checks(tags=["database"], databases=["default"])
+        return [message for message in found if message.id == "billing_portal.W050"]
+
+    [warning] = told()
+    assert "charge.succeeded" in warning.msg
+    assert "register_webhooks" in str(warning.hint)
+    webhook_endpoint.register_endpoint(portal_url=settings.PORTAL_URL)
+    assert told() == []
 
 
 def test_a_process_ends_saying_everything_that_is_wrong() -> None:

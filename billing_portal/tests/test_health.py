@@ -3,16 +3,21 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
 from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
+from accounts import webhook_endpoint
 from billing_portal import health
 from billing_portal.models import Heartbeat
+
+if TYPE_CHECKING:
+    from conftest import Sandbox
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -51,10 +56,23 @@ def test_healthz_needs_nothing_but_the_process(client: Client) -> None:
 def test_ready_with_a_fresh_heartbeat(client: Client, long_running: None) -> None:
     Heartbeat.objects.create(name=health.TICK, at=timezone.now() - timedelta(minutes=1))
 
-    assert ready(client) == (
-        200,
-        {"status": "ok", "parts": {"database": "ok", "broker": "ok", "beat": "ok"}},
-    )
+    parts = {"database": "ok", "broker": "ok", "beat": "ok", "webhooks": "incomplete"}
+    assert ready(client) == (200, {"status": "ok", "parts": parts})
+
+
+@pytest.mark.django_db
+def test_webhooks_are_complete_when_stripe_was_told_of_every_event(
+    client: Client, sandbox: "Sandbox", settings: Settings
+) -> None:
+    def said() -> tuple[str, bool]:
+        gauge = "billing_portal_webhook_events_missing 0.0"
+        metrics = client.get("/metrics", headers={"Authorization": "Bearer a-token-for-metrics"})
+        return ready(client)[1]["parts"]["webhooks"], gauge in metrics.content.decode()
+
+    settings.METRICS_TOKEN = "a-token-for-metrics"
+    assert said() == ("incomplete", False)
+    webhook_endpoint.register_endpoint(portal_url=settings.PORTAL_URL)
+    assert said() == ("ok", True)
 
 
 @pytest.mark.django_db

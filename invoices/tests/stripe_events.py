@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.test import Client
 from djstripe.models import WebhookEndpoint
 
-from accounts import gateway, webhooks
+from accounts import gateway, webhook_endpoint
 
 if TYPE_CHECKING:
     from conftest import Sandbox
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def listen(sandbox: "Sandbox") -> WebhookEndpoint:
     """Register the portal at the sandbox, which records events but leaves posting to the test."""
     sandbox.control("webhooks", {"paused": True})
-    return webhooks.register_endpoint(portal_url="http://testserver")
+    return webhook_endpoint.register_endpoint(portal_url="http://testserver").endpoint
 
 
 def events(kind: str) -> list[dict[str, Any]]:

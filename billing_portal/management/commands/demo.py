@@ -277,9 +277,9 @@ class DaysOnOneLine(TextIOBase):
 def register_webhooks() -> None:
     """Tell the sandbox where the portal listens."""
     # Imported here: the supervisor needs no models.
-    from accounts import webhooks
+    from accounts import webhook_endpoint
 
-    webhooks.register_endpoint(portal_url=settings.PORTAL_URL)
+    webhook_endpoint.register_endpoint(portal_url=settings.PORTAL_URL)
 
 
 def database_name() -> str:
