@@ -23,7 +23,6 @@ from conftest import free_port
 pytestmark = pytest.mark.django_db
 
 PRICE = Money("3.850", "OMR")
-ASKS = "4000002760003184"
 VERIFICATION = Money("0.390", "OMR")
 
 
@@ -83,14 +82,21 @@ def save_card(account: Account, magic: str = "pm_card_visa") -> str:
     return method
 
 
-def charge(account: Account, method: str, key: str = "charge-1") -> Payment:
+def card_that_asks() -> str:
+    """A card whose bank always wants to hear from the customer, typed into a form."""
+    card: Any = {"number": "4000002760003184", "exp_month": 12, "exp_year": 2030, "cvc": "123"}
+    return gateway.client().v1.payment_methods.create({"type": "card", "card": card}).id
+
+
+def charge(account: Account, method: str, *, on_session: bool = False) -> Payment:
     return gateway.charge_card(
         customer_id=account.stripe_customer_id,
         payment_method_id=method,
         amount=PRICE,
         description="Renewal of Starter",
         metadata={"transaction": "T-1"},
-        idempotency_key=key,
+        idempotency_key="charge-1",
+        on_session=on_session,
     )
 
 
@@ -149,6 +155,13 @@ def test_a_decline_is_an_outcome(alice: Account) -> None:
     assert declined.failure_message.startswith("Your bank declined the card.")
 
 
+def test_a_bank_may_ask_a_customer_who_is_there(alice: Account) -> None:
+    asked = charge(alice, card_that_asks(), on_session=True)
+    assert asked.outcome == Outcome.REQUIRES_ACTION
+    assert gateway.cancel_payment(asked.payment_intent_id).outcome == Outcome.CANCELED
+    assert gateway.cancel_payment(asked.payment_intent_id).outcome == Outcome.CANCELED
+
+
 def test_a_card_that_is_not_there_is_refused(alice: Account) -> None:
     with pytest.raises(GatewayRefused):
         charge(alice, "pm_unknown")
@@ -196,18 +209,15 @@ def test_a_payment_is_refunded_in_parts(alice: Account) -> None:
 
 
 # Where localstripe differs, so that a difference that goes away or comes up is seen ------------
-def test_localstripe_has_a_confirmation_pending_where_stripe_declines(
-    through_localstripe: None,
+@pytest.mark.parametrize(
+    ("stand_in", "outcome"),
+    [("sandbox", Outcome.DECLINED), ("localstripe", Outcome.REQUIRES_ACTION)],
+    indirect=["stand_in"],
+)
+def test_stripe_declines_what_a_bank_asks_of_a_customer_who_is_away(
+    alice: Account, outcome: Outcome
 ) -> None:
-    account = make_account()
-    account.stripe_customer_id = gateway.create_customer(account=account)
-    method = gateway.client().v1.payment_methods.create(
-        {
-            "type": "card",
-            "card": {"number": ASKS, "exp_month": 12, "exp_year": 2030, "cvc": "123"},
-        }
-    )
-    assert charge(account, method.id).outcome == Outcome.PENDING
+    assert charge(alice, card_that_asks()).outcome == outcome
 
 
 def test_what_localstripe_is_not_asked_is_known_and_nothing_else(

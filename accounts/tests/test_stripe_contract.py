@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from djmoney.money import Money
@@ -19,6 +19,9 @@ from accounts.stripe_objects import CheckoutSession, Payment
 from accounts.tests.factories import make_account
 from accounts.tests.stripe_contract import ContractBroken, Requests, judge
 from accounts.webhooks import EVENTS
+
+if TYPE_CHECKING:
+    from conftest import Sandbox
 
 pytestmark = pytest.mark.django_db
 
@@ -33,20 +36,21 @@ class Scene:
 
     account: Account
     card: Card
+    sandbox: "Sandbox"
     another_card: Callable[[], Card]
 
     @property
     def customer(self) -> str:
         return self.account.stripe_customer_id
 
-    def charge(self) -> Payment:
+    def charge(self, key: str = "charge-1") -> Payment:
         return gateway.charge_card(
             customer_id=self.customer,
             payment_method_id=self.card.stripe_payment_method_id,
             amount=PRICE,
             description="Renewal of Starter",
             metadata={"transaction": "T-1"},
-            idempotency_key="charge-1",
+            idempotency_key=key,
         )
 
     def listen(self) -> str:
@@ -70,9 +74,10 @@ class Scene:
 
 
 @pytest.fixture
-def scene(add_card: Any) -> Scene:
+def scene(add_card: Any, sandbox: "Sandbox") -> Scene:
     account = make_account(name="Alice Trading")
-    return Scene(account, add_card(account), lambda: add_card(account, "pm_card_mastercard"))
+    card = add_card(account)
+    return Scene(account, card, sandbox, lambda: add_card(account, "pm_card_mastercard"))
 
 
 EXAMPLES: dict[str, Callable[[Scene], None]] = {}
@@ -135,6 +140,12 @@ def detach_card(scene: Scene) -> None:
 @example
 def charge_card(scene: Scene) -> None:
     scene.charge()
+
+
+@example
+def cancel_payment(scene: Scene) -> None:
+    scene.sandbox.fail_next(action="decline")
+    gateway.cancel_payment(scene.charge("charge-2").payment_intent_id)
 
 
 @example
