@@ -83,6 +83,21 @@ class ConfirmationNeeded(TypedDict):
     path: str  # the page to confirm it on
 
 
+class DisputeNews(TypedDict):
+    """To staff: a card holder's bank disputes a payment, or has decided."""
+
+    number: str  # of the transaction
+    dispute: str  # Stripe's id
+    status: str  # "Opened", "Won"
+    amount: str
+    charged: str
+    reason: str  # "product not received"
+    credit_taken: str  # from the wallet, or empty
+    credit_returned: str  # to the wallet, or empty
+    evidence_due_at: NotRequired[str | None]
+    path: str
+
+
 class AutoRefillFailed(TypedDict):
     """An automatic top-up was declined."""
 
@@ -194,6 +209,8 @@ NOTICES: dict[str, Any] = {
     "refund_made": RefundMade,
     "refund_failed": RefundFailed,
     "confirmation_needed": ConfirmationNeeded,
+    "dispute_opened": DisputeNews,
+    "dispute_closed": DisputeNews,
     "auto_refill_failed": AutoRefillFailed,
     "auto_refill_capped": AutoRefillCapped,
     "auto_refill_suspended": AutoRefillSuspended,

@@ -92,6 +92,32 @@ class StripeRefund:
     failure_reason: str = ""
 
 
+class DisputeStage(StrEnum):
+    """How far a dispute has come. An inquiry only asks: no money moves."""
+
+    INQUIRY = "inquiry"
+    DISMISSED = "dismissed"
+    OPENED = "opened"
+    UNDER_REVIEW = "under_review"
+    LOST = "lost"
+    WON = "won"
+
+
+@dataclass(frozen=True, slots=True)
+class StripeDispute:
+    """A dispute as Stripe knows it. `amount_minor` is in minor units of `currency`."""
+
+    id: str
+    stage: DisputeStage
+    charge_id: str
+    payment_intent_id: str
+    amount_minor: int
+    currency: str
+    reason: str
+    evidence_due_at: datetime | None
+    opened_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class CheckoutSession:
     """A hosted payment page. `payment` is set once the customer has tried to pay."""
@@ -181,6 +207,35 @@ def refund_from_object(refund: Mapping[str, Any]) -> StripeRefund:
         transaction_number=metadata.get("transaction") or "",
         reason=refund.get("reason") or "",
         failure_reason=refund.get("failure_reason") or "",
+    )
+
+
+#: A status that is not known here moves no money until an event says that it was withdrawn.
+_DISPUTE_STAGES = {
+    "warning_needs_response": DisputeStage.INQUIRY,
+    "warning_under_review": DisputeStage.INQUIRY,
+    "warning_closed": DisputeStage.DISMISSED,
+    "prevented": DisputeStage.DISMISSED,
+    "needs_response": DisputeStage.OPENED,
+    "under_review": DisputeStage.UNDER_REVIEW,
+    "won": DisputeStage.WON,
+    "lost": DisputeStage.LOST,
+}
+
+
+def dispute_from_object(dispute: Mapping[str, Any]) -> StripeDispute:
+    """Translate a Dispute, from the API or a webhook's event."""
+    due_by = (dispute.get("evidence_details") or {}).get("due_by")
+    return StripeDispute(
+        id=dispute["id"],
+        stage=_DISPUTE_STAGES.get(dispute["status"], DisputeStage.INQUIRY),
+        charge_id=dispute["charge"],
+        payment_intent_id=dispute.get("payment_intent") or "",
+        amount_minor=dispute["amount"],
+        currency=dispute["currency"],
+        reason=dispute["reason"],
+        evidence_due_at=datetime.fromtimestamp(due_by, tz=UTC) if due_by else None,
+        opened_at=datetime.fromtimestamp(dispute["created"], tz=UTC),
     )
 
 

@@ -25,6 +25,11 @@ log = structlog.get_logger(__name__)
 
 #: What the portal listens to.
 EVENTS = [
+    "charge.dispute.closed",
+    "charge.dispute.created",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.updated",
     "charge.refunded",
     "charge.succeeded",
     "checkout.session.completed",

@@ -13,10 +13,20 @@ from djmoney.models.fields import MoneyField
 from djmoney.money import Money
 
 from accounts.models import Account, Card
-from invoices.reversal_models import Refund, RefundOrigin, RefundStatus
+from invoices.reversal_models import (
+    HOLDING_STATUSES,
+    Dispute,
+    DisputeStatus,
+    Refund,
+    RefundOrigin,
+    RefundStatus,
+)
 
 __all__ = [
+    "HOLDING_STATUSES",
     "OPEN_STATUSES",
+    "Dispute",
+    "DisputeStatus",
     "Line",
     "Purpose",
     "ReceiptSequence",

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
-from invoices.models import Purpose, Refund, Transaction
+from invoices.models import Dispute, Purpose, Refund, Transaction
 
 
 class Fulfilment(Protocol):
@@ -40,6 +40,15 @@ class Fulfilment(Protocol):
 
         Called when a refund that had succeeded came back from the bank.
         """
+
+    def disputed(self, *, dispute: Dispute, now: datetime) -> Decimal:
+        """Take back what the disputed part bought; return the credit taken (USD, 0 or more).
+
+        Called when the bank has taken the money.
+        """
+
+    def dispute_won(self, *, dispute: Dispute, now: datetime) -> Decimal:
+        """Give again what `disputed` took; return the credit given (USD, 0 or more)."""
 
 
 _fulfilments: dict[Purpose, Fulfilment] = {}

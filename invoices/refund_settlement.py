@@ -12,14 +12,21 @@ from decimal import Decimal
 import structlog
 from django.conf import settings
 from django.db import transaction as database
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from djmoney.money import Money
 
 from accounts import outbox
 from accounts.models import CARD_BRANDS, AuditEvent
 from accounts.money import format_omr, format_usd, from_minor_units, usd
 from accounts.stripe_objects import RefundOutcome, StripeRefund
-from invoices.models import Refund, RefundOrigin, RefundStatus, Status, Transaction
+from invoices.models import (
+    Dispute,
+    Refund,
+    RefundOrigin,
+    RefundStatus,
+    Status,
+    Transaction,
+)
 from invoices.numbers import new_number, next_in_sequence
 from invoices.proportions import Portion, part_of_charge
 from invoices.purposes import fulfilment_of
@@ -52,12 +59,18 @@ def whole_of(transaction: Transaction) -> Portion:
 
 def left_of(transaction: Transaction) -> Portion:
     """Return what no refund, pending or succeeded, gives back yet."""
-    given_back = transaction.refunds.exclude(status=RefundStatus.FAILED).aggregate(
+    given_back = transaction.refunds.exclude(status=RefundStatus.FAILED)
+    return whole_of(transaction).minus(sum_of(given_back))
+
+
+def sum_of(parts: QuerySet[Refund] | QuerySet[Dispute]) -> Portion:
+    """Return what refunds or disputes of one payment come to together."""
+    sums = parts.aggregate(
         amount=Sum("amount", default=Decimal(0)),
         tax=Sum("tax_amount", default=Decimal(0)),
         charged=Sum("charged_amount", default=Decimal(0)),
     )
-    return whole_of(transaction).minus(Portion(**given_back))
+    return Portion(**sums)
 
 
 @database.atomic
@@ -82,16 +95,16 @@ def settle(*, transaction_id: int, report: StripeRefund, now: datetime) -> Refun
     if report.outcome == RefundOutcome.SUCCEEDED and may_succeed:
         if transaction.status == Status.PAID:
             return _succeed(refund, transaction, now)
-        _wait(transaction, report)
+        wait(transaction, payment_intent_id=report.payment_intent_id)
     refund.save()
     return refund
 
 
-def _wait(transaction: Transaction, report: StripeRefund) -> None:
-    """Leave a refund until its payment is known; what is told of it next is found by its id."""
-    log.info("refund_waits_for_its_payment", transaction=transaction.number)
+def wait(transaction: Transaction, *, payment_intent_id: str) -> None:
+    """Leave what went back until its payment is known; more about it is found by this id."""
+    log.info("reversal_waits_for_its_payment", transaction=transaction.number)
     Transaction.objects.filter(pk=transaction.pk, stripe_payment_intent_id="").update(
-        stripe_payment_intent_id=report.payment_intent_id
+        stripe_payment_intent_id=payment_intent_id
     )
 
 

@@ -19,14 +19,31 @@ from accounts import gateway
 from accounts.models import AuditEvent, User
 from accounts.money import format_usd, to_cents, usd
 from accounts.stripe_objects import StripeRefund
-from invoices import refund_settlement
+from invoices import disputes, refund_settlement
 from invoices.charging import KEY_LIFETIME
-from invoices.models import Refund, RefundOrigin, RefundStatus, Status, Transaction
+from invoices.models import (
+    DisputeStatus,
+    Refund,
+    RefundOrigin,
+    RefundStatus,
+    Status,
+    Transaction,
+)
 from invoices.numbers import new_number
 from invoices.proportions import Portion, part_of_amount
 from invoices.reversal_models import LONGEST_REASON
 
 log = structlog.get_logger(__name__)
+
+_DISPUTE_IS_OPEN = (
+    "The customer's bank disputes this payment and has taken its money back. Wait for the outcome: "
+    "a refund now would pay twice."
+)
+_DISPUTED = {
+    DisputeStatus.OPENED: _DISPUTE_IS_OPEN,
+    DisputeStatus.UNDER_REVIEW: _DISPUTE_IS_OPEN,
+    DisputeStatus.LOST: "The dispute was lost: the customer has the money of this payment already.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +60,8 @@ def why_not(transaction: Transaction) -> str:
     """Say why nothing of a transaction can be refunded now, or "" when something can."""
     if transaction.status != Status.PAID:
         return "Only a paid transaction can be refunded."
+    if (dispute := disputes.holding(transaction)) is not None:
+        return _DISPUTED[DisputeStatus(dispute.status)]
     if amount_left(transaction) <= 0:
         return "All of it is refunded already."
     return ""

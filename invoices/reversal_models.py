@@ -137,3 +137,96 @@ class Refund(models.Model):
     def net_amount(self) -> Money:
         """The part without tax (USD): what leaves the wallet, where credit was bought."""
         return self.amount - self.tax_amount
+
+
+class DisputeStatus(models.TextChoices):
+    """How far a dispute has come; it never goes back in this order.
+
+    An inquiry only asks: no money moves unless it becomes a dispute. One that the card holder
+    withdraws is won.
+    """
+
+    INQUIRY = "inquiry", "Inquiry"
+    DISMISSED = "dismissed", "Inquiry closed"
+    OPENED = "opened", "Opened"
+    UNDER_REVIEW = "under_review", "Under review"
+    LOST = "lost", "Lost"
+    WON = "won", "Won"
+
+
+#: The bank has the money: the credit that it bought is gone, and it can't be refunded.
+HOLDING_STATUSES = (DisputeStatus.OPENED, DisputeStatus.UNDER_REVIEW, DisputeStatus.LOST)
+#: The bank has decided.
+CLOSED_STATUSES = (DisputeStatus.DISMISSED, DisputeStatus.LOST, DisputeStatus.WON)
+
+
+class Dispute(models.Model):
+    """A card holder's complaint to the bank about a paid transaction.
+
+    `amount` is what of the payment it holds: no more than refunds had left of it.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="disputes")
+    transaction = models.ForeignKey(
+        "invoices.Transaction", on_delete=models.PROTECT, related_name="disputes"
+    )
+    status = models.CharField(max_length=16, choices=DisputeStatus)
+    amount = MoneyField(max_digits=12, decimal_places=2, default_currency="USD")
+    tax_amount = MoneyField(
+        max_digits=12,
+        decimal_places=2,
+        default_currency="USD",
+        default=0,
+        help_text="The part of the amount that is tax.",
+    )
+    charged_amount = MoneyField(
+        max_digits=12, decimal_places=3, default_currency="OMR", help_text="As Stripe says it."
+    )
+    reason = models.CharField(max_length=64, help_text="The bank's, in Stripe's words.")
+    stripe_dispute_id = models.CharField(max_length=255, unique=True)
+    stripe_charge_id = models.CharField(max_length=255)
+    evidence_due_at = models.DateTimeField(null=True, blank=True)
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+    asked_at = models.DateTimeField(help_text="When Stripe last told how it stands.")
+
+    objects: ClassVar[models.Manager["Dispute"]] = models.Manager()
+
+    class Meta:
+        ordering = ["-opened_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount__gte=0, tax_amount__gte=0, tax_amount__lte=F("amount")),
+                name="a_dispute_holds_an_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(closed_at__isnull=False, status__in=CLOSED_STATUSES)
+                | Q(closed_at__isnull=True) & ~Q(status__in=CLOSED_STATUSES),
+                name="a_closed_dispute_says_when",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["asked_at"],
+                condition=Q(closed_at__isnull=True),
+                name="open_disputes",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.stripe_dispute_id
+
+    @property
+    def net_amount(self) -> Money:
+        """The part without tax (USD): the credit it holds, where credit was bought."""
+        return self.amount - self.tax_amount
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether the bank has the money."""
+        return self.status in HOLDING_STATUSES
+
+    @property
+    def reason_in_words(self) -> str:
+        """The bank's reason, readable: `product not received`."""
+        return self.reason.replace("_", " ")

@@ -5,6 +5,7 @@ event itself, or nudge the worker to ask, and never call the gateway. dj-stripe 
 shows rials wrongly, so the event's own data is read.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -13,8 +14,13 @@ from djstripe.event_handlers import djstripe_receiver
 from djstripe.models import Event
 
 from accounts.money import from_minor_units
-from accounts.stripe_objects import payment_from_charge, refund_from_object
-from invoices import refund_settlement, reversals, settlement
+from accounts.stripe_objects import (
+    DisputeStage,
+    dispute_from_object,
+    payment_from_charge,
+    refund_from_object,
+)
+from invoices import disputes, refund_settlement, reversals, settlement
 from invoices.models import Status
 
 log = structlog.get_logger(__name__)
@@ -59,3 +65,26 @@ def settle_refunded_charge(sender: type[Event], event: Event, **kwargs: Any) -> 
     known = refund_settlement.whole_of(transaction).minus(refund_settlement.left_of(transaction))
     if refunded > known.charged:
         reversals.nudge(payment_intent_id=payment.payment_intent_id)
+
+
+@djstripe_receiver(
+    [
+        "charge.dispute.closed",
+        "charge.dispute.created",
+        "charge.dispute.funds_reinstated",
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.updated",
+    ]
+)
+def record_dispute(sender: type[Event], event: Event, **kwargs: Any) -> None:
+    """A dispute is brought to where the event says it is; that money moved says the most."""
+    report = dispute_from_object(event.data["object"])
+    if event.type == "charge.dispute.funds_reinstated":
+        report = replace(report, stage=DisputeStage.WON)
+    elif event.type == "charge.dispute.funds_withdrawn" and report.stage == DisputeStage.INQUIRY:
+        report = replace(report, stage=DisputeStage.OPENED)
+    transaction = reversals.find_transaction(payment_intent_id=report.payment_intent_id)
+    if transaction is not None:
+        disputes.record(transaction_id=transaction.pk, report=report, now=timezone.now())
+    if transaction is None or transaction.status != Status.PAID:
+        reversals.nudge(payment_intent_id=report.payment_intent_id)

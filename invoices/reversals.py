@@ -9,8 +9,8 @@ from django.db.models import F, Q
 from accounts import gateway
 from accounts.models import AuditEvent
 from accounts.stripe_objects import StripeRefund
-from invoices import refund_settlement, refunds, settlement
-from invoices.models import Refund, RefundStatus, Status, Transaction
+from invoices import disputes, refund_settlement, refunds, settlement
+from invoices.models import Dispute, Refund, RefundStatus, Status, Transaction
 
 log = structlog.get_logger(__name__)
 
@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 SWEEP_AFTER = timedelta(minutes=1)
 #: A refund that Stripe has and the bank has not decided on may take days.
 SWEEP_KNOWN_EVERY = timedelta(minutes=15)
+#: A dispute takes weeks; this only finds what its webhooks did not tell.
+SWEEP_DISPUTES_EVERY = timedelta(hours=6)
 
 
 def find_transaction(*, payment_intent_id: str, number: str = "") -> Transaction | None:
@@ -46,6 +48,8 @@ def ask(*, payment_intent_id: str, now: datetime) -> None:
             refund_settlement.settle(transaction_id=transaction.pk, report=report, now=now)
         except refund_settlement.DoesNotFit as error:
             _tell_that_it_differs(transaction, report, str(error), now)
+    for told in gateway.list_disputes(payment_intent_id=payment_intent_id):
+        disputes.record(transaction_id=transaction.pk, report=told, now=now)
 
 
 def _pending(transaction: Transaction) -> list[int]:
@@ -72,7 +76,10 @@ def _tell_that_it_differs(
 
 
 def sweep(*, now: datetime, limit: int = 200) -> int:
-    """Go on with every refund that has been pending for too long; return how many were settled."""
+    """Go on with every refund that has been pending for too long; return how many were settled.
+
+    Asks about disputes, too, of which nothing was heard for a while.
+    """
     due = Refund.objects.filter(
         status=RefundStatus.PENDING, created_at__lt=now - SWEEP_AFTER
     ).exclude(~Q(stripe_refund_id=""), asked_at__gt=now - SWEEP_KNOWN_EVERY)
@@ -84,7 +91,23 @@ def sweep(*, now: datetime, limit: int = 200) -> int:
         except Exception:
             # Whatever is wrong with one refund must not hold back the others.
             log.exception("refund_sweep_broke", refund=refund_id)
-    return settled
+    return settled + _sweep_disputes(now, limit)
+
+
+def _sweep_disputes(now: datetime, limit: int) -> int:
+    unheard = Dispute.objects.filter(
+        closed_at__isnull=True, asked_at__lt=now - SWEEP_DISPUTES_EVERY
+    ).order_by("asked_at")
+    closed = 0
+    for dispute in unheard.select_related("transaction")[:limit]:
+        try:
+            ask(payment_intent_id=dispute.transaction.stripe_payment_intent_id, now=now)
+        except Exception:
+            log.exception("dispute_sweep_broke", dispute=dispute.stripe_dispute_id)
+            continue
+        dispute.refresh_from_db()
+        closed += dispute.closed_at is not None
+    return closed
 
 
 def _finish(refund_id: int, now: datetime) -> bool:

@@ -16,7 +16,7 @@ from accounts import outbox
 from accounts.models import CARD_BRANDS, Account, AuditEvent
 from accounts.money import format_omr, format_usd, to_minor_units
 from accounts.stripe_objects import Outcome, Payment
-from invoices import refund_settlement, tax
+from invoices import disputes, refund_settlement, tax
 from invoices.models import Status, Transaction
 from invoices.numbers import next_in_sequence
 from invoices.purposes import fulfilment_of
@@ -106,6 +106,7 @@ def _settle_paid(transaction: Transaction, payment: Payment, now: datetime) -> T
     )
     _tell_platform(transaction, "transaction.paid", now)
     refund_settlement.settle_waiting(transaction=transaction, now=now)
+    disputes.settle_waiting(transaction=transaction, now=now)
     return transaction
 
 

@@ -16,7 +16,7 @@ from django.db import transaction as database
 from accounts import service_state
 from accounts.bulk import any_uuid, copy_rows
 from accounts.models import Account, PauseReason
-from invoices.models import Refund, Transaction
+from invoices.models import Dispute, Refund, Transaction
 from wallet import low_balance
 from wallet.models import Adjustment, Entry, EntryKind, Wallet
 
@@ -60,6 +60,7 @@ def post(
     transaction: Transaction | None = None,
     adjustment: Adjustment | None = None,
     refund: Refund | None = None,
+    dispute: Dispute | None = None,
 ) -> Entry:
     """Append one entry of `amount` USD (signed), and do what the new balance brings about.
 
@@ -78,6 +79,7 @@ def post(
         transaction=transaction,
         adjustment=adjustment,
         refund=refund,
+        dispute=dispute,
         created_at=now,
     )
     wallet.balance, wallet.last_sequence = entry.balance_after, entry.sequence

@@ -9,7 +9,7 @@ from django.db.models import Q
 from djmoney.models.fields import MoneyField
 
 from accounts.models import Account
-from invoices.models import Refund, Transaction
+from invoices.models import Dispute, Refund, Transaction
 
 #: Until the customer sets another (USD). Below the Threshold that Auto-Refill proposes, so that one
 #: who uses it is told only when the refills don't keep up.
@@ -106,6 +106,9 @@ class Entry(models.Model):
     refund = models.ForeignKey(
         Refund, null=True, blank=True, on_delete=models.PROTECT, related_name="entries"
     )
+    dispute = models.ForeignKey(
+        Dispute, null=True, blank=True, on_delete=models.PROTECT, related_name="entries"
+    )
     usage_id = models.CharField(
         max_length=200, blank=True, help_text="The platform's id of the usage record."
     )
@@ -139,6 +142,23 @@ class Entry(models.Model):
             models.CheckConstraint(
                 condition=Q(refund__isnull=True) | Q(kind="refund", transaction__isnull=False),
                 name="a_refund_is_posted_as_one",
+            ),
+            models.UniqueConstraint(
+                fields=["dispute", "kind"], name="a_dispute_debits_once_and_is_reinstated_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    dispute__isnull=True,
+                    kind__in=[kind for kind in EntryKind.values if not kind.startswith("dispute")],
+                )
+                | Q(dispute__isnull=False, kind="dispute", transaction__isnull=False, amount__lt=0)
+                | Q(
+                    dispute__isnull=False,
+                    kind="dispute_reversal",
+                    transaction__isnull=False,
+                    amount__gt=0,
+                ),
+                name="a_dispute_takes_credit_and_its_reversal_returns_it",
             ),
             models.UniqueConstraint(
                 fields=["account", "usage_id"],

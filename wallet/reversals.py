@@ -8,9 +8,9 @@ Each change posts the difference, under a key of its own, so that it is posted o
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 
-from invoices.models import Refund, RefundStatus, Transaction
+from invoices.models import HOLDING_STATUSES, Dispute, Refund, RefundStatus, Transaction
 from wallet import ledger
 from wallet.models import BOUGHT_KINDS, REVERSAL_KINDS, Entry, EntryKind
 
@@ -42,6 +42,26 @@ class CreditFollowsPayment:
             refund=refund,
         )
 
+    def disputed(self, *, dispute: Dispute, now: datetime) -> Decimal:
+        """Take the net amount of the dispute out of the wallet, less what refunds took."""
+        return -_follow(
+            dispute.transaction,
+            EntryKind.DISPUTE,
+            f"Dispute of {dispute.transaction.number}",
+            now,
+            dispute=dispute,
+        )
+
+    def dispute_won(self, *, dispute: Dispute, now: datetime) -> Decimal:
+        """Put the credit back: the bank returned the money."""
+        return _follow(
+            dispute.transaction,
+            EntryKind.DISPUTE_REVERSAL,
+            f"Dispute of {dispute.transaction.number} won: credit returned",
+            now,
+            dispute=dispute,
+        )
+
 
 def credit_taken_by(*, transaction: Transaction, net: Decimal) -> Decimal:
     """Return the credit that would leave the wallet if `net` USD more of a payment went back."""
@@ -56,6 +76,7 @@ def _follow(
     now: datetime,
     *,
     refund: Refund | None = None,
+    dispute: Dispute | None = None,
 ) -> Decimal:
     """Bring the credit of a payment to what is left of the payment; return how it moved (USD)."""
     ledger.lock(account_ids=[transaction.account_id])
@@ -70,6 +91,7 @@ def _follow(
             now=now,
             transaction=transaction,
             refund=refund,
+            dispute=dispute,
         )
     return change
 
@@ -83,10 +105,11 @@ def _credit_of(transaction: Transaction) -> tuple[Decimal, Decimal]:
 
 def _gone_back(transaction: Transaction) -> Decimal:
     """Return the net of what went back of a payment (USD)."""
-    refunds = transaction.refunds.filter(status=RefundStatus.SUCCEEDED)
-    gone = refunds.aggregate(net=Sum(F("amount") - F("tax_amount"), default=Decimal(0)))
-    net: Decimal = gone["net"]
-    return net
+    refunded = transaction.refunds.filter(status=RefundStatus.SUCCEEDED)
+    disputed = transaction.disputes.filter(status__in=HOLDING_STATUSES)
+    gone = [each.net_amount.amount for each in refunded]
+    gone += [each.net_amount.amount for each in disputed]
+    return sum(gone, Decimal(0))
 
 
 def _sum(entries: QuerySet[Entry]) -> Decimal:

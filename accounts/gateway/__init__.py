@@ -26,7 +26,7 @@ from accounts.gateway.payments import (
     retrieve_checkout,
     retrieve_payment,
 )
-from accounts.gateway.refunds import list_refunds, refund
+from accounts.gateway.refunds import list_disputes, list_refunds, refund
 from accounts.gateway.webhooks import (
     create_webhook_endpoint,
     delete_webhook_endpoint,
@@ -48,6 +48,7 @@ __all__ = [
     "detach_card",
     "find_holds",
     "find_payment",
+    "list_disputes",
     "list_refunds",
     "list_webhook_endpoints",
     "open_checkout",

@@ -1,4 +1,4 @@
-"""Money that goes back: refunds made, and what Stripe has of them."""
+"""Money that goes back: refunds, made and listed, and disputes."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,12 @@ from djmoney.money import Money
 
 from accounts.gateway.connection import client, translated
 from accounts.money import to_minor_units
-from accounts.stripe_objects import StripeRefund, refund_from_object
+from accounts.stripe_objects import (
+    StripeDispute,
+    StripeRefund,
+    dispute_from_object,
+    refund_from_object,
+)
 
 
 def refund(
@@ -37,3 +42,10 @@ def list_refunds(*, payment_intent_id: str) -> list[StripeRefund]:
     with translated():
         found = client().v1.refunds.list({"payment_intent": payment_intent_id, "limit": 100})
         return [refund_from_object(each.to_dict()) for each in found.auto_paging_iter()]
+
+
+def list_disputes(*, payment_intent_id: str) -> list[StripeDispute]:
+    """Return every dispute of a payment, newest first; more than one is rare."""
+    with translated():
+        found = client().v1.disputes.list({"payment_intent": payment_intent_id, "limit": 100})
+        return [dispute_from_object(each.to_dict()) for each in found.auto_paging_iter()]

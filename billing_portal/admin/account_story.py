@@ -24,7 +24,7 @@ from billing_portal.admin.cells import (
     usd,
     when,
 )
-from invoices.models import Refund, Transaction
+from invoices.models import Dispute, Refund, Transaction
 from plans.allowances import remaining
 from plans.models import Allowance, Rental, Subscription, UsageRecord
 from plans.subscription_models import CURRENT_STATUSES, SubscriptionStatus
@@ -94,6 +94,7 @@ def story_of(account: Account, reader: User | AnonymousUser) -> Story:
         (Rental, lambda: _rentals(account)),
         (Transaction, lambda: _transactions(account)),
         (Refund, lambda: _refunds(account)),
+        (Dispute, lambda: _disputes(account)),
         (Entry, lambda: _entries(account)),
         (UsageRecord, lambda: _usage(account)),
         (AuditEvent, lambda: _events(account)),
@@ -280,6 +281,36 @@ def _refunds(account: Account) -> Panel:
         ],
         more_url=_all_of(account, Refund),
         more_text="All refunds",
+    )
+
+
+def _disputes(account: Account) -> Panel:
+    disputes = Dispute.objects.filter(account=account).select_related("transaction")[:NEWEST]
+    return Panel(
+        title="Disputes",
+        headers=[
+            "Dispute",
+            "Of",
+            "Status",
+            "Amount",
+            "Reason",
+            "Evidence due (UTC)",
+            "Opened (UTC)",
+        ],
+        rows=[
+            [
+                link(dispute),
+                link(dispute.transaction),
+                status_badge(dispute.status, dispute.get_status_display()),
+                usd(dispute.amount.amount),
+                dispute.reason_in_words,
+                when(None if dispute.closed_at else dispute.evidence_due_at),
+                when(dispute.opened_at),
+            ]
+            for dispute in disputes
+        ],
+        more_url=_all_of(account, Dispute),
+        more_text="All disputes",
     )
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Account, AuditEvent, Message
 from billing_portal.admin.cells import NOTHING, link, link_to, list_url, when
-from invoices.models import Status, Transaction
+from invoices.models import Dispute, DisputeStatus, Status, Transaction
 from plans.models import Subscription, SubscriptionStatus
 from wallet.models import AutoRefill, Wallet
 
@@ -68,6 +68,13 @@ def concerns(request: HttpRequest, *, now: datetime) -> list[Concern]:
         "Payments declined since midnight UTC",
         status=Status.FAILED,
         failed_at__gte=midnight,
+    )
+    add(
+        "Disputes to answer",
+        Dispute,
+        "?status__exact=opened",
+        "The bank has the money until it decides",
+        status=DisputeStatus.OPENED,
     )
     add(
         "Past due",

@@ -10,7 +10,7 @@ from accounts.money import format_omr, format_quantity, format_unit_price
 from billing_portal.admin import cells
 from billing_portal.admin.base import PartOfParentInline, ReadOnlyAdmin
 from billing_portal.admin.refund_action import RefundActionMixin
-from billing_portal.admin.reversals import RefundInline
+from billing_portal.admin.reversals import DisputeInline, RefundInline
 from invoices.models import Line, Transaction
 from wallet.models import Adjustment, AutoRefill, Entry, Wallet
 
@@ -106,7 +106,7 @@ class TransactionAdmin(RefundActionMixin, ReadOnlyAdmin):
         "account__owner_email",
     )
     search_help_text = "Number, receipt number, Stripe id, company or its owner's e-mail"
-    inlines = (LineInline, RefundInline, EntryInline)
+    inlines = (LineInline, RefundInline, DisputeInline, EntryInline)
     fieldsets = (
         (
             "Transaction",
@@ -214,14 +214,15 @@ class EntryAdmin(ReadOnlyAdmin):
         ("account", "sequence", "kind"),
         ("amount", "balance_after"),
         "description",
-        ("transaction", "refund", "adjustment", "usage_id"),
+        ("transaction", "refund", "dispute"),
+        ("adjustment", "usage_id"),
         "created_at",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
         """Load what the page links to."""
         entries: QuerySet[Entry] = super().get_queryset(request)
-        return entries.select_related("account", "transaction", "refund", "adjustment")
+        return entries.select_related("account", "transaction", "refund", "dispute", "adjustment")
 
 
 @admin.register(Adjustment)

@@ -1,4 +1,4 @@
-"""Money that goes back: refunds. Read-only; new ones are made on the transaction's page."""
+"""Money that goes back: refunds and disputes. Read-only; a transaction's page makes refunds."""
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -8,7 +8,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTime
 from accounts.money import format_omr
 from billing_portal.admin import cells
 from billing_portal.admin.base import PartOfParentInline, ReadOnlyAdmin
-from invoices.models import Refund
+from invoices.models import Dispute, Refund
 
 
 class RefundInline(PartOfParentInline):
@@ -110,3 +110,118 @@ class RefundAdmin(ReadOnlyAdmin):
     def in_omr(self, refund: Refund) -> str:
         """What the card gets."""
         return format_omr(refund.charged_amount.amount)
+
+
+class DisputeInline(PartOfParentInline):
+    """What of a transaction is disputed."""
+
+    model = Dispute
+    fields = ("dispute", "state", "dollars", "rials", "why", "due", "at")
+    readonly_fields = fields
+    verbose_name_plural = "disputes"
+
+    @admin.display(description="Dispute")
+    def dispute(self, dispute: Dispute) -> cells.Cell:
+        """Its id at Stripe, and the way to all that is known of it."""
+        return cells.link(dispute)
+
+    @admin.display(description="Status")
+    def state(self, dispute: Dispute) -> cells.Cell:
+        """How far it has come."""
+        return cells.status_badge(dispute.status, dispute.get_status_display())
+
+    @admin.display(description="USD")
+    def dollars(self, dispute: Dispute) -> cells.Cell:
+        """How much of the payment it holds."""
+        return cells.usd(dispute.amount.amount)
+
+    @admin.display(description="Disputed")
+    def rials(self, dispute: Dispute) -> cells.Cell:
+        """What the bank has taken."""
+        return cells.omr(dispute.charged_amount.amount)
+
+    @admin.display(description="Reason")
+    def why(self, dispute: Dispute) -> str:
+        """The bank's reason."""
+        return dispute.reason_in_words
+
+    @admin.display(description="Evidence due (UTC)")
+    def due(self, dispute: Dispute) -> str:
+        """Until when it can be answered."""
+        return cells.when(None if dispute.closed_at else dispute.evidence_due_at)
+
+    @admin.display(description="Opened (UTC)")
+    def at(self, dispute: Dispute) -> str:
+        """When the bank opened it."""
+        return cells.when(dispute.opened_at)
+
+
+@admin.register(Dispute)
+class DisputeAdmin(ReadOnlyAdmin):
+    """Every dispute, as Stripe tells it. It is answered in Stripe's dashboard."""
+
+    list_display = (
+        "stripe_dispute_id",
+        cells.status_column(),
+        cells.account_column(),
+        cells.column("transaction", "Transaction", cells.link),
+        cells.balance_column("amount", "USD"),
+        cells.column("charged_amount", "Disputed", lambda money: cells.omr(money.amount)),
+        cells.column("reason", "Reason", lambda reason: str(reason).replace("_", " ")),
+        cells.time_column("evidence_due_at", "Evidence due"),
+        cells.time_column("opened_at", "Opened"),
+    )
+    list_select_related = ("account", "transaction")
+    list_filter = (
+        "status",
+        ("opened_at", RangeDateTimeFilter),
+        ("account", AutocompleteSelectFilter),
+    )
+    search_fields = (
+        "stripe_dispute_id__exact",
+        "stripe_charge_id__exact",
+        "transaction__number__iexact",
+        "account__name",
+    )
+    search_help_text = "Stripe id, transaction number or company"
+    fieldsets = (
+        (
+            "Dispute",
+            {
+                "fields": (
+                    ("stripe_dispute_id", "state", "reason_in_words"),
+                    (
+                        cells.account_column(),
+                        cells.column("transaction", "Transaction", cells.link),
+                    ),
+                    ("amount", "tax_amount", "in_omr"),
+                    "stripe_charge_id",
+                )
+            },
+        ),
+        (
+            "Times",
+            {"fields": (("opened_at", "evidence_due_at"), ("closed_at", "asked_at"))},
+        ),
+    )
+    readonly_fields = ("state", "reason_in_words", "in_omr")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Dispute]:
+        """Load what the page links to."""
+        disputes: QuerySet[Dispute] = super().get_queryset(request)
+        return disputes.select_related("account", "transaction")
+
+    @admin.display(description="Status")
+    def state(self, dispute: Dispute) -> cells.Cell:
+        """How far it has come."""
+        return cells.status_badge(dispute.status, dispute.get_status_display())
+
+    @admin.display(description="Reason")
+    def reason_in_words(self, dispute: Dispute) -> str:
+        """The bank's reason."""
+        return dispute.reason_in_words
+
+    @admin.display(description="Disputed")
+    def in_omr(self, dispute: Dispute) -> str:
+        """What the bank has taken."""
+        return format_omr(dispute.charged_amount.amount)

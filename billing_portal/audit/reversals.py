@@ -14,6 +14,10 @@ CHECKS = (
             "a_refund_that_succeeded_has_a_credit_note",
             "only_refunds_move_the_refunded_amount",
             "nothing_is_refunded_when_opened",
+            "dispute_transitions",
+            "disputes_are_never_deleted",
+            "disputes_are_never_truncated",
+            "refunds_of_what_is_disputed_are_refused",
             "no_more_credit_is_taken_back_than_was_bought",
         ],
     ),
@@ -50,8 +54,13 @@ CHECKS = (
                        WHERE kind IN ('refund', 'dispute', 'dispute_reversal')), 0) AS moved
             FROM wallet_entry WHERE transaction_id = payment.id) AS credit
         CROSS JOIN LATERAL (
-            SELECT coalesce(sum(amount - tax_amount), 0) AS net FROM invoices_refund
-            WHERE transaction_id = payment.id AND status = 'succeeded') AS gone
+            SELECT coalesce(sum(part.net), 0) AS net FROM (
+                SELECT amount - tax_amount AS net FROM invoices_refund
+                WHERE transaction_id = payment.id AND status = 'succeeded'
+                UNION ALL
+                SELECT amount - tax_amount FROM invoices_dispute
+                WHERE transaction_id = payment.id
+                  AND status IN ('opened', 'under_review', 'lost')) AS part) AS gone
         WHERE -credit.moved <> least(coalesce(credit.bought, 0), gone.net)
         """,
     ),
@@ -68,8 +77,31 @@ CHECKS = (
                             WHERE refund_id = refund.id) AS posted
         WHERE EXISTS (SELECT 1 FROM wallet_entry WHERE transaction_id = payment.id
                       AND kind IN ('top_up', 'auto_refill'))
+          -- Beside a dispute a refund takes only what that left: the check above adds them up.
+          AND NOT EXISTS (SELECT 1 FROM invoices_dispute WHERE transaction_id = payment.id)
           AND posted.total <> CASE refund.status
               WHEN 'succeeded' THEN refund.tax_amount - refund.amount ELSE 0 END
+        """,
+    ),
+    Check(
+        "I10",
+        "a dispute debits once and is reinstated at most once, as it stands",
+        """
+        SELECT format('dispute %%s of %%s, %%s: %%s debits of %%s, %%s reversals of %%s',
+                      dispute.stripe_dispute_id, payment.number, dispute.status, posted.debits,
+                      posted.debited, posted.reversals, posted.reversed)
+        FROM invoices_dispute AS dispute
+        JOIN invoices_transaction AS payment ON payment.id = dispute.transaction_id
+        CROSS JOIN LATERAL (
+            SELECT count(*) FILTER (WHERE kind = 'dispute') AS debits,
+                   coalesce(-sum(amount) FILTER (WHERE kind = 'dispute'), 0) AS debited,
+                   count(*) FILTER (WHERE kind = 'dispute_reversal') AS reversals,
+                   coalesce(sum(amount) FILTER (WHERE kind = 'dispute_reversal'), 0) AS reversed
+            FROM wallet_entry WHERE dispute_id = dispute.id) AS posted
+        WHERE posted.debits > 1 OR posted.reversals > 1 OR posted.reversed > posted.debited
+           OR posted.debited > dispute.amount - dispute.tax_amount
+           OR posted.reversals > 0 AND dispute.status <> 'won'
+           OR posted.debits > 0 AND dispute.status IN ('inquiry', 'dismissed')
         """,
     ),
     Check(

@@ -18,10 +18,10 @@ from djstripe import models as stripe_models
 from accounts import api_keys
 from accounts.models import Account, ApiKey, AuditEvent, Card, Membership, Message, User
 from accounts.roles import Role
-from accounts.stripe_objects import RefundOutcome, StripeRefund
+from accounts.stripe_objects import DisputeStage, RefundOutcome, StripeDispute, StripeRefund
 from accounts.tests.factories import NOW, make_account, make_card
 from billing_portal.models import Heartbeat
-from invoices import refund_settlement
+from invoices import disputes, refund_settlement
 from invoices.models import Purpose, Status, Transaction
 from invoices.tests.factories import make_transaction
 from plans import usage
@@ -55,7 +55,7 @@ class Company:
 
 
 def make_company() -> Company:
-    """Make the company: plan, card, top-up partly refunded, a declined refill, usage, …"""
+    """Make the company: plan, card, a top-up that partly went back, a declined refill, usage."""
     admin = User.objects.create_superuser("admin@staff.test", "a-long-password")
     account = make_account(name="Muscat Freight LLC", stripe_customer_id="cus_muscat")
     owner = User.objects.create_user("owner@muscat.test", "a-long-password")
@@ -81,6 +81,21 @@ def make_company() -> Company:
             payment_intent_id=paid.stripe_payment_intent_id,
             amount_minor=3850,
             currency="omr",
+        ),
+        now=NOW,
+    )
+    disputes.record(
+        transaction_id=paid.pk,
+        report=StripeDispute(
+            id="du_1",
+            stage=DisputeStage.OPENED,
+            charge_id="ch_1",
+            payment_intent_id=paid.stripe_payment_intent_id,
+            amount_minor=3850,
+            currency="omr",
+            reason="product_not_received",
+            evidence_due_at=NOW,
+            opened_at=NOW,
         ),
         now=NOW,
     )
