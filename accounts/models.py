@@ -54,6 +54,11 @@ class User(AbstractUser):
     def __str__(self) -> str:
         return self.email
 
+    @property
+    def spoken_name(self) -> str:
+        """What others call them: their name, or else their address."""
+        return self.get_full_name() or self.email
+
 
 class PauseReason(models.TextChoices):
     """Why an account's services are paused."""

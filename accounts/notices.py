@@ -119,6 +119,8 @@ class AutoRefillCapped(TypedDict):
 class AutoRefillSuspended(TypedDict):
     """Auto-refill gave up after several declines in a row."""
 
+    amount: str
+    card: str
     reason: str
     path: str
 

@@ -35,7 +35,16 @@ class AutoRefillSerializer(serializers.Serializer[Any]):
     enabled = serializers.BooleanField()
     threshold = serializers.DecimalField(max_digits=12, decimal_places=2, help_text="USD.")
     amount = serializers.DecimalField(max_digits=12, decimal_places=2, help_text="USD.")
+    monthly_maximum = serializers.DecimalField(
+        max_digits=12, decimal_places=2, allow_null=True, help_text="USD; null: no limit."
+    )
+    suspended_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since when it makes no attempts after several declines."
+    )
     last_attempt_at = serializers.DateTimeField(allow_null=True)
+    last_attempt_amount = serializers.DecimalField(
+        max_digits=12, decimal_places=2, allow_null=True, help_text="USD, as charged."
+    )
     last_attempt_status = serializers.CharField(allow_null=True)
     last_attempt_message = serializers.CharField(allow_null=True, help_text="Why it failed.")
 
@@ -93,7 +102,10 @@ class AccountSerializer(serializers.Serializer[Account]):
                 "enabled": refill is not None and refill.enabled,
                 "threshold": refill.threshold.amount if refill else 0,
                 "amount": refill.amount.amount if refill else 0,
+                "monthly_maximum": refill and refill.monthly_maximum,
+                "suspended_at": refill and refill.suspended_at,
                 "last_attempt_at": last and last.created_at,
+                "last_attempt_amount": last and last.amount.amount,
                 "last_attempt_status": last and last.status,
                 "last_attempt_message": last and last.failure_message,
             }

@@ -180,7 +180,10 @@ def apply(change: PlanChange, *, renewal: Renewal, at: datetime, now: datetime) 
     change.save()
     version = change.to_version
     refill_adjustments.raise_to(
-        account=change.account, minimum=version.minimum_top_up.amount, now=now
+        account=change.account,
+        minimum=version.minimum_top_up.amount,
+        by=change.requested_by,
+        now=now,
     )
     _record(change, "plan_changed", now)
     _tell(change, effective_at=at, now=now)

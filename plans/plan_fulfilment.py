@@ -67,7 +67,10 @@ def _begin(transaction: Transaction, now: datetime) -> None:
     rentals.fit_to_plan(account=account, plan_version=subscription.plan_version, at=moment)
     subscriptions.begin(subscription, paid_by=transaction, now=now)
     refill_adjustments.raise_to(
-        account=account, minimum=subscription.plan_version.minimum_top_up.amount, now=now
+        account=account,
+        minimum=subscription.plan_version.minimum_top_up.amount,
+        by=transaction.opened_by,
+        now=now,
     )
     # The payment may have taken a while: the receipt shows the period that was bought.
     transaction.lines.filter(amount__gt=0, is_tax=False).update(

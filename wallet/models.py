@@ -15,6 +15,9 @@ from invoices.models import Dispute, Refund, Transaction
 #: who uses it is told only when the refills don't keep up.
 DEFAULT_LOW_BALANCE_LIMIT = Decimal("5.00")
 
+#: What a column of 12 digits holds.
+_LARGEST = Decimal("9999999999.99")
+
 
 class Wallet(models.Model):
     """Prepaid credit of one account.
@@ -176,6 +179,51 @@ class Entry(models.Model):
         return f"{self.sequence}: {self.amount}"
 
 
+class ConsentAction(models.TextChoices):
+    """What the customer did to Auto-Refill."""
+
+    SWITCHED_ON = "switched_on", "Switched on"
+    CHANGED = "changed", "Changed"
+    SWITCHED_OFF = "switched_off", "Switched off"
+
+
+class AutoRefillConsent(models.Model):
+    """What was agreed to about charging a card without being asked each time. Append-only.
+
+    One row for each time it was switched on or off and each change of its amounts while on, with
+    the text as it was shown.
+    """
+
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="auto_refill_consents"
+    )
+    action = models.CharField(max_length=16, choices=ConsentAction)
+    given_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT
+    )
+    threshold = MoneyField(max_digits=12, decimal_places=2, default_currency="USD")
+    amount = MoneyField("top up amount", max_digits=12, decimal_places=2, default_currency="USD")
+    monthly_maximum = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
+    text = models.TextField(blank=True, help_text="What was agreed to, word for word.")
+    created_at = models.DateTimeField()
+
+    objects: ClassVar[models.Manager["AutoRefillConsent"]] = models.Manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        verbose_name = "auto-refill consent"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(action=ConsentAction.SWITCHED_OFF) | ~Q(text=""),
+                name="a_consent_says_to_what",
+            ),
+        ]
+        indexes = [models.Index(fields=["account", "-created_at"], name="consents_of_account")]
+
+    def __str__(self) -> str:
+        return self.get_action_display()
+
+
 class AutoRefill(models.Model):
     """A top-up the portal makes by itself when the balance falls below the threshold."""
 
@@ -185,13 +233,27 @@ class AutoRefill(models.Model):
     amount = MoneyField(
         "top up amount", max_digits=12, decimal_places=2, default_currency="USD", default=25
     )
-    enabled_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
+    monthly_maximum = models.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text="USD it may charge in a calendar month, tax included; empty: no limit.",
     )
-    enabled_at = models.DateTimeField(null=True, blank=True)
+    consent = models.ForeignKey(
+        AutoRefillConsent,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="What it charges by.",
+    )
     consecutive_failures = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField(
         null=True, blank=True, help_text="After a decline: not before this moment."
+    )
+    capped_until = models.DateTimeField(
+        null=True, blank=True, help_text="A cap is reached: not before this moment."
     )
     suspended_at = models.DateTimeField(null=True, blank=True)
 
@@ -199,11 +261,21 @@ class AutoRefill(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(threshold__gte=0), name="threshold_not_negative"),
-            models.CheckConstraint(condition=Q(amount__gt=0), name="top_up_amount_positive"),
+            # Bounded above as well: to PostgreSQL, NaN is greater than every number.
             models.CheckConstraint(
-                condition=Q(enabled=False) | Q(enabled_at__isnull=False),
-                name="an_enabled_refill_says_since_when",
+                condition=Q(threshold__gte=0, threshold__lte=_LARGEST),
+                name="threshold_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gt=0, amount__lte=_LARGEST), name="top_up_amount_positive"
+            ),
+            models.CheckConstraint(
+                condition=Q(monthly_maximum__gt=0, monthly_maximum__lte=_LARGEST),
+                name="monthly_maximum_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(enabled=False) | Q(consent__isnull=False),
+                name="nothing_is_charged_without_consent",
             ),
         ]
 

@@ -3,9 +3,10 @@
 from datetime import datetime
 from decimal import Decimal
 
-from accounts.models import Account, AuditEvent
+from accounts.models import Account, AuditEvent, User
 from accounts.money import usd
-from wallet.models import AutoRefill
+from wallet import refill_rules
+from wallet.models import AutoRefill, ConsentAction
 
 
 def below(*, account: Account, minimum: Decimal) -> AutoRefill | None:
@@ -15,19 +16,25 @@ def below(*, account: Account, minimum: Decimal) -> AutoRefill | None:
     ).first()
 
 
-def raise_to(*, account: Account, minimum: Decimal, now: datetime) -> None:
+def raise_to(*, account: Account, minimum: Decimal, by: User | None, now: datetime) -> None:
     """Have auto-refill top up at least `minimum` (USD): the plan accepts no less.
 
-    The customer agreed to it with the plan: its page names the amount.
+    The customer agreed to it with the plan: its page names the amount. Their monthly maximum stays
+    as it is, even where it leaves no room for one refill of that amount.
     """
-    refills = AutoRefill.objects.select_for_update().filter(
+    refills = AutoRefill.objects.select_for_update(no_key=True).filter(
         wallet__account=account, amount__lt=minimum
     )
     for refill in refills:
         before, refill.amount = refill.amount.amount, usd(minimum)
-        refill.save(update_fields=["amount"])
+        if refill.enabled:
+            refill.consent = refill_rules.record_consent(
+                account, ConsentAction.CHANGED, refill_rules.terms_of(refill), by=by, now=now
+            )
+        refill.save(update_fields=["amount", "consent"])
         AuditEvent.objects.create(
             account=account,
+            actor=by,
             action="auto_refill_amount_raised",
             details={"before": str(before), "amount": str(minimum), "enabled": refill.enabled},
             created_at=now,
@@ -36,14 +43,22 @@ def raise_to(*, account: Account, minimum: Decimal, now: datetime) -> None:
 
 def switch_off(*, account: Account, reason: str, now: datetime) -> bool:
     """Switch auto-refill off, saying why in the audit trail; return whether it was on."""
-    switched = AutoRefill.objects.filter(wallet__account=account, enabled=True).update(
-        enabled=False
+    refill = (
+        AutoRefill.objects.select_for_update(no_key=True)
+        .filter(wallet__account=account, enabled=True)
+        .first()
     )
-    if switched:
-        AuditEvent.objects.create(
-            account=account,
-            action="auto_refill_switched_off",
-            reason=reason,
-            created_at=now,
-        )
-    return bool(switched)
+    if refill is None:
+        return False
+    refill.enabled = False
+    refill.consent = refill_rules.record_consent(
+        account, ConsentAction.SWITCHED_OFF, refill_rules.terms_of(refill), by=None, now=now
+    )
+    refill.save(update_fields=["enabled", "consent"])
+    AuditEvent.objects.create(
+        account=account,
+        action="auto_refill_switched_off",
+        reason=reason,
+        created_at=now,
+    )
+    return True

@@ -1,28 +1,26 @@
 """Auto-refill: a top-up the portal makes by itself (DESIGN.md section 6).
 
-Due is a query, not an event: on, not suspended, not backing off, balance strictly below the
-threshold, a default card to charge, none open. Whoever asks, and however many at once: the
-database admits one open refill for an account.
+Due is a query, not an event: on, not suspended, not backing off, within the caps, balance strictly
+below the threshold, a default card to charge, none open. Whoever asks, and however many at once:
+the database admits one open refill for an account.
 """
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import structlog
-from django.core.exceptions import ValidationError
 from django.db import transaction as database
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts import cards, outbox
-from accounts.models import Account, AuditEvent, Card, User
-from accounts.money import format_usd, to_cents, usd
+from accounts.models import Account, Card
+from accounts.money import format_usd
 from invoices import charging, settlement
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
-from wallet import ledger, topups
+from wallet import ledger, refill_caps
 from wallet.models import AutoRefill, EntryKind, Wallet
 from wallet.reversals import CreditFollowsPayment
 
@@ -30,74 +28,17 @@ log = structlog.get_logger(__name__)
 
 DESCRIPTION = "Auto-refill"
 
-#: How long to wait after the first, second and third decline in a row; the third suspends.
-BACK_OFF = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
-FAILURES_UNTIL_SUSPENDED = len(BACK_OFF)
-#: No more refills than this in 24 hours, whatever is used.
-MAXIMUM_PER_DAY = 5
+#: How long to wait after the first and the second decline in a row. DESIGN.md also names 24 hours
+#: for the third, but that one suspends: there is nothing to wait for.
+BACK_OFF = (timedelta(hours=1), timedelta(hours=6))
+FAILURES_UNTIL_SUSPENDED = len(BACK_OFF) + 1
 
 #: No decline to remember.
-_AFRESH: dict[str, Any] = {
+AFRESH: dict[str, Any] = {
     "consecutive_failures": 0,
     "next_attempt_at": None,
     "suspended_at": None,
 }
-
-
-def configure(
-    *,
-    account: Account,
-    enabled: bool,
-    threshold: Decimal,
-    amount: Decimal,
-    minimum: Decimal,
-    by: User | None,
-    now: datetime,
-) -> AutoRefill:
-    """Switch auto-refill on or off and set its threshold and amount (USD).
-
-    Switching it on again lifts a suspension. Raises ValidationError, by field, without a default
-    card, for a threshold that is negative or an amount that can't be topped up.
-    """
-    errors: dict[str, str] = {}
-    if not threshold.is_finite() or threshold < 0 or threshold != to_cents(threshold):
-        errors["threshold"] = "Enter an amount of zero or more, in whole cents."
-    elif threshold > Decimal("100000"):
-        errors["threshold"] = f"Enter at most {format_usd(Decimal(100000))}."
-    try:
-        topups.check_amount(amount, minimum=minimum)
-    except ValidationError as error:
-        errors["amount"] = error.messages[0]
-    if enabled and cards.default_card(account=account) is None:
-        errors["enabled"] = "Add a payment method first: auto-refill charges your default card."
-    if errors:
-        raise ValidationError(errors)
-    with database.atomic():
-        wallet = Wallet.objects.select_for_update(no_key=True).get(account=account)
-        refill = of_wallet(wallet=wallet)
-        switched_on = enabled and (not refill.enabled or refill.suspended_at is not None)
-        refill.threshold, refill.amount = usd(threshold), usd(amount)
-        refill.enabled = enabled
-        if switched_on:
-            refill.enabled_by, refill.enabled_at = by, now
-            for field, value in _AFRESH.items():
-                setattr(refill, field, value)
-        refill.save()
-        AuditEvent.objects.create(
-            account=account,
-            actor=by,
-            action="auto_refill_configured",
-            details={"enabled": enabled, "threshold": str(threshold), "amount": str(amount)},
-            created_at=now,
-        )
-        nudge(account_ids=[account.pk])
-    return refill
-
-
-def of_wallet(*, wallet: Wallet) -> AutoRefill:
-    """Return the wallet's auto-refill, off by default."""
-    refill, _ = AutoRefill.objects.get_or_create(wallet=wallet)
-    return refill
 
 
 def due(*, now: datetime) -> QuerySet[AutoRefill]:
@@ -105,6 +46,7 @@ def due(*, now: datetime) -> QuerySet[AutoRefill]:
     account_id = OuterRef("wallet__account_id")
     return AutoRefill.objects.filter(
         Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=now),
+        Q(capped_until__isnull=True) | Q(capped_until__lte=now),
         Exists(Card.objects.filter(account_id=account_id, is_default=True)),
         ~Exists(
             Transaction.objects.filter(
@@ -154,8 +96,8 @@ def _open(*, account: Account, now: datetime) -> Transaction | None:
         refill = due(now=now).filter(wallet=wallet).first()
         if refill is None:
             return None
-        if _used_today(account, now) >= MAXIMUM_PER_DAY:
-            _tell_cap_reached(account, refill, now)
+        if (cap := refill_caps.reached(account=account, refill=refill, now=now)) is not None:
+            refill_caps.tell(account=account, refill=refill, cap=cap, now=now)
             return None
         try:
             return charging.open_transaction(
@@ -169,48 +111,6 @@ def _open(*, account: Account, now: datetime) -> Transaction | None:
             )
         except charging.AlreadyOpen:
             return None
-
-
-def _used_today(account: Account, now: datetime) -> int:
-    return Transaction.objects.filter(
-        account=account,
-        purpose=Purpose.AUTO_REFILL,
-        status=Status.PAID,
-        created_at__gt=now - timedelta(days=1),
-    ).count()
-
-
-def _tell_cap_reached(account: Account, refill: AutoRefill, now: datetime) -> None:
-    """Wait until the oldest refill of the last day is a day old, and say so."""
-    oldest = (
-        Transaction.objects.filter(
-            account=account,
-            purpose=Purpose.AUTO_REFILL,
-            status=Status.PAID,
-            created_at__gt=now - timedelta(days=1),
-        )
-        .order_by("created_at")
-        .first()
-    )
-    if oldest is None:
-        return
-    refill.next_attempt_at = oldest.created_at + timedelta(days=1)
-    refill.save(update_fields=["next_attempt_at"])
-    reason = f"It has topped up {MAXIMUM_PER_DAY} times in 24 hours, the most it may."
-    outbox.record_email(
-        account=account,
-        event="auto_refill_capped",
-        key=f"auto_refill_capped:{oldest.number}",
-        context={
-            "reason": reason,
-            "next_attempt_at": refill.next_attempt_at.isoformat(),
-            "path": "/billing/",
-        },
-        now=now,
-    )
-    AuditEvent.objects.create(
-        account=account, action="auto_refill_cap_reached", reason=reason, created_at=now
-    )
 
 
 def nudge(*, account_ids: Iterable[UUID]) -> None:
@@ -236,7 +136,7 @@ def nudge(*, account_ids: Iterable[UUID]) -> None:
 
 def start_afresh(account: Account, now: datetime) -> None:
     """A new default card: forget earlier declines and try again."""
-    AutoRefill.objects.filter(wallet__account=account).update(**_AFRESH)
+    AutoRefill.objects.filter(wallet__account=account).update(**AFRESH)
     nudge(account_ids=[account.pk])
 
 
@@ -266,33 +166,40 @@ class AutoRefillFulfilment(CreditFollowsPayment):
             now=now,
             transaction=transaction,
         )
-        AutoRefill.objects.filter(wallet__account_id=transaction.account_id).update(**_AFRESH)
+        AutoRefill.objects.filter(wallet__account_id=transaction.account_id).update(**AFRESH)
 
     def failed(self, *, transaction: Transaction, now: datetime) -> None:
-        """Back off, or after three declines in a row suspend, and tell the customer which."""
-        refill = AutoRefill.objects.select_for_update().get(
+        """Back off, or after three declines in a row suspend, and tell the customer which.
+
+        A rule that was switched off while the charge was under way has nothing to wait for.
+        """
+        refill = AutoRefill.objects.select_for_update(no_key=True).get(
             wallet__account_id=transaction.account_id
         )
-        refill.consecutive_failures += 1
-        if refill.consecutive_failures >= FAILURES_UNTIL_SUSPENDED:
-            refill.suspended_at = now
-            refill.next_attempt_at = None
-        else:
-            refill.next_attempt_at = now + BACK_OFF[refill.consecutive_failures - 1]
-        refill.save()
-        suspended = refill.suspended_at is not None
-        next_attempt_at = refill.next_attempt_at.isoformat() if refill.next_attempt_at else None
-        if transaction.can_be_confirmed(now) and not suspended:
+        suspends = False
+        if refill.enabled:
+            refill.consecutive_failures += 1
+            suspends = refill.consecutive_failures >= FAILURES_UNTIL_SUSPENDED
+            if suspends:
+                refill.suspended_at, refill.next_attempt_at = now, None
+            else:
+                refill.next_attempt_at = now + BACK_OFF[refill.consecutive_failures - 1]
+            refill.save()
+        next_attempt_at = None
+        if refill.enabled and refill.next_attempt_at is not None:
+            next_attempt_at = refill.next_attempt_at.isoformat()
+        if transaction.can_be_confirmed(now) and not suspends:
             settlement.ask_to_confirm(transaction, now, next_attempt_at=next_attempt_at)
             return
-        event = "auto_refill_suspended" if suspended else "auto_refill_failed"
-        context: dict[str, object] = {"reason": transaction.failure_message, "path": "/billing/"}
-        if not suspended:
-            context |= {
-                "amount": format_usd(transaction.amount.amount),
-                "card": f"{transaction.card}" if transaction.card else "",
-                "next_attempt_at": next_attempt_at,
-            }
+        event = "auto_refill_suspended" if suspends else "auto_refill_failed"
+        context: dict[str, object] = {
+            "amount": format_usd(transaction.amount.amount),
+            "card": f"{transaction.card}" if transaction.card else "",
+            "reason": transaction.failure_message,
+            "path": "/billing/#auto-refill" if suspends else "/billing/payment-methods/",
+        }
+        if next_attempt_at:
+            context["next_attempt_at"] = next_attempt_at
         outbox.record_email(
             account=transaction.account,
             event=event,
@@ -300,7 +207,7 @@ class AutoRefillFulfilment(CreditFollowsPayment):
             context=context,
             now=now,
         )
-        if suspended:
+        if suspends:
             outbox.record_platform_event(
                 account=transaction.account,
                 event="auto_refill.suspended",

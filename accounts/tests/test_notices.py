@@ -101,7 +101,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "next_attempt_at": "2026-11-24T09:30:00+00:00",
         "path": "/billing/",
     },
-    "auto_refill_suspended": {"reason": "Your card was declined.", "path": "/billing/"},
+    "auto_refill_suspended": {
+        "amount": "$50.00",
+        "card": "Visa •••• 0341",
+        "reason": "Your card was declined.",
+        "path": "/billing/#auto-refill",
+    },
     "services_paused": {
         "reasons": ["negative_balance", "subscription_unpaid", "locked"],
         "balance": "−$3.20",

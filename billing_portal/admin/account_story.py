@@ -9,7 +9,7 @@ from django.db.models import Model
 from django.utils.html import format_html
 
 from accounts.models import Account, AuditEvent, Card, Message, User
-from accounts.money import format_quantity
+from accounts.money import format_quantity, format_usd
 from billing_portal.admin.cells import (
     NOTHING,
     Cell,
@@ -158,7 +158,13 @@ def _auto_refill(wallet: Wallet | None) -> Fact:
     else:
         state, note = badge("On", "success"), ""
     rule = f"{refill.amount} when below {refill.threshold}"
-    return Fact(title="Auto-refill", value=state, note=f"{rule}{', ' if note else ''}{note}")
+    if refill.monthly_maximum is not None:
+        rule += f", at most {format_usd(refill.monthly_maximum)} a month"
+    return Fact(
+        title="Auto-refill",
+        value=format_html("{} {}", state, link(refill, "Rule and last attempt")),
+        note=f"{rule}{', ' if note else ''}{note}",
+    )
 
 
 def _quantity(quantity: Decimal) -> Cell:

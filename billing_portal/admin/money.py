@@ -12,7 +12,7 @@ from billing_portal.admin.base import PartOfParentInline, ReadOnlyAdmin
 from billing_portal.admin.refund_action import RefundActionMixin
 from billing_portal.admin.reversals import DisputeInline, RefundInline
 from invoices.models import Line, Transaction
-from wallet.models import Adjustment, AutoRefill, Entry, Wallet
+from wallet.models import Adjustment, Entry, Wallet
 
 
 class LineInline(PartOfParentInline):
@@ -262,27 +262,3 @@ class WalletAdmin(ReadOnlyAdmin):
     search_fields = ("account__name", "account__owner_email")
     fields = ("account", "balance", "last_sequence", "low_balance_limit", "created_at")
     readonly_fields = ("balance", "last_sequence")
-
-
-@admin.register(AutoRefill)
-class AutoRefillAdmin(ReadOnlyAdmin):
-    """Each customer's own rule."""
-
-    list_display = (
-        cells.column("wallet__account", "Account", cells.link),
-        "enabled",
-        cells.balance_column("threshold", "Threshold"),
-        cells.balance_column("amount", "Top Up Amount"),
-        "consecutive_failures",
-        cells.time_column("next_attempt_at", "Not before"),
-        cells.time_column("suspended_at", "Suspended"),
-    )
-    list_select_related = ("wallet__account",)
-    list_filter = ("enabled", ("suspended_at", admin.EmptyFieldListFilter))
-    search_fields = ("wallet__account__name",)
-    fields = (
-        (cells.column("wallet__account", "Account", cells.link), "enabled"),
-        ("threshold", "amount"),
-        ("enabled_by", "enabled_at"),
-        ("consecutive_failures", "next_attempt_at", "suspended_at"),
-    )

@@ -29,6 +29,7 @@ GROUPS: list[tuple[str, bool, list[tuple[str, str, str]]]] = [
             ("Wallets", "wallet.wallet", "account_balance_wallet"),
             ("Adjustments", "wallet.adjustment", "price_change"),
             ("Auto-refill", "wallet.autorefill", "sync"),
+            ("Auto-refill consents", "wallet.autorefillconsent", "approval"),
             ("Renewals", "plans.renewal", "event_repeat"),
         ],
     ),

@@ -13,6 +13,8 @@ CHECKS = (
             "only_entries_move_the_balance",
             "a_wallet_begins_empty",
             "wallets_are_never_truncated",
+            "consents_are_append_only",
+            "consents_are_never_truncated",
         ],
     ),
     Check(

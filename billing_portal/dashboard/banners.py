@@ -12,9 +12,10 @@ from accounts.models import PauseReason
 from accounts.money import CENT, format_usd, round_up_to_cents
 from billing_portal.dashboard.overview_state import OverviewState
 from billing_portal.dashboard.rows import expires_soon, is_past_expiry, label_of
-from billing_portal.dashboard.times import write_day
+from billing_portal.dashboard.times import moment, write_day
 from invoices.models import Purpose, Status
 from plans.models import SubscriptionStatus
+from wallet.models import AutoRefill
 
 #: A failed payment is news for so long.
 FAILURE_IS_NEWS = timedelta(days=7)
@@ -177,8 +178,10 @@ def _waiting_to_begin(state: OverviewState) -> list[Banner]:
 
 def _refill(state: OverviewState) -> list[Banner]:
     refill = state.auto_refill
-    if refill is None or not refill.enabled or refill.suspended_at is None:
+    if refill is None or not refill.enabled:
         return []
+    if refill.suspended_at is None:
+        return _capped(state, refill)
     last = state.last_refill
     reason = f" Last answer: {last.failure_message}" if last and last.failure_message else ""
     return [
@@ -189,6 +192,24 @@ def _refill(state: OverviewState) -> list[Banner]:
             "Use another card or switch it on again.",
             "Payment Methods",
             reverse("payment-methods"),
+        )
+    ]
+
+
+def _capped(state: OverviewState, refill: AutoRefill) -> list[Banner]:
+    """A cap holds back what the customer counts on."""
+    if refill.capped_until is None or refill.capped_until <= state.now:
+        return []
+    if state.balance >= refill.threshold.amount:
+        return []
+    at = moment(refill.capped_until, state.account.timezone)
+    return [
+        Banner(
+            "warn",
+            "Auto-Refill reached its limit.",
+            f"It goes on by itself on {at.short}. Until then, add credit by hand.",
+            "Add credit",
+            reverse("top-up"),
         )
     ]
 

@@ -12,6 +12,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from accounts.money import format_usd
 from invoices.models import Purpose, Status
 from wallet import topups
+from wallet.refill_rules import Terms
 
 #: Nothing was paid before, and calendars end.
 _DAYS = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
@@ -58,7 +59,11 @@ class AutoRefillForm(forms.Form):
     enabled = forms.BooleanField(required=False)
     threshold = AmountField(label="Threshold")
     amount = AmountField(label="Top Up Amount")
-    confirmed = forms.BooleanField(required=False, widget=forms.HiddenInput)
+    monthly_maximum = AmountField(
+        label="Monthly Maximum", required=False, help_text="In a calendar month, tax included."
+    )
+    #: What the customer was shown that saving charges at once, in dollars.
+    confirmed = AmountField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, minimum: Decimal, **kwargs: Any) -> None:
         """Bound the amount by the plan's minimum."""
@@ -70,10 +75,16 @@ class AutoRefillForm(forms.Form):
         """Between the plan's minimum and the most one payment may be."""
         return topups.check_amount(self.cleaned_data["amount"], minimum=self.minimum)
 
+    @property
+    def terms(self) -> Terms:
+        """The terms of the rule, as typed."""
+        typed = self.cleaned_data
+        return Terms(typed["threshold"], typed["amount"], typed["monthly_maximum"])
+
     def add_service_errors(self, error: ValidationError) -> None:
         """Show what the service refused, each beside its field; the switch has no room for it."""
         for field, errors in error.message_dict.items():
-            self.add_error(field if field in ("threshold", "amount") else None, errors)
+            self.add_error(None if field == "enabled" else field, errors)
 
 
 class LowBalanceForm(forms.Form):

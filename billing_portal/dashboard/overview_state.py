@@ -75,7 +75,11 @@ class OverviewState:
 
 def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewState:
     """Read the account's billing as it is now."""
-    wallet = Wallet.objects.filter(account=account).select_related("auto_refill").first()
+    wallet = (
+        Wallet.objects.filter(account=account)
+        .select_related("auto_refill__consent__given_by")
+        .first()
+    )
     subscription = current_subscription(account)
     renewal = (
         subscription.renewals.filter(number=subscription.current_period_number).first()

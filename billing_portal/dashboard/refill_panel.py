@@ -10,6 +10,9 @@ from billing_portal.dashboard.rows import CardLabel, Fact, charged_for, label_of
 from billing_portal.dashboard.times import moment
 from invoices import charging
 from invoices.models import Status, Transaction
+from wallet import refill_caps, refill_rules
+from wallet.models import AutoRefill
+from wallet.refill_rules import Terms
 
 #: What a new rule proposes.
 PROPOSED_THRESHOLD = Decimal(10)
@@ -18,7 +21,7 @@ PROPOSED_AMOUNT = Decimal(25)
 
 @dataclass(frozen=True)
 class RefillPanel:
-    """The switch, the two amounts, and how the last attempt went."""
+    """The switch, the amounts, what is agreed to by saving, and how the last attempt went."""
 
     state: str
     state_tone: str
@@ -31,22 +34,28 @@ class RefillPanel:
     form: AutoRefillForm
     errors: tuple[str, ...]
     facts: tuple[Fact, ...]
-    charge_now_note: str
+    notes: tuple[str, ...]
+    agreement: str
 
 
 def build_refill_panel(state: OverviewState, *, form: AutoRefillForm | None) -> RefillPanel:
     """Compose the card; a `form` that could not be saved is shown as it was typed."""
     refill, card = state.auto_refill, state.default_card
     minimum = state.minimum_top_up
-    threshold = refill.threshold.amount if refill else PROPOSED_THRESHOLD
-    amount = refill.amount.amount if refill else max(PROPOSED_AMOUNT, minimum)
+    terms = (
+        refill_rules.terms_of(refill)
+        if refill
+        else Terms(PROPOSED_THRESHOLD, max(PROPOSED_AMOUNT, minimum))
+    )
     is_on = bool(refill and refill.enabled and not refill.suspended_at)
     shown = form or AutoRefillForm(
-        initial={"threshold": f"{threshold:.2f}", "amount": f"{amount:.2f}"}, minimum=minimum
+        initial={
+            "threshold": f"{terms.threshold:.2f}",
+            "amount": f"{terms.amount:.2f}",
+            "monthly_maximum": _typed(terms.monthly_maximum),
+        },
+        minimum=minimum,
     )
-    # Of the rule as it is: beside other figures, being typed, it would speak of the wrong ones.
-    charged = charged_for(charging.quote(amount, account=state.account))
-    below = form is None and not is_on and charges_at_once(state, threshold=threshold)
     return RefillPanel(
         state=_state_word(state),
         state_tone={"On": "good", "Suspended": "bad"}.get(_state_word(state), ""),
@@ -55,60 +64,88 @@ def build_refill_panel(state: OverviewState, *, form: AutoRefillForm | None) -> 
         may_switch=state.may_act and (card is not None or bool(refill and refill.enabled)),
         may_act=state.may_act,
         needs_card=card is None and not (refill and refill.enabled),
-        sentence=_sentence(state, threshold=threshold, amount=amount),
+        sentence=_sentence(state, terms),
         form=shown,
         errors=tuple(str(error) for error in shown.non_field_errors()) if form else (),
         facts=_facts(state),
-        charge_now_note=(
-            f"The balance is already below {format_usd(threshold)}: switching it on charges "
-            f"{format_usd(amount)} ({charged}) at once."
-            if below and state.may_act
-            else ""
-        ),
+        # Of the rule as it is: beside other figures, being typed, they would speak of the wrong
+        # ones.
+        notes=() if form or not state.may_act else tuple(_notes(state, terms, is_on=is_on)),
+        agreement=refill_rules.agreement(),
     )
+
+
+def _typed(amount: Decimal | None) -> str:
+    return "" if amount is None else f"{amount:.2f}"
+
+
+def _notes(state: OverviewState, terms: Terms, *, is_on: bool) -> list[str]:
+    """Say what would surprise: that switching it on charges, or that no card is left to charge."""
+    refill = state.auto_refill
+    if is_on and state.default_card is None:
+        return ["There is no payment method to charge: nothing is topped up until you add one."]
+    if refill and refill.enabled and terms.amount < state.minimum_top_up:
+        return [
+            f"Your plan's smallest top-up is {format_usd(state.minimum_top_up)} now. "
+            f"Auto-Refill goes on with the {format_usd(terms.amount)} you agreed to; "
+            "changing it takes at least the new minimum."
+        ]
+    if is_on or state.balance >= terms.threshold:
+        return []
+    count = refill_rules.charges_on_saving(account=state.account, terms=terms, now=state.now)
+    if not count:
+        return []
+    price = charging.quote(terms.amount, account=state.account)
+    times = f", {count} times" if count > 1 else ""
+    return [
+        f"The balance is already below {format_usd(terms.threshold)}: switching it on charges "
+        f"{format_usd(terms.amount)} ({charged_for(price)}){times} at once."
+    ]
 
 
 @dataclass(frozen=True)
 class RefillConfirmation:
-    """What switching it on charges at once, shown before it happens."""
+    """What saving the rule charges at once, shown before it happens."""
 
     balance: str
     threshold: str
     threshold_value: str
     amount: str
     amount_value: str
+    monthly_maximum: str
+    monthly_maximum_value: str
+    count: int
     price: tuple[Fact, ...]
+    each: str
+    each_in_rials: str
     total: str
+    total_value: str
     charged: str
     card: CardLabel | None
+    agreement: str
 
 
-def charges_at_once(state: OverviewState, *, threshold: Decimal) -> bool:
-    """Whether saving a rule with this threshold makes a refill due that is not due already."""
-    if state.default_card is None or state.balance >= threshold:
-        return False
-    refill = state.auto_refill
-    if refill is None or not refill.enabled or refill.suspended_at:
-        return True
-    is_due_already: bool = state.balance < refill.threshold.amount
-    return not is_due_already
-
-
-def build_confirmation(
-    state: OverviewState, *, threshold: Decimal, amount: Decimal
-) -> RefillConfirmation:
-    """Compose the question."""
-    price = charging.quote(amount, account=state.account)
+def build_confirmation(state: OverviewState, *, terms: Terms, count: int) -> RefillConfirmation:
+    """Compose the question: `count` refills are made at once."""
+    price = charging.quote(terms.amount, account=state.account)
+    maximum = terms.monthly_maximum
     return RefillConfirmation(
         balance=format_usd(state.balance),
-        threshold=format_usd(threshold),
-        threshold_value=f"{threshold:.2f}",
-        amount=format_usd(amount),
-        amount_value=f"{amount:.2f}",
+        threshold=format_usd(terms.threshold),
+        threshold_value=f"{terms.threshold:.2f}",
+        amount=format_usd(terms.amount),
+        amount_value=f"{terms.amount:.2f}",
+        monthly_maximum="" if maximum is None else format_usd(maximum),
+        monthly_maximum_value=_typed(maximum),
+        count=count,
         price=price_facts(price),
-        total=format_usd(price.amount),
-        charged=format_omr(price.charged_amount.amount),
+        each=format_usd(price.amount),
+        each_in_rials=format_omr(price.charged_amount.amount),
+        total=format_usd(count * price.amount),
+        total_value=f"{count * price.amount:.2f}",
+        charged=format_omr(count * price.charged_amount.amount),
         card=label_of(state.default_card) if state.default_card else None,
+        agreement=refill_rules.agreement(),
     )
 
 
@@ -119,32 +156,53 @@ def _state_word(state: OverviewState) -> str:
     return "Suspended" if refill.suspended_at else "On"
 
 
-def _sentence(state: OverviewState, *, threshold: Decimal, amount: Decimal) -> str:
+def _sentence(state: OverviewState, terms: Terms) -> str:
     card = state.default_card
     if state.auto_refill is None or not state.auto_refill.enabled:
         return "Adds credit by itself whenever the balance falls below the Threshold."
     source = f" to {label_of(card).spoken}" if card else ""
     return (
-        f"When the balance falls below {format_usd(threshold)}, "
-        f"{format_usd(amount)} is charged{source}."
+        f"When the balance falls below {format_usd(terms.threshold)}, "
+        f"{format_usd(terms.amount)} is charged{source}."
     )
 
 
 def _facts(state: OverviewState) -> tuple[Fact, ...]:
     facts: list[Fact] = []
     refill, zone = state.auto_refill, state.account.timezone
-    if not state.may_act and refill and refill.enabled:
-        facts += [
-            Fact("Threshold", format_usd(refill.threshold.amount)),
-            Fact("Top Up Amount", format_usd(refill.amount.amount)),
-        ]
+    if refill and refill.enabled:
+        if not state.may_act:
+            facts += [
+                Fact("Threshold", format_usd(refill.threshold.amount)),
+                Fact("Top Up Amount", format_usd(refill.amount.amount)),
+            ]
+        facts += _limits(state, refill)
     if state.last_refill:
         at = moment(state.last_refill.created_at, zone)
         facts.append(Fact("Last attempt", f"{at.day}, {at.clock}", _outcome(state.last_refill)))
     if refill and refill.enabled and refill.next_attempt_at and not refill.suspended_at:
         at = moment(refill.next_attempt_at, zone)
         facts.append(Fact("Next attempt", f"{at.day}, {at.clock}"))
+    if refill and refill.enabled and refill.consent:
+        at = moment(refill.consent.created_at, zone)
+        by = refill.consent.given_by
+        facts.append(
+            Fact("Agreed to", f"{at.day}, {at.clock}", f"by {by.spoken_name}" if by else "")
+        )
     return tuple(facts)
+
+
+def _limits(state: OverviewState, refill: AutoRefill) -> list[Fact]:
+    """What it charged of what it may, and until when it waits."""
+    facts = []
+    if refill.monthly_maximum is not None:
+        charged = refill_caps.charged_this_month(account=state.account, now=state.now)
+        maximum = format_usd(refill.monthly_maximum)
+        facts.append(Fact("Charged this month", f"{format_usd(charged)} of {maximum}"))
+    if refill.capped_until is not None and refill.capped_until > state.now:
+        at = moment(refill.capped_until, state.account.timezone)
+        facts.append(Fact("Limit reached", f"Goes on {at.day}, {at.clock}"))
+    return facts
 
 
 def _outcome(transaction: Transaction) -> str:
@@ -152,5 +210,5 @@ def _outcome(transaction: Transaction) -> str:
     if transaction.status == Status.PAID:
         return f"Paid, {amount}"
     if transaction.status == Status.FAILED:
-        return f"Failed: {transaction.failure_message or 'not completed'}"
+        return f"Failed, {amount}: {transaction.failure_message or 'not completed'}"
     return f"Processing, {amount}"

@@ -1,12 +1,22 @@
 """Settings: what the customer wants to be told, in sections that are each saved by themselves."""
 
 from dataclasses import dataclass
+from datetime import tzinfo
 from decimal import Decimal
 
 from accounts.models import Account
 from accounts.money import format_usd
 from billing_portal.dashboard.forms import LowBalanceForm
-from wallet.models import DEFAULT_LOW_BALANCE_LIMIT, Wallet
+from billing_portal.dashboard.times import Moment, moment
+from wallet.models import (
+    DEFAULT_LOW_BALANCE_LIMIT,
+    AutoRefillConsent,
+    ConsentAction,
+    Wallet,
+)
+
+#: How many of the newest the page lists.
+SHOWN_CONSENTS = 20
 
 
 @dataclass(frozen=True)
@@ -21,10 +31,22 @@ class LowBalancePanel:
 
 
 @dataclass(frozen=True)
+class ConsentRow:
+    """What somebody agreed to, or took back."""
+
+    at: Moment
+    action: str
+    by: str
+    terms: str
+    text: str
+
+
+@dataclass(frozen=True)
 class SettingsPage:
     """The sections of the page."""
 
     low_balance: LowBalancePanel
+    consents: tuple[ConsentRow, ...]
 
 
 def build_settings(
@@ -33,7 +55,24 @@ def build_settings(
     """Compose the page; a form that could not be saved is shown as it was typed."""
     wallet = Wallet.objects.filter(account=account).first()
     return SettingsPage(
-        low_balance=_low_balance(account, wallet, may_act=may_act, form=low_balance_form)
+        low_balance=_low_balance(account, wallet, may_act=may_act, form=low_balance_form),
+        consents=tuple(
+            _consent_row(consent, zone=account.timezone)
+            for consent in account.auto_refill_consents.select_related("given_by")[:SHOWN_CONSENTS]
+        ),
+    )
+
+
+def _consent_row(consent: AutoRefillConsent, *, zone: tzinfo) -> ConsentRow:
+    terms = f"{format_usd(consent.amount.amount)} when below {format_usd(consent.threshold.amount)}"
+    if consent.monthly_maximum is not None:
+        terms += f", at most {format_usd(consent.monthly_maximum)} a month"
+    return ConsentRow(
+        at=moment(consent.created_at, zone),
+        action=consent.get_action_display(),
+        by=consent.given_by.spoken_name if consent.given_by else "",
+        terms="" if consent.action == ConsentAction.SWITCHED_OFF else terms,
+        text=consent.text,
     )
 
 

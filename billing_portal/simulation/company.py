@@ -14,7 +14,8 @@ from invoices.models import Transaction
 from plans import provisioning, rentals, subscriptions
 from plans.models import Feature, Plan
 from plans.usage_records import ParsedRecord
-from wallet import refills, topups
+from wallet import refill_rules, topups
+from wallet.refill_rules import Terms
 
 #: How busy each weekday is, Monday first: Oman's weekend is Friday and Saturday.
 _WEEKDAYS = (Decimal(1), Decimal("1.1"), Decimal(1), Decimal("0.95"), Decimal("0.3"),
@@ -121,11 +122,10 @@ class Company:
 
     def switch_auto_refill_on(self, threshold: int, amount: int, now: datetime) -> None:
         """Switch auto-refill on."""
-        refills.configure(
+        refill_rules.configure(
             account=self.account,
             enabled=True,
-            threshold=Decimal(threshold),
-            amount=Decimal(amount),
+            terms=Terms(threshold=Decimal(threshold), amount=Decimal(amount)),
             minimum=Decimal(10),
             by=self._owner(),
             now=now,

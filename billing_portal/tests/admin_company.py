@@ -35,7 +35,8 @@ from plans.tests.factories import (
     make_wallet,
 )
 from wallet import adjustments, ledger
-from wallet.models import AutoRefill, EntryKind, Wallet
+from wallet.models import EntryKind, Wallet
+from wallet.tests.factories import switch_off, switch_on
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def make_company() -> Company:
     card = make_card(account, is_default=True, last4="4242")
     version = make_version(included="5", tiers=GROWTH_TIERS, monthly_price="99")
     subscription = make_subscription(account, version)
-    wallet = make_wallet(account)
+    make_wallet(account)
     paid = make_transaction(account, card=card, amount="50.00")
     ledger.post(
         account_id=account.pk,
@@ -106,7 +107,8 @@ def make_company() -> Company:
     adjustments.adjust(
         account=account, amount=Decimal("2.50"), reason="Dropped calls", author=admin, now=NOW
     )
-    AutoRefill.objects.update_or_create(wallet=wallet, defaults={"enabled": False})
+    switch_on(account)
+    switch_off(account)
     Rental.objects.create(
         account=account,
         feature=make_feature("phone_number", name="Phone number", unit="number", kind="rental"),

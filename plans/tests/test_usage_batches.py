@@ -15,7 +15,8 @@ from plans import usage
 from plans.models import Allowance, UsageRecord
 from plans.tests.factories import GROWTH_TIERS, make_customer, make_record, make_version
 from plans.usage_records import Code, ParsedRecord, Rejected
-from wallet.models import AutoRefill, Entry, Wallet
+from wallet.models import Entry, Wallet
+from wallet.tests.factories import switch_on
 
 pytestmark = pytest.mark.django_db
 
@@ -172,14 +173,11 @@ def test_a_refill_is_looked_at_after_the_balance_falls_below_its_threshold(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     nudged: list[object] = []
-    monkeypatch.setattr(
-        "plans.usage.refills.nudge", lambda *, account_ids: nudged.extend(account_ids)
-    )
+    monkeypatch.setattr("wallet.refills.nudge", lambda *, account_ids: nudged.extend(account_ids))
     account = make_customer(balance="10.10", version=make_version(included="0"))
-    AutoRefill.objects.create(
-        wallet=Wallet.objects.get(account=account), enabled=True, enabled_at=NOW
-    )
     make_card(account, is_default=True)
+    switch_on(account, threshold="10")
+    nudged.clear()
     usage.record(records=[make_record(account, 1)], now=NOW)  # exactly the threshold
     assert nudged == []
     usage.record(records=[make_record(account, 1)], now=NOW)

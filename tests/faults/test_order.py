@@ -25,9 +25,9 @@ from tests.faults import deeds
 from tests.faults.conftest import Worker
 from tests.faults.network import Trouble, troubled
 from tests.test_concurrency import at_once, refused
-from wallet import refills
+from wallet import refill_rules
 from wallet.models import AutoRefill, Entry
-from wallet.tests.factories import balance_of, make_payer, make_wallet, switch_on
+from wallet.tests.factories import balance_of, make_payer, make_terms, make_wallet, switch_on
 
 if TYPE_CHECKING:
     from conftest import Sandbox
@@ -282,11 +282,10 @@ def test_the_refill_is_changed_while_one_is_in_flight(
     switch_on(alice, threshold="20", amount="25")
 
     def change() -> None:
-        refills.configure(
+        refill_rules.configure(
             account=alice,
             enabled=enabled,
-            threshold=Decimal(20),
-            amount=Decimal(amount),
+            terms=make_terms(threshold="20", amount=amount),
             minimum=Decimal(10),
             by=None,
             now=NOW,

@@ -5,10 +5,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from accounts.models import Account, Card
+from accounts.models import Account, Card, User
 from accounts.tests.factories import NOW, make_account
-from wallet import ledger, refills
+from wallet import ledger, refill_rules
 from wallet.models import AutoRefill, EntryKind, Wallet
+from wallet.refill_rules import Terms
 
 
 def make_wallet(account: Account, balance: str = "0") -> Wallet:
@@ -45,15 +46,44 @@ def make_payer(add_card: Callable[..., Card], balance: str = "0", **fields: Any)
 
 
 def switch_on(
-    account: Account, *, threshold: str = "20", amount: str = "25", now: datetime = NOW
+    account: Account,
+    *,
+    threshold: str = "20",
+    amount: str = "25",
+    monthly_maximum: str | None = None,
+    by: User | None = None,
+    now: datetime = NOW,
 ) -> AutoRefill:
     """Switch auto-refill on."""
-    return refills.configure(
+    return refill_rules.configure(
         account=account,
         enabled=True,
+        terms=make_terms(threshold=threshold, amount=amount, monthly_maximum=monthly_maximum),
+        minimum=Decimal(10),
+        by=by,
+        now=now,
+    )
+
+
+def switch_off(account: Account, *, by: User | None = None, now: datetime = NOW) -> AutoRefill:
+    """Switch auto-refill off; its amounts stay."""
+    rule = AutoRefill.objects.get(wallet__account=account)
+    return refill_rules.configure(
+        account=account,
+        enabled=False,
+        terms=refill_rules.terms_of(rule),
+        minimum=Decimal(10),
+        by=by,
+        now=now,
+    )
+
+
+def make_terms(
+    *, threshold: str = "20", amount: str = "25", monthly_maximum: str | None = None
+) -> Terms:
+    """Make the terms of a rule."""
+    return Terms(
         threshold=Decimal(threshold),
         amount=Decimal(amount),
-        minimum=Decimal(10),
-        by=None,
-        now=now,
+        monthly_maximum=None if monthly_maximum is None else Decimal(monthly_maximum),
     )

@@ -22,7 +22,7 @@ from accounts.tests.stripe_side import (
 )
 from invoices import charging, settlement, sweeper
 from invoices.models import Purpose, Status, Transaction
-from wallet import refills
+from wallet import refill_rules, refills
 from wallet.models import AutoRefill
 from wallet.tests.factories import balance_of, make_payer, make_wallet, move, switch_on
 
@@ -73,7 +73,7 @@ def test_a_refill_is_due_strictly_below_the_threshold(balance: str, due: bool) -
 
 def test_it_is_off_until_somebody_switches_it_on(alice: Account) -> None:
     move(alice, "-19")
-    rule = refills.of_wallet(wallet=alice.wallet)
+    rule = refill_rules.of_wallet(wallet=alice.wallet)
     assert not rule.enabled
     assert refills.refill_due(now=NOW) == 0
     assert refills_of(alice) == []
@@ -305,7 +305,7 @@ def test_the_sixth_refill_of_a_day_waits_until_the_first_is_a_day_old_and_says_s
         assert refills.refill_due(now=NOW + timedelta(minutes=minute)) == 0
     [notice] = told(alice, "auto_refill_capped")
     assert "5 times in 24 hours" in str(notice["reason"])
-    assert rule_of(alice).next_attempt_at == NOW + timedelta(days=1)
+    assert rule_of(alice).capped_until == NOW + timedelta(days=1)
     assert refills.refill_due(now=NOW + timedelta(days=1)) == 1
 
 

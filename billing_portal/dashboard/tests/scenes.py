@@ -7,7 +7,6 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import Account, Card, Membership, User
-from accounts.money import usd
 from accounts.roles import Role
 from accounts.stripe_objects import Outcome, Payment
 from accounts.tests.factories import make_account, make_card
@@ -17,8 +16,9 @@ from invoices.tests.factories import LineSpec, make_transaction
 from plans import catalogue, opening, renewal_charges, subscriptions, usage
 from plans.models import Feature, Plan, PlanVersion, Rental
 from plans.tests.factories import make_record
-from wallet import ledger
-from wallet.models import AutoRefill, EntryKind, Wallet
+from wallet import ledger, refill_rules
+from wallet.models import AutoRefill, EntryKind
+from wallet.refill_rules import Terms
 
 PASSWORD = "correct horse battery"
 
@@ -195,16 +195,17 @@ def switch_refill_on(
     account: Account, *, threshold: str = "20", amount: str = "50", **fields: Any
 ) -> AutoRefill:
     """Auto-refill as the customer set it."""
-    refill, _ = AutoRefill.objects.update_or_create(
-        wallet=Wallet.objects.get(account=account),
-        defaults={
-            "enabled": True,
-            "enabled_at": timezone.now(),
-            "threshold": usd(threshold),
-            "amount": usd(amount),
-            **fields,
-        },
+    refill = refill_rules.configure(
+        account=account,
+        enabled=True,
+        terms=Terms(threshold=Decimal(threshold), amount=Decimal(amount)),
+        minimum=Decimal(10),
+        by=None,
+        now=timezone.now(),
     )
+    for field, value in fields.items():
+        setattr(refill, field, value)
+    refill.save()
     return refill
 
 

@@ -10,9 +10,10 @@ from billing_portal.dashboard.access import MemberRequest, acting_page, form_act
 from billing_portal.dashboard.forms import AutoRefillForm
 from billing_portal.dashboard.overview import build_overview
 from billing_portal.dashboard.overview_state import read_state
-from billing_portal.dashboard.refill_panel import build_confirmation, charges_at_once
+from billing_portal.dashboard.refill_panel import build_confirmation
 from billing_portal.dashboard.shell import page
-from wallet import refills
+from invoices import charging
+from wallet import refill_rules
 
 NAV = "billing-overview"
 
@@ -27,18 +28,22 @@ def auto_refill(request: MemberRequest) -> HttpResponse:
     form = AutoRefillForm(request.POST, minimum=minimum)
     if not form.is_valid():
         return _again(request, form)
-    threshold, amount = form.cleaned_data["threshold"], form.cleaned_data["amount"]
-    enabled = form.cleaned_data["enabled"]
-    charges = enabled and charges_at_once(state, threshold=threshold)
-    if charges and not form.cleaned_data["confirmed"]:
-        confirm = build_confirmation(state, threshold=threshold, amount=amount)
-        return page(request, "dashboard/auto_refill_confirm.html", {"confirm": confirm}, nav=NAV)
+    terms, enabled = form.terms, form.cleaned_data["enabled"]
+    count = 0
+    if enabled:
+        count = refill_rules.charges_on_saving(account=account, terms=terms, now=now)
+    if count:
+        total = count * charging.quote(terms.amount, account=account).amount
+        # More than was agreed to, because something changed since, is asked again.
+        if total > (form.cleaned_data["confirmed"] or 0):
+            confirm = build_confirmation(state, terms=terms, count=count)
+            context = {"confirm": confirm}
+            return page(request, "dashboard/auto_refill_confirm.html", context, nav=NAV)
     try:
-        refills.configure(
+        refill_rules.configure(
             account=account,
             enabled=enabled,
-            threshold=threshold,
-            amount=amount,
+            terms=terms,
             minimum=minimum,
             by=request.user,
             now=now,
@@ -46,7 +51,7 @@ def auto_refill(request: MemberRequest) -> HttpResponse:
     except ValidationError as error:
         form.add_service_errors(error)
         return _again(request, form)
-    if charges:
+    if count:
         messages.success(request, "Auto-Refill is on. The first top-up is being charged now.")
     else:
         messages.success(request, f"Auto-Refill is {'on' if enabled else 'off'}.")
