@@ -189,6 +189,11 @@ def create_webhook_endpoint(scene: Scene) -> None:
 
 
 @example
+def list_disputes(scene: Scene) -> None:
+    gateway.list_disputes(payment_intent_id=scene.charge().payment_intent_id)
+
+
+@example
 def list_webhook_endpoints(scene: Scene) -> None:
     gateway.list_webhook_endpoints()
 
