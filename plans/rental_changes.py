@@ -27,6 +27,7 @@ class ChangeKind(StrEnum):
 class Change:
     """Holding `quantity` of a rental instead of `holding`, as it stands at one moment.
 
+    `billed_more` is how many of those taken are paid for: the plan does not include them.
     `price` is what is charged at once, for `line`; nothing when there is none. `waived` (USD, net)
     is what is not charged because it is less than the smallest charge. `monthly` is what the
     rental costs from the next period on (USD, net).
@@ -36,6 +37,7 @@ class Change:
     terms: FeaturePrice
     holding: int
     quantity: int
+    billed_more: int
     line: NewLine | None
     price: charging.Quote
     waived: Decimal
@@ -67,7 +69,12 @@ def change(*, account: Account, feature: Feature, quantity: int, moment: datetim
     if terms.maximum is not None and quantity > max(terms.maximum, holding):
         raise ValidationError(f"The plan allows at most {terms.maximum:,}.")
     period = period_at(subscription, moment)
-    line = _line(terms, holding=holding, quantity=quantity, period=period, moment=moment)
+    billed_more = _billed_more(terms, holding=holding, quantity=quantity)
+    line = None
+    if billed_more:
+        line = _line(
+            terms, taken=quantity - holding, billed=billed_more, period=period, moment=moment
+        )
     cost = line.amount if line else Decimal(0)
     is_charged = cost >= charging.SMALLEST_CHARGE
     return Change(
@@ -75,6 +82,7 @@ def change(*, account: Account, feature: Feature, quantity: int, moment: datetim
         terms=terms,
         holding=holding,
         quantity=quantity,
+        billed_more=billed_more,
         line=line if is_charged else None,
         price=charging.quote(cost if is_charged else Decimal(0), account=account),
         waived=Decimal(0) if is_charged else cost,
@@ -138,23 +146,22 @@ def _kind(held: Rental | None, quantity: int) -> ChangeKind:
     return ChangeKind.RELEASE_UNDONE if quantity == holding else ChangeKind.RELEASED
 
 
-def _line(
-    terms: FeaturePrice, *, holding: int, quantity: int, period: periods.Period, moment: datetime
-) -> NewLine | None:
-    """Return what is charged for taking more until the period ends, or None."""
+def _billed_more(terms: FeaturePrice, *, holding: int, quantity: int) -> int:
     included = terms.included_quantity
-    extra = pricing.rental_quantity_billed(
-        held=quantity, included=included
-    ) - pricing.rental_quantity_billed(held=holding, included=included)
-    if extra <= 0:
-        return None
-    taken = quantity - holding
-    note = f" ({taken:,} more, {taken - extra:,} included)" if taken > extra else ""
-    monthly = terms.unit_price.amount * extra
+    before = pricing.rental_quantity_billed(held=holding, included=included)
+    return max(0, pricing.rental_quantity_billed(held=quantity, included=included) - before)
+
+
+def _line(
+    terms: FeaturePrice, *, taken: int, billed: int, period: periods.Period, moment: datetime
+) -> NewLine:
+    """Return what is charged for taking more until the period ends."""
+    monthly = terms.unit_price.amount * billed
+    note = f" ({taken:,} more, {taken - billed:,} included)" if taken > billed else ""
     return NewLine(
         f"{terms.feature.name}, until renewal{note}",
         pricing.prorate(monthly, start=period.start, end=period.end, now=moment),
-        quantity=Decimal(extra),
+        quantity=Decimal(billed),
         unit=terms.feature.unit,
         unit_price=terms.unit_price.amount,
         period_start=moment,

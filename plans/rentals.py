@@ -247,7 +247,7 @@ class RentalFulfilment(CreditFollowsPayment):
             wanted.save(update_fields=["ended_at"])
             subscriptions.credit_second_payment(
                 transaction=transaction,
-                description=f"Credit for {wanted.feature.name}, paid when its period was over",
+                description=f"Credit for {wanted.feature.name}, paid when it was too late",
                 now=now,
             )
             return
@@ -272,7 +272,7 @@ def _still_wanted(
     """Return the change that was paid for, or None when it can't be had for that any more.
 
     A bank may answer late: when the period paid for is over, the new one was charged without this
-    rental; another plan may not have it, or allow fewer.
+    rental; another plan may not have it, or allow fewer; some may have been taken meanwhile.
     """
     try:
         change = rental_changes.change(
@@ -280,7 +280,6 @@ def _still_wanted(
         )
     except ValidationError:
         return None
-    paid_until = transaction.lines.exclude(period_end=None).values_list("period_end", flat=True)
-    if change.kind != ChangeKind.TAKEN or change.period.end != paid_until[0]:
-        return None
-    return change
+    paid = transaction.lines.get(is_tax=False)
+    is_that = (change.period.end, change.billed_more) == (paid.period_end, paid.quantity)
+    return change if change.kind == ChangeKind.TAKEN and is_that else None

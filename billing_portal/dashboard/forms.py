@@ -145,6 +145,25 @@ class TopUpForm(forms.Form):
         return cleaned
 
 
+class RentalForm(forms.Form):
+    """How many of a rental to hold, and the quote of what was shown for it."""
+
+    quantity = forms.IntegerField(
+        label="How many to hold",
+        min_value=0,
+        max_value=1_000_000,
+        widget=forms.TextInput(
+            attrs={"inputmode": "numeric", "autocomplete": "off", "class": "input"}
+        ),
+        error_messages={
+            "invalid": "Enter a whole number.",
+            "min_value": "Enter zero or more.",
+            "max_value": "Enter a smaller number.",
+        },
+    )
+    quote = forms.CharField(required=False, max_length=1000)
+
+
 class HistoryFilterForm(forms.Form):
     """Which lines of Billing History to show. Every field may be left open."""
 

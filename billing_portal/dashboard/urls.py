@@ -9,6 +9,7 @@ from billing_portal.dashboard.views import (
     overview,
     plan,
     refill,
+    rentals,
     settings,
     switch,
     top_up,
@@ -36,5 +37,7 @@ urlpatterns = [
     path("settings/low-balance/", settings.save_low_balance, name="low-balance"),
     path("pay-now/", plan.pay_now, name="renewal-pay-now"),
     path("plan/", plan.plan, name="plan"),
+    path("plan/rentals/<slug:key>/", rentals.rental, name="rental"),
+    path("plan/rentals/<slug:key>/keep/", rentals.keep, name="rental-keep"),
     path("plan/<slug:slug>/", plan.subscribe, name="subscribe"),
 ]

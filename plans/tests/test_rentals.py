@@ -217,7 +217,7 @@ def test_a_payment_learnt_of_when_its_period_is_over_becomes_credit(
     entry = Entry.objects.get(account=alice)
     assert (entry.amount, entry.description) == (
         Decimal("3.50"),
-        "Credit for Phone number, paid when its period was over",
+        "Credit for Phone number, paid when it was too late",
     )
 
 

@@ -159,7 +159,7 @@ def test_an_unpaid_renewal_is_itemised_and_can_be_paid_at_once(
     assert overview.plan.badge == "Past due"
     assert [(line.label, line.note, line.value) for line in overview.plan.charge.lines] == [
         ("Growth plan", "", "$99.00"),
-        ("Phone number", "3 at $2.50", "$7.50"),
+        ("Phone number (5 held, 2 included)", "3 numbers at $2.50", "$7.50"),
     ]
     assert overview.plan.charge.total == "$106.50"
     assert "until then usage is deducted" in overview.allowance_note

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from billing_portal.dashboard.access import MemberRequest, acting_page, form_action, member_page
 from billing_portal.dashboard.plan_page import build_plan_page, build_quote, why_blocked
+from billing_portal.dashboard.rentals_panel import build_rentals_panel
 from billing_portal.dashboard.shell import page
 from invoices.models import Status
 from plans import renewal_charges, subscriptions
@@ -22,8 +23,12 @@ CHANGED = "The total changed while this page was open. Please look at it again."
 @member_page
 def plan(request: MemberRequest) -> HttpResponse:
     """Show the plans side by side."""
-    composed = build_plan_page(account=request.member.account, may_act=request.member.may_act)
-    return page(request, "dashboard/plan.html", {"plans": composed}, nav=NAV)
+    account, may_act = request.member.account, request.member.may_act
+    context = {
+        "plans": build_plan_page(account=account, may_act=may_act),
+        "rentals": build_rentals_panel(account=account, may_act=may_act),
+    }
+    return page(request, "dashboard/plan.html", context, nav=NAV)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

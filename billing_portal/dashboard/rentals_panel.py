@@ -1,0 +1,125 @@
+"""The rentals on the Plan page: what is held, since when, what it costs, what happens next."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from accounts.models import Account
+from accounts.money import format_quantity, format_unit_price, format_usd
+from accounts.quantities import write_quantity
+from billing_portal.dashboard.times import write_day
+from plans import rental_changes, rentals, subscriptions
+from plans.models import FeatureKind, FeaturePrice, Rental, Subscription
+
+
+@dataclass(frozen=True)
+class RentalRow:
+    """One rental of the plan, held or not."""
+
+    title: str
+    terms: str
+    held: str
+    since: str
+    monthly: str
+    note: str
+    href: str
+    action: str
+    keep_href: str
+    keep: str
+
+
+@dataclass(frozen=True)
+class RentalsPanel:
+    """All rentals of the plan."""
+
+    rows: tuple[RentalRow, ...]
+
+
+def build_rentals_panel(*, account: Account, may_act: bool) -> RentalsPanel | None:
+    """Compose the panel, or None without a plan that has rentals."""
+    subscription = subscriptions.current(account=account)
+    if subscription is None:
+        return None
+    held = {rental.feature_id: rental for rental in _held(account)}
+    rows = tuple(
+        _row(account, subscription, terms, held.get(terms.feature_id), may_act=may_act)
+        for terms in _terms(subscription)
+    )
+    return RentalsPanel(rows) if rows else None
+
+
+def _held(account: Account) -> QuerySet[Rental]:
+    return Rental.objects.filter(account=account, started_at__isnull=False, ended_at__isnull=True)
+
+
+def _terms(subscription: Subscription) -> QuerySet[FeaturePrice]:
+    return (
+        subscription.plan_version.prices.filter(feature__kind=FeatureKind.RENTAL)
+        .select_related("feature")
+        .order_by("feature__position")
+    )
+
+
+def _row(
+    account: Account,
+    subscription: Subscription,
+    terms: FeaturePrice,
+    rental: Rental | None,
+    *,
+    may_act: bool,
+) -> RentalRow:
+    feature, zone = terms.feature, account.timezone
+    quantity = rental.quantity if rental else 0
+    is_released = rental is not None and rental.quantity_at_renewal is not None
+    since = ""
+    if rental and rental.started_at:
+        since = f"since {write_day(rental.started_at.astimezone(zone).date())}"
+    keeps = may_act and is_released
+    return RentalRow(
+        title=feature.name,
+        terms=write_terms(terms),
+        held=count(quantity, terms),
+        since=since,
+        monthly=monthly(terms, quantity) if rental else "",
+        note=_note(account, subscription, terms, rental),
+        href=reverse("rental", args=[feature.key]),
+        action="Change" if may_act else "History",
+        keep_href=reverse("rental-keep", args=[feature.key]) if keeps else "",
+        keep=f"Keep {count(quantity, terms)}" if keeps else "",
+    )
+
+
+def _note(
+    account: Account, subscription: Subscription, terms: FeaturePrice, rental: Rental | None
+) -> str:
+    """What happens at the renewal, or that a payment for more is under way."""
+    if rentals.is_being_paid(account=account, feature=terms.feature):
+        return "More are being paid for. They are held once the bank has answered."
+    end = subscription.current_period_end
+    if rental is None or rental.quantity_at_renewal is None or end is None:
+        return ""
+    day = write_day(end.astimezone(account.timezone).date())
+    return f"{count(rental.quantity_at_renewal, terms)} from {day} on."
+
+
+def count(quantity: int, terms: FeaturePrice) -> str:
+    """`5 numbers`, `1 seat`."""
+    return write_quantity(Decimal(quantity), terms.feature.unit)
+
+
+def monthly(terms: FeaturePrice, quantity: int) -> str:
+    """`$7.50 a month`, or that the plan includes them."""
+    cost = rental_changes.monthly_cost(terms, quantity)
+    return f"{format_usd(cost)} a month" if cost else "Included"
+
+
+def write_terms(terms: FeaturePrice) -> str:
+    """`2 included, then $2.50 per number a month, at most 50`."""
+    rate = f"{format_unit_price(terms.unit_price.amount)} per {terms.feature.unit} a month"
+    included = format_quantity(terms.included_quantity)
+    if terms.maximum is not None and terms.maximum <= terms.included_quantity:
+        return f"{included} included, which is the most there can be"
+    text = f"{included} included, then {rate}" if terms.included_quantity else rate
+    return text if terms.maximum is None else f"{text}, at most {terms.maximum:,}"
