@@ -45,12 +45,14 @@ def agree(
     by: User | None,
     now: datetime,
     reason: str = "",
+    is_on_session: bool = False,
 ) -> Agreed:
     """Move an account to a version for exactly what its sealed quote said.
 
     An upgrade, and a plan that begins, are charged to the default card (then the transaction says
     whether it was paid). Raises ValidationError, saying what to do, when it can't be done now, and
-    QuoteExpired when the quote no longer holds. `reason` is staff's.
+    QuoteExpired when the quote no longer holds. `reason` is staff's; `is_on_session` says that the
+    customer is there to answer their bank.
     """
     with database.atomic(durable=True):
         account = subscriptions.lock_account(account_id=account.pk)
@@ -63,11 +65,18 @@ def agree(
         if quote.kind == Kind.DOWNGRADE:
             change = _schedule(quote, account=account, by=by, now=now, reason=reason)
         elif quote.kind == Kind.UPGRADE:
-            change = _open_upgrade(quote, account=account, by=by, now=now, reason=reason)
+            change = _open_upgrade(
+                quote, account=account, by=by, now=now, reason=reason, is_on_session=is_on_session
+            )
             opened = change.transaction
         else:
             opened = subscriptions.open_start(
-                account=account, plan_version=plan_version, by=by, at=quote.at, now=now
+                account=account,
+                plan_version=plan_version,
+                by=by,
+                at=quote.at,
+                now=now,
+                is_on_session=is_on_session,
             )
     if opened is not None:
         opened = charging.execute(transaction_id=opened.pk, now=now)
@@ -77,7 +86,13 @@ def agree(
 
 
 def _open_upgrade(
-    quote: Quote, *, account: Account, by: User | None, now: datetime, reason: str
+    quote: Quote,
+    *,
+    account: Account,
+    by: User | None,
+    now: datetime,
+    reason: str,
+    is_on_session: bool,
 ) -> PlanChange:
     """Record an upgrade and the intent to charge for it; one that costs nothing acts at once."""
     change = _change_of(quote, account=account, by=by, now=now, reason=reason)
@@ -92,6 +107,7 @@ def _open_upgrade(
         card=cards.default_card(account=account),
         subject_id=change.subscription_id,
         obligation="plan_change",
+        is_on_session=is_on_session,
         by=by,
         now=now,
     )

@@ -46,8 +46,12 @@ def _open_attempts() -> QuerySet[Transaction]:
     )
 
 
-def pay_now(*, account: Account, by: User | None, now: datetime) -> Transaction:
+def pay_now(
+    *, account: Account, by: User | None, now: datetime, is_on_session: bool = False
+) -> Transaction:
     """Charge the oldest unpaid renewal to the default card at once.
+
+    With `is_on_session` the customer is there, and their bank may ask them to confirm.
 
     Raises ValidationError when nothing is unpaid, without a card, or while an attempt is open.
     """
@@ -56,7 +60,7 @@ def pay_now(*, account: Account, by: User | None, now: datetime) -> Transaction:
         raise ValidationError("Nothing is unpaid.")
     if cards.default_card(account=account) is None:
         raise ValidationError("Add a payment method first.")
-    transaction = _open_attempt(renewal, by=by, now=now)
+    transaction = _open_attempt(renewal, by=by, now=now, is_on_session=is_on_session)
     if transaction is None:
         raise ValidationError("A payment for this is under way. Wait for its outcome.")
     return charging.execute(transaction_id=transaction.pk, now=now)
@@ -95,7 +99,12 @@ def _is_still_due(locked: Renewal, *, now: datetime) -> bool:
 
 
 def _open_attempt(
-    renewal: Renewal, *, by: User | None, now: datetime, only_if_due: bool = False
+    renewal: Renewal,
+    *,
+    by: User | None,
+    now: datetime,
+    only_if_due: bool = False,
+    is_on_session: bool = False,
 ) -> Transaction | None:
     """Record one attempt to charge a renewal, or return None when it is paid or being charged."""
     with database.atomic(durable=True):
@@ -113,6 +122,7 @@ def _open_attempt(
                 card=cards.default_card(account=renewal.account),
                 subject_id=renewal.pk,
                 obligation=f"renewal:{renewal.pk}",
+                is_on_session=is_on_session,
                 by=by,
                 now=now,
             )

@@ -117,6 +117,7 @@ def _open_payment(account: Account, change: Change, asked: Asked, now: datetime)
         card=card,
         subject_id=wanted.pk,
         obligation=_obligation(change.feature),
+        is_on_session=asked.via == RentalVia.DASHBOARD,
         by=asked.by,
         now=now,
     )

@@ -149,7 +149,12 @@ def _credit_for_unused_rentals(account: Account, now: datetime, *, limit: Decima
 
 
 def subscribe(
-    *, account: Account, plan_version: PlanVersion, by: User | None, now: datetime
+    *,
+    account: Account,
+    plan_version: PlanVersion,
+    by: User | None,
+    now: datetime,
+    is_on_session: bool = False,
 ) -> Transaction | None:
     """Subscribe to a plan: free ones at once, else charged to the default card.
 
@@ -162,14 +167,27 @@ def subscribe(
         raise ValidationError("This plan is not offered.")
     with database.atomic(durable=True):
         account = lock_account(account_id=account.pk)
-        transaction = open_start(account=account, plan_version=plan_version, by=by, at=now, now=now)
+        transaction = open_start(
+            account=account,
+            plan_version=plan_version,
+            by=by,
+            at=now,
+            now=now,
+            is_on_session=is_on_session,
+        )
         if transaction is None:
             return None
     return charging.execute(transaction_id=transaction.pk, now=now)
 
 
 def open_start(
-    *, account: Account, plan_version: PlanVersion, by: User | None, at: datetime, now: datetime
+    *,
+    account: Account,
+    plan_version: PlanVersion,
+    by: User | None,
+    at: datetime,
+    now: datetime,
+    is_on_session: bool = False,
 ) -> Transaction | None:
     """Begin a free plan, or record the intent to charge for one that costs something.
 
@@ -188,6 +206,7 @@ def open_start(
         card=cards.default_card(account=account),
         subject_id=subscription.pk,
         obligation="plan_change",
+        is_on_session=is_on_session,
         by=by,
         now=now,
     )

@@ -65,10 +65,12 @@ def charge_saved_card(
     now: datetime,
     card: Card | None = None,
     request_key: str = "",
+    is_on_session: bool = False,
 ) -> Transaction:
     """Charge `amount` USD to `card`, or to the default card, and credit it once it is paid.
 
-    Returns the transaction: paid, failed, or processing when Stripe gave no answer. Asked again
+    Returns the transaction: paid, failed, or processing when Stripe gave no answer, or while the
+    customer, there with `is_on_session`, has to answer their bank. Asked again
     under the same `request_key`, at whatever moment, it returns the same one, unless that failed:
     then it tries anew. Raises ValidationError for an amount that can't be bought, without a card,
     or while another one-click top-up is under way (a second click must not be a second charge).
@@ -90,6 +92,7 @@ def charge_saved_card(
                 card=card,
                 obligation="top_up",
                 request_key=request_key,
+                is_on_session=is_on_session,
                 by=by,
                 now=now,
             )

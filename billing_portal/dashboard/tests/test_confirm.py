@@ -175,3 +175,55 @@ def test_who_may_act_in_another_account_only_looks_at_this_one(
     user = scenes.make_member(scenes.make_company())
     Membership.objects.create(account=account, user=user, role="viewer", created_at=timezone.now())
     assert sign_in(account, user=user).get(page_of(failed)).status_code == 403
+
+
+# Paying while the bank asks -----------------------------------------------------------------------
+def confirm_and_pay(client: Client, answer: Any, sandbox: "Sandbox") -> Transaction:
+    """Follow the way to the bank's question, answer it, come back; return the payment."""
+    waiting = Transaction.objects.latest("pk")
+    assert answer["Location"] == page_of(waiting)
+    assert waiting.status == Status.PROCESSING
+    assert "data-client-secret" in client.get(page_of(waiting)).text
+    answer_the_bank(sandbox, waiting.stripe_payment_intent_id)
+    client.post(page_of(waiting))
+    waiting.refresh_from_db()
+    assert waiting.status == Status.PAID
+    return waiting
+
+
+def test_a_top_up_with_a_saved_card_leads_to_the_question(
+    account: Account, sign_in: SignIn, sandbox: "Sandbox"
+) -> None:
+    client, card = sign_in(account), account.cards.get()
+    form = {"amount": "25.00", "shown": "25.00", "pay_with": str(card.pk), "key": "one"}
+    answer = client.post("/billing/top-up/", form)
+    # Sent a second time it is the same payment.
+    assert client.post("/billing/top-up/", form)["Location"] == answer["Location"]
+    assert "waits for your confirmation" in client.get("/billing/").text
+    confirm_and_pay(client, answer, sandbox)
+    assert balance_of(account) == Decimal(25)
+
+
+def test_a_plan_begins_once_its_payment_is_confirmed(
+    account: Account, sign_in: SignIn, sandbox: "Sandbox"
+) -> None:
+    scenes.plan_version("growth")
+    client = sign_in(account)
+    total = client.get("/billing/plan/growth/").context["quote"].total_value
+    answer = client.post("/billing/plan/growth/", {"total": total})
+    assert account.subscriptions.get().status == "inactive"
+    confirm_and_pay(client, answer, sandbox)
+    assert account.subscriptions.get().status == "active"
+
+
+def test_pay_now_leads_to_the_question(
+    add_card: Callable[..., Card], sign_in: SignIn, sandbox: "Sandbox"
+) -> None:
+    account = scenes.past_due_company()
+    asks = add_card(account, "pm_card_authenticationRequired", now=timezone.now())
+    account.refresh_from_db()
+    cards.make_default(card=asks, by=None, now=timezone.now())
+    client = sign_in(account)
+    answer = client.post("/billing/pay-now/")
+    confirm_and_pay(client, answer, sandbox)
+    assert account.subscriptions.get().status == "active"

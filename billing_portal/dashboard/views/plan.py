@@ -52,13 +52,15 @@ def subscribe(request: MemberRequest, slug: str) -> HttpResponse:
         return _quote_page(request, version, problem=CHANGED)
     try:
         transaction = subscriptions.subscribe(
-            account=account, plan_version=version, by=request.user, now=now
+            account=account, plan_version=version, by=request.user, now=now, is_on_session=True
         )
     except ValidationError as error:
         return _quote_page(request, version, problem=" ".join(error.messages))
     if transaction is None or transaction.status == Status.PAID:
         messages.success(request, f"You are on {version.plan.name} now.")
         return redirect("billing-overview")
+    if transaction.can_be_confirmed(now):
+        return redirect("payment-confirm", number=transaction.number)
     if transaction.status == Status.FAILED:
         why = transaction.failure_message or "The payment was not completed."
         return _quote_page(request, version, problem=f"{why} Nothing was charged.")
@@ -70,15 +72,19 @@ def subscribe(request: MemberRequest, slug: str) -> HttpResponse:
 @acting_page
 def pay_now(request: MemberRequest) -> HttpResponse:
     """Charge the unpaid renewal to the default card."""
-    account = request.member.account
+    account, now = request.member.account, timezone.now()
     try:
-        transaction = renewal_charges.pay_now(account=account, by=request.user, now=timezone.now())
+        transaction = renewal_charges.pay_now(
+            account=account, by=request.user, now=now, is_on_session=True
+        )
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
         return redirect("billing-overview")
     if transaction.status == Status.PAID:
         messages.success(request, "The renewal is paid. Thank you.")
         return redirect("billing-overview")
+    if transaction.can_be_confirmed(now):
+        return redirect("payment-confirm", number=transaction.number)
     return redirect("billing-history-detail", number=transaction.number)
 
 

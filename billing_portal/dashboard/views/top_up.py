@@ -100,7 +100,10 @@ def _pay(
         card=card,
         # With another amount or card it is another request, though the page was the same.
         request_key=f"{key}:{amount:.2f}:{card.pk}" if key else "",
+        is_on_session=True,
     )
+    if transaction.can_be_confirmed(now):
+        return redirect("payment-confirm", number=transaction.number)
     if transaction.status == Status.PAID:
         messages.success(request, _paid_message(transaction))
         return redirect("billing-overview")
