@@ -18,7 +18,15 @@ from djmoney.money import Money
 from djstripe.models import SetupIntent
 
 from accounts import gateway
-from accounts.models import Account, AuditEvent, Card, CardStatus, User
+from accounts.models import (
+    Account,
+    AuditEvent,
+    Card,
+    CardAttempt,
+    CardAttemptOutcome,
+    CardStatus,
+    User,
+)
 from accounts.money import convert_to_omr
 from accounts.stripe_objects import Outcome, Setup
 
@@ -229,8 +237,12 @@ def _settle(
         card.is_default = not account.cards.filter(is_default=True).exists()
     card.save()
     _record(account, card.created_by, f"card_{card.status}", card, now, failure_code=code)
+    CardAttempt.objects.filter(stripe_setup_intent_id=card.stripe_setup_intent_id).update(
+        outcome=CardAttemptOutcome.REJECTED if rejection else CardAttemptOutcome.ADDED,
+        failure_code=code,
+    )
     if card.is_default:
-        _tell_new_default(account, now)
+        tell_new_default(account, now)
     return card
 
 
@@ -294,18 +306,23 @@ def _save_confirmed(*, now: datetime) -> int:
 
 @transaction.atomic
 def make_default(*, card: Card, by: User | None, now: datetime) -> Card:
-    """Charge this card from now on. Raises ValidationError when it is not a verified card."""
+    """Charge this card from now on.
+
+    Raises ValidationError when it is not a verified card, or has expired.
+    """
     account = Account.objects.select_for_update(no_key=True).get(pk=card.account_id)
     card.refresh_from_db()
     if card.status != CardStatus.VERIFIED:
         raise ValidationError("Only a verified card can be the default.")
     if card.is_default:
         return card
+    if card.has_expired(today=now.astimezone(account.timezone).date()):
+        raise ValidationError(f"{card} has expired. Add it again with its new date, or another.")
     account.cards.filter(is_default=True).update(is_default=False)
     card.is_default = True
     card.save(update_fields=["is_default"])
     _record(account, by, "card_made_default", card, now)
-    _tell_new_default(account, now)
+    tell_new_default(account, now)
     return card
 
 
@@ -323,25 +340,10 @@ def remove(*, card: Card, by: User | None, now: datetime) -> Card:
         if card.status == CardStatus.VERIFYING:
             # Its hold may be open: a card that is gone would never have it voided.
             raise ValidationError("This card is being verified. Try again in a minute.")
-        was_default = card.is_default
-        heir = (
-            account.cards.filter(status=CardStatus.VERIFIED)
-            .exclude(pk=card.pk)
-            .order_by("-created_at", "-pk")
-            .first()
-        )
-        if was_default and heir is None and (why := why_needed(account=account)):
+        is_last = not account.cards.filter(status=CardStatus.VERIFIED).exclude(pk=card.pk).exists()
+        if card.is_default and is_last and (why := why_needed(account=account)):
             raise ValidationError(why)
-        card.status = CardStatus.REMOVED
-        card.is_default = False
-        card.removed_at = now
-        card.save(update_fields=["status", "is_default", "removed_at"])
-        _record(account, by, "card_removed", card, now)
-        if was_default and heir is not None:
-            heir.is_default = True
-            heir.save(update_fields=["is_default"])
-            _record(account, by, "card_made_default", heir, now)
-            _tell_new_default(account, now)
+        take_away(card=card, account=account, action="card_removed", by=by, now=now)
     try:
         gateway.detach_card(card.stripe_payment_method_id)
     except gateway.GatewayUnavailable:
@@ -350,12 +352,35 @@ def remove(*, card: Card, by: User | None, now: datetime) -> Card:
     return card
 
 
+def take_away(*, card: Card, account: Account, action: str, by: User | None, now: datetime) -> None:
+    """Mark a card as removed; when it was the default, another one takes its place.
+
+    The newest that has not expired, else the newest. The caller has locked the account.
+    """
+    was_default = card.is_default
+    card.status = CardStatus.REMOVED
+    card.is_default = False
+    card.removed_at = now
+    card.save(update_fields=["status", "is_default", "removed_at"])
+    _record(account, by, action, card, now)
+    today = now.astimezone(account.timezone).date()
+    others = account.cards.filter(status=CardStatus.VERIFIED).order_by("created_at", "pk")
+    heirs = [other for other in others if not other.has_expired(today=today)] or list(others)
+    if was_default and heirs:
+        heir = heirs[-1]
+        heir.is_default = True
+        heir.save(update_fields=["is_default"])
+        _record(account, by, "card_made_default", heir, now)
+        tell_new_default(account, now)
+
+
 def why_needed(*, account: Account) -> str:
     """Return why the account must keep a card, in words for the customer, or ""."""
     return next((why for need in _needs if (why := need(account))), "")
 
 
-def _tell_new_default(account: Account, now: datetime) -> None:
+def tell_new_default(account: Account, now: datetime) -> None:
+    """There is reason to charge again: another default card, or news of it from its bank."""
     for listener in _default_listeners:
         listener(account, now)
 

@@ -1,6 +1,7 @@
 """Who pays, how we reach them, and their cards."""
 
 import uuid
+from datetime import date
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
@@ -180,6 +181,9 @@ class Card(models.Model):
     hold_voided_at = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField()
+    updated_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the bank last changed its number or expiry."
+    )
     removed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -203,6 +207,10 @@ class Card(models.Model):
     def __str__(self) -> str:
         return f"{self.get_brand_display_name()} •••• {self.last4}"
 
+    def has_expired(self, *, today: date) -> bool:
+        """Whether the last day of the card's month has gone; `today` is the account's."""
+        return (self.exp_year, self.exp_month) < (today.year, today.month)
+
     def get_brand_display_name(self) -> str:
         """The brand as the customer knows it: `Visa`, `American Express`."""
         return CARD_BRANDS.get(self.brand, self.brand.replace("_", " ").title())
@@ -217,6 +225,57 @@ CARD_BRANDS = {
     "jcb": "JCB",
     "unionpay": "UnionPay",
 }
+
+
+class CardAttemptOutcome(models.TextChoices):
+    """What became of an attempt to add a card."""
+
+    BEGUN = "begun", "Begun"
+    REFUSED = "refused", "Refused: too many"
+    DECLINED = "declined", "Declined by the bank"
+    ADDED = "added", "Added"
+    REJECTED = "rejected", "Rejected"
+
+
+class CardAttempt(models.Model):
+    """Somebody tried to add a card: counted, so that nobody tests stolen cards here.
+
+    A row is committed before Stripe is asked for a SetupIntent. Whoever has its secret can try
+    more than one card with it: Stripe tells of each failure, and each is one of the `tries`.
+    """
+
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="card_attempts")
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL)
+    ip_address = models.GenericIPAddressField("IP address", null=True, blank=True)
+    outcome = models.CharField(
+        max_length=16, choices=CardAttemptOutcome, default=CardAttemptOutcome.BEGUN
+    )
+    tries = models.PositiveIntegerField(default=1)
+    failure_code = models.CharField(max_length=64, blank=True)
+    stripe_setup_intent_id = models.CharField(max_length=255, blank=True)
+    created_at = models.DateTimeField()
+    closed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its SetupIntent was canceled: too many tries."
+    )
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["stripe_setup_intent_id"],
+                condition=~Q(stripe_setup_intent_id=""),
+                name="one_attempt_per_setup_intent",
+            ),
+            models.CheckConstraint(condition=Q(tries__gte=1), name="an_attempt_is_a_try"),
+        ]
+        indexes = [
+            models.Index(fields=["account", "-created_at"], name="card_attempts_of_account"),
+            models.Index(fields=["user", "-created_at"], name="card_attempts_of_user"),
+            models.Index(fields=["ip_address", "-created_at"], name="card_attempts_of_address"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_outcome_display()} {self.created_at:%Y-%m-%d %H:%M}"
 
 
 class ApiKey(models.Model):

@@ -98,6 +98,15 @@ class DisputeNews(TypedDict):
     path: str
 
 
+class CardExpiring(TypedDict):
+    """The default card is about to expire."""
+
+    card: str
+    expiry: str  # "12 / 2026"
+    needed: bool  # whether a plan or auto-refill is charged to it
+    path: str  # where another one is added
+
+
 class AutoRefillFailed(TypedDict):
     """An automatic top-up was declined."""
 
@@ -213,6 +222,7 @@ NOTICES: dict[str, Any] = {
     "confirmation_needed": ConfirmationNeeded,
     "dispute_opened": DisputeNews,
     "dispute_closed": DisputeNews,
+    "card_expiring": CardExpiring,
     "auto_refill_failed": AutoRefillFailed,
     "auto_refill_capped": AutoRefillCapped,
     "auto_refill_suspended": AutoRefillSuspended,

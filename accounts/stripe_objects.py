@@ -247,11 +247,12 @@ def setup_from_intent(intent: Mapping[str, Any]) -> Setup:
         client_secret=intent["client_secret"] or "",
         status=intent["status"],
         customer_id=intent["customer"] or "",
-        payment_method=_payment_method(method) if isinstance(method, Mapping) else None,
+        payment_method=payment_method_of(method) if isinstance(method, Mapping) else None,
     )
 
 
-def _payment_method(method: Mapping[str, Any]) -> PaymentMethod:
+def payment_method_of(method: Mapping[str, Any]) -> PaymentMethod:
+    """Translate a PaymentMethod that is a card."""
     card = method["card"]
     return PaymentMethod(
         id=method["id"],

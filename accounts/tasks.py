@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from accounts import cards, outbox
+from accounts import card_attempts, card_changes, cards, outbox
 from accounts.models import MessageChannel
 
 
@@ -21,5 +21,12 @@ def deliver_messages() -> int:
 
 @shared_task(name="accounts.finish_verifications")
 def finish_verifications() -> int:
-    """Finish the card verifications that a dead process left behind."""
-    return cards.finish_verifications(now=timezone.now())
+    """Finish the card verifications that a dead process left behind, and end what was overused."""
+    now = timezone.now()
+    return cards.finish_verifications(now=now) + card_attempts.close_overused(now=now)
+
+
+@shared_task(name="accounts.tell_expiring_cards")
+def tell_expiring_cards() -> int:
+    """Tell customers whose default card is about to expire."""
+    return card_changes.tell_expiring(now=timezone.now())

@@ -158,6 +158,9 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
+#: How many proxies of ours are in front: the customer's address is so far from the end of
+#: X-Forwarded-For. Without it all customers would share the proxy's address, and its limits.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0 if DEBUG else 1)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "billing-overview"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
@@ -192,6 +195,12 @@ USD_TO_OMR = decimal("USD_TO_OMR", "0.385")
 CHARGE_STEP = Decimal("0.010")
 MAXIMUM_TOP_UP = decimal("MAXIMUM_TOP_UP", "5000.00")
 CARD_HOLD_AMOUNT = Decimal("1.00")
+#: How many cards may be tried in an hour before somebody who tests stolen ones is suspected.
+CARD_ATTEMPTS_PER_HOUR = {
+    "account": env.int("CARD_ATTEMPTS_PER_ACCOUNT", 5),
+    "user": env.int("CARD_ATTEMPTS_PER_USER", 8),
+    "address": env.int("CARD_ATTEMPTS_PER_ADDRESS", 15),
+}
 
 #: Prices are net. With this on, what the customer's country asks for is added to each transaction
 #: opened from now on.

@@ -9,6 +9,7 @@ module here it lives in.
 """
 
 from accounts.gateway.cards import (
+    cancel_setup,
     create_customer,
     create_setup,
     detach_card,
@@ -39,6 +40,7 @@ __all__ = [
     "GatewayRefused",
     "GatewayUnavailable",
     "cancel_payment",
+    "cancel_setup",
     "charge_card",
     "client",
     "create_customer",

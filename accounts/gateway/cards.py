@@ -51,6 +51,15 @@ def retrieve_setup(setup_intent_id: str) -> Setup:
     return setup_from_intent(intent.to_dict())
 
 
+def cancel_setup(setup_intent_id: str) -> None:
+    """Let nobody try another card with a SetupIntent. One that has ended already is fine."""
+    try:
+        with translated():
+            client().v1.setup_intents.cancel(setup_intent_id)
+    except GatewayRefused as refusal:
+        log.info("setup_had_ended", setup_intent=setup_intent_id, why=str(refusal))
+
+
 def place_hold(
     *, customer_id: str, payment_method_id: str, setup_intent_id: str, amount: Money
 ) -> Payment:

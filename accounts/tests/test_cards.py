@@ -1,5 +1,6 @@
 """Cards: added with a hold that always ends voided, default, removed (DESIGN.md section 6, I12)."""
 
+import functools
 import urllib.request
 from collections.abc import Callable
 from datetime import timedelta
@@ -257,6 +258,7 @@ def test_a_void_that_stripe_remembers_as_failed_is_asked_for_anew(
     cancel = stripe.PaymentIntentService.cancel
     failed: set[str] = set()
 
+    @functools.wraps(cancel)
     def cancel_once_failed(
         service: Any, intent: str, params: Any = None, options: Any = None
     ) -> Any:

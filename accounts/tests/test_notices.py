@@ -89,6 +89,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "credit_returned": "$94.29",
         "path": "/admin/invoices/dispute/4/change/",
     },
+    "card_expiring": {
+        "card": "Visa •••• 4242",
+        "expiry": "12 / 2026",
+        "needed": True,
+        "path": "/billing/payment-methods/add/",
+    },
     "auto_refill_failed": {
         "amount": "$50.00",
         "card": "Visa •••• 0341",

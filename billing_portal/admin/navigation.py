@@ -15,6 +15,7 @@ GROUPS: list[tuple[str, bool, list[tuple[str, str, str]]]] = [
             ("Accounts", "accounts.account", "apartment"),
             ("Subscriptions", "plans.subscription", "autorenew"),
             ("Cards", "accounts.card", "credit_card"),
+            ("Card attempts", "accounts.cardattempt", "gpp_maybe"),
             ("Users", "accounts.user", "person"),
         ],
     ),

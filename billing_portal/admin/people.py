@@ -9,10 +9,10 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.models import Card, Membership, User
+from accounts.models import Card, CardAttempt, Membership, User
 from billing_portal.admin import cells
 from billing_portal.admin.base import PartOfParentInline, PortalAdmin, ReadOnlyAdmin
 
@@ -41,6 +41,29 @@ class CardAdmin(ReadOnlyAdmin):
     def expires(self, card: Card) -> str:
         """Month and year."""
         return f"{card.exp_month:02}/{card.exp_year}"
+
+
+@admin.register(CardAttempt)
+class CardAttemptAdmin(ReadOnlyAdmin):
+    """Who tried to add a card, from where, and what came of it."""
+
+    list_display = (
+        cells.time_column("created_at", "At"),
+        cells.account_column(),
+        "user",
+        "ip_address",
+        "outcome",
+        "tries",
+        "failure_code",
+    )
+    list_select_related = ("account", "user")
+    list_filter = (
+        "outcome",
+        ("created_at", RangeDateTimeFilter),
+        ("account", AutocompleteSelectFilter),
+    )
+    search_fields = ("ip_address", "account__name", "user__email", "stripe_setup_intent_id")
+    search_help_text = "IP address, company, user or SetupIntent"
 
 
 class NewUserForm(UserCreationForm):

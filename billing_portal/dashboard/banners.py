@@ -11,7 +11,7 @@ from django.urls import reverse
 from accounts.models import PauseReason
 from accounts.money import CENT, format_usd, round_up_to_cents
 from billing_portal.dashboard.overview_state import OverviewState
-from billing_portal.dashboard.rows import expires_soon, is_past_expiry, label_of
+from billing_portal.dashboard.rows import expires_soon, label_of
 from billing_portal.dashboard.times import moment, write_day
 from invoices.models import Purpose, Status
 from plans.models import SubscriptionStatus
@@ -216,10 +216,20 @@ def _capped(state: OverviewState, refill: AutoRefill) -> list[Banner]:
 
 def _card(state: OverviewState) -> list[Banner]:
     card = state.default_card
+    if state.lacks_card:
+        return [
+            Banner(
+                "bad",
+                "There is no card to charge.",
+                "Your plan or Auto-Refill needs one: add it before the next charge.",
+                "Add Payment Method",
+                reverse("payment-method-add"),
+            )
+        ]
     today = state.now.astimezone(state.account.timezone).date()
     if card is None or not expires_soon(card, today=today):
         return []
-    verb = "has expired" if is_past_expiry(card, today=today) else "expires soon"
+    verb = "has expired" if card.has_expired(today=today) else "expires soon"
     return [
         Banner(
             "warn",

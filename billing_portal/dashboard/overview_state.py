@@ -8,6 +8,7 @@ from decimal import Decimal
 from django.db.models import Sum
 from django.db.models.functions import TruncDate
 
+from accounts import cards
 from accounts.models import Account, Card, CardStatus
 from billing_portal.dashboard.charts import Spend
 from invoices import confirmations
@@ -49,6 +50,7 @@ class OverviewState:
     allowances: Mapping[int, Allowance]
     spends: tuple[Spend, ...]
     recent: tuple[Transaction, ...]
+    lacks_card: bool
     to_confirm: Transaction | None
     last_refill: Transaction | None
     last_renewal: Transaction | None
@@ -91,19 +93,21 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         if subscription and subscription.status == SubscriptionStatus.PAST_DUE
         else None
     )
+    card = default_card(account)
     return OverviewState(
         account=account,
         now=now,
         may_act=may_act,
         balance=wallet.balance if wallet else Decimal(0),
         auto_refill=getattr(wallet, "auto_refill", None),
-        default_card=default_card(account),
+        default_card=card,
         subscription=subscription,
         renewal=renewal,
         included=_included(subscription),
         allowances=_allowances(renewal),
         spends=_spends(account, renewal),
         recent=tuple(account.transactions.prefetch_related("lines")[:ACTIVITY_ROWS]),
+        lacks_card=card is None and cards.why_needed(account=account) != "",
         to_confirm=confirmations.waiting(account=account, now=now),
         last_refill=_last(account, Purpose.AUTO_REFILL),
         last_renewal=_last(account, Purpose.RENEWAL),

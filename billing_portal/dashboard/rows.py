@@ -201,11 +201,6 @@ def expires_soon(card: Card, *, today: date) -> bool:
     return months_left <= SOON_MONTHS
 
 
-def is_past_expiry(card: Card, *, today: date) -> bool:
-    """Whether the last day of the card's month has gone."""
-    return (card.exp_year, card.exp_month) < (today.year, today.month)
-
-
 def write_expiry(card: Card) -> str:
     """`04 / 2028`."""
     return f"{card.exp_month:02d} / {card.exp_year}"

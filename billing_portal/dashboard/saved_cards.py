@@ -10,7 +10,6 @@ from accounts.models import Account, Card, CardStatus
 from billing_portal.dashboard.rows import (
     CardLabel,
     expires_soon,
-    is_past_expiry,
     label_of,
     write_expiry,
 )
@@ -54,16 +53,18 @@ def _saved_card(card: Card, *, uses: str, needed: str, now: datetime) -> SavedCa
     today = now.astimezone(card.account.timezone).date()
     is_verifying = card.status == CardStatus.VERIFYING
     keep_reason = needed if card.is_default else ""
-    default_href = "" if card.is_default or is_verifying else "payment-method-default"
+    is_expired = card.has_expired(today=today)
+    fixed = card.is_default or is_verifying or is_expired
+    default_href = "" if fixed else "payment-method-default"
     return SavedCard(
         label=label_of(card),
         expiry=write_expiry(card),
         holder=card.holder_name,
         is_default=card.is_default,
         is_verifying=is_verifying,
-        is_expired=is_past_expiry(card, today=today),
+        is_expired=is_expired,
         expires_soon=expires_soon(card, today=today),
-        used_for=_used_for(card, uses),
+        used_for=_used_for(card, uses, is_expired=is_expired),
         default_href=reverse(default_href, args=[card.pk]) if default_href else "",
         remove_href=(
             "" if keep_reason or is_verifying else reverse("payment-method-remove", args=[card.pk])
@@ -72,9 +73,13 @@ def _saved_card(card: Card, *, uses: str, needed: str, now: datetime) -> SavedCa
     )
 
 
-def _used_for(card: Card, uses: str) -> str:
+def _used_for(card: Card, uses: str, *, is_expired: bool) -> str:
     if card.status == CardStatus.VERIFYING:
         return "Being verified; this takes a minute at most."
+    if is_expired and card.is_default:
+        return f"Used for {uses}, and likely to be declined: add it again with its new date."
+    if is_expired:
+        return "It can't be the default any more: add it again with its new date."
     if card.is_default:
         return f"Used for {uses}."
     return "Used when you choose it for a top-up."

@@ -15,7 +15,6 @@ from billing_portal.dashboard.rows import (
     CardLabel,
     Fact,
     is_expired,
-    is_past_expiry,
     label_of,
     price_facts,
     retry_href,
@@ -133,7 +132,7 @@ def _options(
             value=str(card.pk),
             card=label_of(card),
             title="",
-            note=_note(card, is_over=is_past_expiry(card, today=today)),
+            note=_note(card, is_over=card.has_expired(today=today)),
             is_chosen=chosen == str(card.pk),
         )
         for card in cards

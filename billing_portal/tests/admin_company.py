@@ -16,7 +16,16 @@ from django_celery_beat.models import (
 from djstripe import models as stripe_models
 
 from accounts import api_keys
-from accounts.models import Account, ApiKey, AuditEvent, Card, Membership, Message, User
+from accounts.models import (
+    Account,
+    ApiKey,
+    AuditEvent,
+    Card,
+    CardAttempt,
+    Membership,
+    Message,
+    User,
+)
 from accounts.roles import Role
 from accounts.stripe_objects import DisputeStage, RefundOutcome, StripeDispute, StripeRefund
 from accounts.tests.factories import NOW, make_account, make_card
@@ -61,6 +70,7 @@ def make_company() -> Company:
     account = make_account(name="Muscat Freight LLC", stripe_customer_id="cus_muscat")
     owner = User.objects.create_user("owner@muscat.test", "a-long-password")
     Membership.objects.create(account=account, user=owner, role=Role.OWNER, created_at=NOW)
+    CardAttempt.objects.create(account=account, ip_address="192.0.2.7", created_at=NOW)
     card = make_card(account, is_default=True, last4="4242")
     version = make_version(included="5", tiers=GROWTH_TIERS, monthly_price="99")
     subscription = make_subscription(account, version)

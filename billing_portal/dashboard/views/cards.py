@@ -1,5 +1,6 @@
 """Payment Methods: list, add with Stripe.js, set as default, remove."""
 
+from allauth.core.internal.httpkit import get_client_ip
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -9,7 +10,7 @@ from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import cards, gateway
+from accounts import card_attempts, cards, gateway
 from accounts.models import Card, CardStatus
 from accounts.money import format_usd
 from billing_portal.dashboard.access import MemberRequest, acting_page, form_action, member_page
@@ -67,7 +68,15 @@ def add(request: MemberRequest) -> HttpResponse:
 def setup_intent(request: MemberRequest) -> JsonResponse:
     """Begin adding a card: the secret with which the browser confirms it at Stripe."""
     try:
-        setup = cards.begin(account=request.member.account)
+        setup = card_attempts.begin(
+            account=request.member.account,
+            by=request.user,
+            ip_address=get_client_ip(request),
+            now=timezone.now(),
+        )
+    except card_attempts.TooManyAttempts as refusal:
+        detail = " ".join(refusal.messages)
+        return JsonResponse({"code": "too_many_attempts", "detail": detail}, status=429)
     except (gateway.GatewayUnavailable, gateway.GatewayRefused):
         return JsonResponse({"code": "unavailable", "detail": UNREACHABLE}, status=503)
     return JsonResponse({"client_secret": setup.client_secret})
