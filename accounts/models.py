@@ -333,7 +333,14 @@ class Message(models.Model):
     is attempted.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="messages")
+    account = models.ForeignKey(
+        Account,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="messages",
+        help_text="Whom it is about; none for what staff are told of the whole.",
+    )
     channel = models.CharField(max_length=16, choices=MessageChannel)
     event = models.CharField(max_length=64)
     key = models.CharField(max_length=200)
@@ -348,7 +355,12 @@ class Message(models.Model):
     class Meta:
         ordering = ["-created_at", "-id"]
         constraints = [
-            models.UniqueConstraint(fields=["channel", "key"], name="one_message_per_cause")
+            models.UniqueConstraint(fields=["channel", "key"], name="one_message_per_cause"),
+            models.CheckConstraint(
+                condition=Q(account__isnull=False)
+                | Q(channel=MessageChannel.EMAIL) & ~Q(recipient=""),
+                name="a_message_is_about_an_account_or_to_somebody",
+            ),
         ]
         indexes = [
             models.Index(

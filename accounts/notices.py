@@ -8,6 +8,7 @@ are already formatted (`$99.00`, `OMR 38.120`), times are ISO 8601 strings in ke
 from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -213,6 +214,27 @@ class LowBalance(TypedDict):
     path: str
 
 
+class PaymentFound(TypedDict):
+    """The nightly comparison found a payment that was not reflected, and carried it out."""
+
+    number: str
+    description: str
+    amount: str
+    charged: str
+    card: str
+    captured_at: str
+    path: str
+
+
+class ReconciliationFindings(TypedDict):
+    """For staff: the nightly comparison with Stripe found what a person has to look at."""
+
+    count: int
+    findings: list[str]  # the first ones, a sentence each
+    more: int  # how many others there are
+    path: str  # the run in the admin
+
+
 #: Every event that may be recorded, with the shape of its context.
 NOTICES: dict[str, Any] = {
     "transaction_paid": TransactionPaid,
@@ -236,6 +258,8 @@ NOTICES: dict[str, Any] = {
     "cancellation_scheduled": SubscriptionCanceled,
     "subscription_canceled": SubscriptionCanceled,
     "low_balance": LowBalance,
+    "payment_found": PaymentFound,
+    "reconciliation_findings": ReconciliationFindings,
 }
 
 
@@ -257,16 +281,17 @@ def compose(message: Message) -> EmailMultiAlternatives:
     same by whoever receives it.
     """
     account = message.account
+    zone = account.timezone if account else ZoneInfo("UTC")
     portal_url = settings.PORTAL_URL.rstrip("/")
     context = {
         **{key: _readable(key, value) for key, value in message.payload.items()},
-        "account_name": account.name,
+        "account_name": account.name if account else "",
         "seller": settings.SELLER,
-        "timezone": str(account.timezone),
+        "timezone": str(zone),
         "link": portal_url + message.payload.get("path", "/"),
     }
     template = f"email/{message.event}"
-    with timezone.override(account.timezone):
+    with timezone.override(zone):
         subject = render_to_string(f"{template}.subject.txt", context)
         email = EmailMultiAlternatives(
             subject=" ".join(subject.split()),

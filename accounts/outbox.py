@@ -36,7 +36,7 @@ MAXIMUM_ATTEMPTS = len(BACKOFF) + 1
 
 def email(
     *,
-    account: Account,
+    account: Account | None,
     event: str,
     key: str,
     context: Mapping[str, object],
@@ -46,17 +46,20 @@ def email(
     """Return an e-mail to be recorded, once per `key`: say in it what the message is about.
 
     `context` is JSON, shaped as notices.py says for `event`. Goes to the account's contact address
-    unless `recipient` is given. Raises ValueError for an unknown event or an incomplete context.
+    unless `recipient` is given; without an account it must be. Raises ValueError for an unknown
+    event, an incomplete context or nobody to send it to.
     """
     payload = dict(context)
     if missing := missing_from(event, payload):
         raise ValueError(f"The notice {event} also needs {', '.join(sorted(missing))}.")
+    if account is None and not recipient:
+        raise ValueError(f"Nobody is told of {event}.")
     return Message(
         account=account,
         channel=MessageChannel.EMAIL,
         event=event,
         key=key,
-        recipient=recipient or account.contact_email,
+        recipient=recipient or (account.contact_email if account else ""),
         payload=payload,
         created_at=now,
         next_attempt_at=now,
@@ -99,7 +102,7 @@ def record(messages: Iterable[Message]) -> None:
 
 def record_email(
     *,
-    account: Account,
+    account: Account | None,
     event: str,
     key: str,
     context: Mapping[str, object],

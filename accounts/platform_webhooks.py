@@ -78,6 +78,8 @@ def post(message: Message, *, now: datetime) -> None:
 def content(message: Message) -> dict[str, Any]:
     """Return what the platform is told: the event, when it happened, and to which account."""
     account = message.account
+    if account is None:
+        raise ValueError(f"{message} is about no account.")
     return {
         "type": message.event,
         "timestamp": message.created_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),

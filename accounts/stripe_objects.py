@@ -65,6 +65,24 @@ class Payment:
         return self.outcome == Outcome.DECLINED and self.failure_code in WANTS_CONFIRMATION
 
 
+@dataclass(frozen=True, slots=True)
+class ListedPayment:
+    """A payment as Stripe lists it, with whom and what it was made for.
+
+    `transaction_number`, `account_id` and `hold` (the SetupIntent it verified) are what the portal
+    wrote to its metadata, "" where it did not. Amounts are in minor units.
+    """
+
+    id: str
+    payment: Payment
+    created_at: datetime
+    customer_id: str
+    transaction_number: str
+    account_id: str
+    hold: str
+    refunded_minor: int
+
+
 class RefundOutcome(StrEnum):
     """How a refund stands."""
 
@@ -164,6 +182,22 @@ def payment_from_intent(intent: Mapping[str, Any]) -> Payment:
         card_brand=brand,
         card_last4=last4,
         client_secret=intent.get("client_secret") or "",
+    )
+
+
+def listed_payment_from_intent(intent: Mapping[str, Any]) -> ListedPayment:
+    """Translate a PaymentIntent of a list, with its latest charge."""
+    charge: Mapping[str, Any] = intent.get("latest_charge") or {}
+    metadata: Mapping[str, str] = intent.get("metadata") or {}
+    return ListedPayment(
+        id=intent["id"],
+        payment=payment_from_intent(intent),
+        created_at=datetime.fromtimestamp(intent["created"], tz=UTC),
+        customer_id=intent.get("customer") or "",
+        transaction_number=metadata.get("transaction", ""),
+        account_id=metadata.get("account", ""),
+        hold=metadata.get("hold", ""),
+        refunded_minor=charge.get("amount_refunded") or 0,
     )
 
 

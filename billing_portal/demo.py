@@ -40,7 +40,9 @@ def _let_staff_in() -> None:
         content_type__app_label__in=["accounts", "invoices", "wallet", "plans"],
         codename__startswith="view_",
     )
-    act = Permission.objects.filter(codename__in=["add_adjustment", "add_refund"])
+    act = Permission.objects.filter(
+        codename__in=["add_adjustment", "add_refund", "change_reconciliationfinding"]
+    )
     act = act.filter(content_type__app_label__in=["invoices", "wallet"])
     User.objects.get(email="support@demo.test").user_permissions.set(see)
     User.objects.get(email="finance@demo.test").user_permissions.set(see | act)

@@ -28,7 +28,8 @@ from accounts import webhook_endpoint
 from accounts.models import Account, Message
 from billing_portal.celery import app
 from billing_portal.models import Heartbeat
-from invoices.models import OPEN_STATUSES, Transaction
+from invoices.models import OPEN_STATUSES, ReconciliationFinding, Transaction
+from invoices.reconciliation_models import FindingKind
 from plans.models import Renewal, RenewalStatus, Subscription
 from wallet.models import Wallet
 
@@ -173,6 +174,7 @@ class PortalCollector(Collector):
             self._subscriptions,
             self._renewals,
             self._outbox,
+            self._findings,
             self._heartbeats,
             self._webhooks,
         ):
@@ -266,6 +268,16 @@ class PortalCollector(Collector):
             "Age of the oldest message not yet sent.",
             "channel",
             ((channel, self._age(oldest)) for channel, _, oldest in waiting),
+        )
+
+    def _findings(self) -> Iterator[Metric]:
+        findings = ReconciliationFinding.objects.filter(dealt_with_at__isnull=True)
+        counts = dict(findings.values_list("kind").annotate(count=Count("pk")).order_by())
+        yield _by(
+            "reconciliation_findings",
+            "Differences from Stripe's payments that nobody has dealt with.",
+            "kind",
+            ((kind.value, counts.get(kind.value, 0)) for kind in FindingKind),
         )
 
     def _heartbeats(self) -> Iterator[Metric]:

@@ -1,11 +1,13 @@
 """The portal's own scheduled work."""
 
 import structlog
-from celery import shared_task
+from celery import Task, shared_task
 from django.utils import timezone
 
+from accounts.gateway import GatewayUnavailable
 from billing_portal import audit
 from billing_portal.models import Heartbeat
+from invoices import reconciliation
 
 log = structlog.get_logger(__name__)
 
@@ -26,3 +28,24 @@ def check_invariants() -> int:
     if not violations:
         Heartbeat.objects.update_or_create(name="audit", defaults={"at": now})
     return len(violations)
+
+
+@shared_task(
+    name="billing_portal.reconcile",
+    bind=True,
+    autoretry_for=(GatewayUnavailable,),
+    # A run that Stripe gave no answer to is gone on with, not begun anew.
+    default_retry_delay=600,
+    max_retries=36,
+)
+def reconcile_payments(task: Task) -> int:
+    """Compare Stripe's payments with ours; what needs a person keeps the heartbeat back."""
+    now = timezone.now()
+    try:
+        report = reconciliation.reconcile(now=now)
+    except reconciliation.RunElsewhere as elsewhere:
+        log.info("reconciliation_elsewhere", why=str(elsewhere))
+        return 0
+    if not report.findings:
+        Heartbeat.objects.update_or_create(name="reconciliation", defaults={"at": now})
+    return len(report.findings)

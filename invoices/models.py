@@ -1,6 +1,7 @@
 """Real money: every line of Billing History.
 
-Django wants all models importable from here; what goes back is in reversal_models.py.
+Django wants all models importable from here; what goes back is in reversal_models.py, the
+comparison with Stripe in reconciliation_models.py.
 """
 
 from datetime import datetime
@@ -13,6 +14,7 @@ from djmoney.models.fields import MoneyField
 from djmoney.money import Money
 
 from accounts.models import Account, Card
+from invoices.reconciliation_models import ReconciliationFinding, ReconciliationRun, SeenPayment
 from invoices.reversal_models import (
     HOLDING_STATUSES,
     Dispute,
@@ -30,9 +32,12 @@ __all__ = [
     "Line",
     "Purpose",
     "ReceiptSequence",
+    "ReconciliationFinding",
+    "ReconciliationRun",
     "Refund",
     "RefundOrigin",
     "RefundStatus",
+    "SeenPayment",
     "Status",
     "Transaction",
 ]

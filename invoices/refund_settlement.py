@@ -168,7 +168,7 @@ def _succeed(refund: Refund, transaction: Transaction, now: datetime) -> Refund:
             "credit_note_number": refund.credit_note_number,
             "amount": format_usd(refund.amount.amount),
             "charged": format_omr(refund.charged_amount.amount),
-            "card": _card_of(transaction),
+            "card": card_of(transaction),
             "credit_taken": format_usd(taken_back) if taken_back else "",
             "refunded_at": now.isoformat(),
             "path": f"/billing/history/{transaction.number}/",
@@ -224,7 +224,8 @@ def _why_it_failed(report: StripeRefund) -> str:
     }.get(report.failure_reason, "The bank did not take it.")
 
 
-def _card_of(transaction: Transaction) -> str:
+def card_of(transaction: Transaction) -> str:
+    """Return the card a transaction was paid with, in words, or ""."""
     brand = CARD_BRANDS.get(transaction.card_brand, transaction.card_brand.title())
     return f"{brand} •••• {transaction.card_last4}" if transaction.card_last4 else ""
 

@@ -1,6 +1,7 @@
 """Payments: saved cards charged, hosted payment pages, and how either stands."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, cast
 
 import stripe
@@ -11,9 +12,11 @@ from accounts.gateway.connection import GatewayRefused, client, currency_of, tra
 from accounts.money import to_minor_units
 from accounts.stripe_objects import (
     CheckoutSession,
+    ListedPayment,
     Outcome,
     Payment,
     checkout_from_session,
+    listed_payment_from_intent,
     payment_from_intent,
 )
 
@@ -151,6 +154,25 @@ def find_payment(*, transaction_number: str) -> Payment:
         (payment for payment in intents if payment.outcome == Outcome.SUCCEEDED),
         intents[0] if intents else never_asked,
     )
+
+
+def list_payments(
+    *, since: datetime, until: datetime, after: str = "", limit: int = 100
+) -> list[ListedPayment]:
+    """Return a page of the payments made from `since` until before `until`, newest first.
+
+    `after` is the id of the last payment of the page before. An empty page is the end.
+    """
+    params: dict[str, Any] = {
+        "created": {"gte": int(since.timestamp()), "lt": int(until.timestamp())},
+        "limit": limit,
+        "expand": ["data.latest_charge"],
+    }
+    if after:
+        params["starting_after"] = after
+    with translated():
+        found = client().v1.payment_intents.list(params)  # type: ignore[arg-type]
+    return [listed_payment_from_intent(intent.to_dict()) for intent in found.data]
 
 
 def create_payment(params: dict[str, Any], *, idempotency_key: str) -> Payment:

@@ -48,6 +48,21 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "refunded_at": "2026-11-23T21:05:00+00:00",
         "path": "/billing/history/T-2026-77/",
     },
+    "payment_found": {
+        "number": "T-2026-79",
+        "description": "Credit top-up",
+        "amount": "$25.00",
+        "charged": "OMR 9.630",
+        "card": "Visa •••• 4242",
+        "captured_at": "2026-11-20T08:00:00+00:00",
+        "path": "/billing/history/T-2026-79/",
+    },
+    "reconciliation_findings": {
+        "count": 2,
+        "findings": ["Captured for no transaction of ours: pi_1. Refund it."],
+        "more": 1,
+        "path": "/admin/invoices/reconciliationrun/7/change/",
+    },
     "refund_failed": {
         "number": "R-2026-12",
         "transaction": "T-2026-77",

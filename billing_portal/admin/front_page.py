@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Account, AuditEvent, Message
 from billing_portal.admin.cells import NOTHING, link, link_to, list_url, when
-from invoices.models import Dispute, DisputeStatus, Status, Transaction
+from invoices.models import Dispute, DisputeStatus, ReconciliationFinding, Status, Transaction
 from plans.models import Subscription, SubscriptionStatus
 from wallet.models import AutoRefill, Wallet
 
@@ -96,6 +96,13 @@ def concerns(request: HttpRequest, *, now: datetime) -> list[Concern]:
         "?balance=negative",
         "Accounts that owe us",
         balance__lt=0,
+    )
+    add(
+        "Findings",
+        ReconciliationFinding,
+        "?dealt_with_at__isempty=1",
+        "Differences from Stripe that need a person",
+        dealt_with_at__isnull=True,
     )
     add(
         "Refills suspended",

@@ -26,6 +26,8 @@ GROUPS: list[tuple[str, bool, list[tuple[str, str, str]]]] = [
             ("Transactions", "invoices.transaction", "receipt_long"),
             ("Refunds", "invoices.refund", "undo"),
             ("Disputes", "invoices.dispute", "gavel"),
+            ("Reconciliation", "invoices.reconciliationrun", "rule"),
+            ("Findings", "invoices.reconciliationfinding", "report"),
             ("Entries", "wallet.entry", "list_alt"),
             ("Wallets", "wallet.wallet", "account_balance_wallet"),
             ("Adjustments", "wallet.adjustment", "price_change"),

@@ -31,7 +31,14 @@ from accounts.stripe_objects import DisputeStage, RefundOutcome, StripeDispute, 
 from accounts.tests.factories import NOW, make_account, make_card
 from billing_portal.models import Heartbeat
 from invoices import disputes, refund_settlement
-from invoices.models import Purpose, Status, Transaction
+from invoices.models import (
+    Purpose,
+    ReconciliationFinding,
+    ReconciliationRun,
+    Status,
+    Transaction,
+)
+from invoices.reconciliation_models import FindingKind, Phase
 from invoices.tests.factories import make_transaction
 from plans import usage
 from plans.models import FeaturePrice, PlanVersion, PriceTier, Rental, Subscription
@@ -135,6 +142,7 @@ def make_company() -> Company:
         next_attempt_at=NOW,
     )
     key, _ = api_keys.create(name="Platform", now=NOW)
+    make_reconciliation()
     make_surroundings(owner)
     return Company(
         account=account,
@@ -166,6 +174,21 @@ def make_viewer() -> User:
     user = User.objects.create_user("support@staff.test", "a-long-password", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
     return user
+
+
+def make_reconciliation() -> None:
+    """Make a night's comparison with Stripe that found something."""
+    run = ReconciliationRun.objects.create(
+        since=NOW, until=NOW, phase=Phase.DONE, started_at=NOW, finished_at=NOW
+    )
+    ReconciliationFinding.objects.create(
+        kind=FindingKind.UNKNOWN_PAYMENT,
+        subject="pi_stray",
+        detail="5.000 OMR names no transaction.",
+        first_run=run,
+        last_run=run,
+        found_at=NOW,
+    )
 
 
 def make_surroundings(owner: User) -> None:

@@ -73,7 +73,9 @@ def test_a_hold_captured_in_the_dashboard_is_no_credit_and_waits_for_its_refund(
     assert card.hold_voided_at is None
     assert not Entry.objects.filter(account=card.account).exists()
 
-    stripe.refunds.create({"payment_intent": card.stripe_hold_id})
+    stripe.refunds.create(
+        {"payment_intent": card.stripe_hold_id}, {"idempotency_key": "by-hand-in-the-dashboard"}
+    )
     worker(NOW + 5 * MINUTE)
 
     card.refresh_from_db()
