@@ -1,13 +1,25 @@
-"""Fixtures: one sandbox process for all tests, emptied before each."""
+"""Fixtures: one sandbox process for all tests, emptied before each; a browser for its pages."""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from .harness import Receiver, Sandbox
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="session")
@@ -39,3 +51,42 @@ def receiver() -> Iterator[Receiver]:
     found = Receiver()
     yield found
     found.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    found = os.environ.get("CHROMIUM_PATH") or shutil.which("chromium")
+    found = found or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        message = "NO CHROMIUM: the browser tests of the sandbox did not run (apt install chromium)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page that fails the test on any script error or policy violation."""
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    made = context.new_page()
+    made.set_default_timeout(8000)
+    troubles: list[str] = []
+    made.on("pageerror", lambda error: troubles.append(str(error)))
+    made.on(
+        "console",
+        lambda message: (
+            troubles.append(message.text) if "Content Security Policy" in message.text else None
+        ),
+    )
+    made.add_init_script(
+        "document.addEventListener('securitypolicyviolation', e => console.error("
+        "'Content Security Policy: ' + e.violatedDirective))"
+    )
+    yield made
+    context.close()
+    assert troubles == []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,55 +18,8 @@ sync_api = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
 HERE = Path(__file__).parent
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 GOOD = "4242424242424242"
 ALWAYS_ASKS = "4000002760003184"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    found = os.environ.get("CHROMIUM_PATH") or shutil.which("chromium")
-    found = found or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        message = "NO CHROMIUM: the browser tests of the sandbox did not run (apt install chromium)"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page that fails the test on any script error or policy violation."""
-    context = browser.new_context(viewport={"width": 390, "height": 844})
-    made = context.new_page()
-    made.set_default_timeout(8000)
-    troubles: list[str] = []
-    made.on("pageerror", lambda error: troubles.append(str(error)))
-    made.on(
-        "console",
-        lambda message: (
-            troubles.append(message.text) if "Content Security Policy" in message.text else None
-        ),
-    )
-    made.add_init_script(
-        "document.addEventListener('securitypolicyviolation', e => console.error("
-        "'Content Security Policy: ' + e.violatedDirective))"
-    )
-    yield made
-    context.close()
-    assert troubles == []
 
 
 @pytest.fixture
@@ -257,27 +208,6 @@ def test_a_payment_declined_off_session_is_completed_with_the_saved_card(
     result(page, "succeeded")
 
 
-def test_the_board_refunds_and_disputes(page: Any, sandbox: Sandbox) -> None:
-    for _ in range(2):
-        sandbox.client.payment_intents.create(
-            {
-                "amount": 3850,
-                "currency": "omr",
-                "confirm": True,
-                "off_session": True,
-                "payment_method": "pm_card_visa",
-            }
-        )
-    page.goto(f"{sandbox.url}/")
-    page.get_by_role("button", name="Refund").first.click()
-    sync_api.expect(page.get_by_text("refunded 3.850 OMR")).to_be_visible()
-    page.get_by_role("button", name="Dispute", exact=True).first.click()
-    page.get_by_role("button", name="Win dispute").click()
-    sync_api.expect(page.get_by_text("dispute: won")).to_be_visible()
-    page.get_by_role("button", name="Decline the next card").click()
-    sync_api.expect(page.get_by_text("decline × 1: insufficient_funds")).to_be_visible()
-
-
 def pay_page(page: Any, sandbox: Sandbox, merchant: str) -> Any:
     session = sandbox.client.checkout.sessions.create(
         basket(
@@ -345,7 +275,6 @@ def test_pages_are_accessible_and_fit_a_phone(
     addresses = [
         session.url,
         intent.next_action.use_stripe_sdk.to_dict()["stripe_js"],
-        f"{sandbox.url}/",
         f"{merchant}?secret={secret}",
     ]
     for address in addresses:
