@@ -208,4 +208,4 @@ def _who(event: AuditEvent) -> str:
     """Name the customer's own people; of staff only that it was support."""
     if event.details["via"] == RentalVia.ADMIN:
         return "Support"
-    return event.actor.email if event.actor else "The platform"
+    return event.actor.spoken_name if event.actor else "The platform"

@@ -1,13 +1,18 @@
-"""Settings: what the customer wants to be told, in sections that are each saved by themselves."""
+"""Settings: billing details and notices, in sections that are each saved by themselves."""
 
 from dataclasses import dataclass
 from datetime import tzinfo
 from decimal import Decimal
 
+from django.conf import settings
+
+from accounts import billing_details
 from accounts.models import Account
 from accounts.money import format_usd
-from billing_portal.dashboard.forms import LowBalanceForm
+from billing_portal.dashboard.forms import BillingDetailsForm, LowBalanceForm
+from billing_portal.dashboard.rows import Fact
 from billing_portal.dashboard.times import Moment, moment
+from invoices import settlement, tax
 from wallet.models import (
     DEFAULT_LOW_BALANCE_LIMIT,
     AutoRefillConsent,
@@ -42,25 +47,70 @@ class ConsentRow:
 
 
 @dataclass(frozen=True)
+class BillingDetailsPanel:
+    """What receipts say of the customer, and which tax follows from the country."""
+
+    may_act: bool
+    form: BillingDetailsForm
+    facts: tuple[Fact, ...]
+    tax: str
+
+
+@dataclass(frozen=True)
 class SettingsPage:
     """The sections of the page."""
 
+    billing_details: BillingDetailsPanel
     low_balance: LowBalancePanel
     consents: tuple[ConsentRow, ...]
 
 
 def build_settings(
-    *, account: Account, may_act: bool, low_balance_form: LowBalanceForm | None = None
+    *,
+    account: Account,
+    may_act: bool,
+    billing_details_form: BillingDetailsForm | None = None,
+    low_balance_form: LowBalanceForm | None = None,
 ) -> SettingsPage:
     """Compose the page; a form that could not be saved is shown as it was typed."""
     wallet = Wallet.objects.filter(account=account).first()
     return SettingsPage(
+        billing_details=_billing_details(account, may_act=may_act, form=billing_details_form),
         low_balance=_low_balance(account, wallet, may_act=may_act, form=low_balance_form),
         consents=tuple(
             _consent_row(consent, zone=account.timezone)
             for consent in account.auto_refill_consents.select_related("given_by")[:SHOWN_CONSENTS]
         ),
     )
+
+
+def _billing_details(
+    account: Account, *, may_act: bool, form: BillingDetailsForm | None
+) -> BillingDetailsPanel:
+    shown = form or BillingDetailsForm(instance=account)
+    told = {**settlement.billing_details(account), "receipt_email": account.contact_email}
+    told["billing_name"] = told["name"]
+    return BillingDetailsPanel(
+        may_act=may_act,
+        form=shown,
+        facts=tuple(
+            Fact(str(shown.fields[name].label), told[name])
+            for name in billing_details.FIELDS
+            if told[name]
+        ),
+        tax=_tax(account),
+    )
+
+
+def _tax(account: Account) -> str:
+    """Which tax follows from the country; nothing while taxes are not charged."""
+    if not settings.CHARGE_TAX:
+        return ""
+    rate = tax.rate_for(account=account)
+    where = account.get_country_display() if account.country else "an unknown country"
+    if rate:
+        return f"For {where}, {tax.label(rate)} is added to what you buy from now on."
+    return f"For {where}, no tax is added to what you buy from now on."
 
 
 def _consent_row(consent: AutoRefillConsent, *, zone: tzinfo) -> ConsentRow:

@@ -34,6 +34,7 @@ urlpatterns = [
     path("history/<slug:number>/check/", history.check_again, name="billing-history-check"),
     path("history/<slug:number>/receipt.pdf", history.receipt, name="billing-history-receipt"),
     path("settings/", settings.settings, name="billing-settings"),
+    path("settings/billing-details/", settings.save_billing_details, name="billing-details"),
     path("settings/low-balance/", settings.save_low_balance, name="low-balance"),
     path("pay-now/", plan.pay_now, name="renewal-pay-now"),
     path("plan/", plan.plan, name="plan"),

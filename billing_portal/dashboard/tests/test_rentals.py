@@ -177,7 +177,7 @@ def test_the_history_names_the_customer_s_people_and_support(
     hold(salim, "phone_number", 4, via=RentalVia.ADMIN, reason="Asked by phone")
     hold(salim, "phone_number", 6)
     page = read(client, NUMBERS)
-    assert f"Took 5 more: 5 numbers instead of 0 {owner.email}" in page
+    assert f"Took 5 more: 5 numbers instead of 0 {owner.spoken_name}" in page
     assert "Released 1: 4 numbers from the renewal on Support" in page
     assert "Took 1 more: 6 numbers instead of 5 The platform" in page
     assert "Asked by phone" not in page

@@ -1,12 +1,13 @@
-"""Settings: being told of a low balance."""
+"""Settings: being told of a low balance, and billing details."""
 
 from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 from django.test import Client
+from pytest_django import Settings
 
-from accounts.models import Account
+from accounts.models import Account, AuditEvent
 from billing_portal.dashboard.tests import scenes
 from wallet.models import Wallet
 
@@ -80,3 +81,61 @@ def test_a_viewer_sees_it_and_may_not_change_it(payer: Account, sign_in: SignIn)
     assert "<button" not in html.split("<main")[1]
     assert viewer.post(LOW_BALANCE, {}).status_code == 403
     assert limit_of(payer) == 5
+
+
+# Billing details ------------------------------------------------------------------------------
+DETAILS = "/billing/settings/billing-details/"
+
+
+def details(**changed: str) -> dict[str, str]:
+    return {
+        "billing_name": "Sohar Logistics LLC",
+        "address_line1": "Way 4521",
+        "address_line2": "",
+        "city": "Sohar",
+        "country": "OM",
+        "tax_number": "OM1100045678",
+        "receipt_email": "accounts@sohar.test",
+        **changed,
+    }
+
+
+def test_billing_details_are_saved_and_named_on_the_next_receipt(
+    payer: Account, sign_in: SignIn, settings: Settings
+) -> None:
+    settings.CHARGE_TAX = True
+    client = sign_in(payer)
+    saved = client.post(DETAILS, details(), follow=True).content.decode()
+    assert "Receipts of earlier payments stay as they are." in saved
+    assert "For Oman, VAT 5 % is added to what you buy from now on." in saved
+    payer.refresh_from_db()
+    assert (payer.billing_name, str(payer.country)) == ("Sohar Logistics LLC", "OM")
+    event = AuditEvent.objects.get(account=payer, action="billing_details_changed")
+    assert event.actor is not None
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"country": "XX"}, "Select a valid choice."),
+        ({"receipt_email": "accounts"}, "Enter a valid email address."),
+        ({"city": "x" * 101}, "at most 100 characters"),
+    ],
+)
+def test_wrong_billing_details_are_explained_beside_the_field(
+    payer: Account, sign_in: SignIn, changed: dict[str, str], problem: str
+) -> None:
+    answer = sign_in(payer).post(DETAILS, details(**changed))
+    assert answer.status_code == 422
+    assert problem in answer.content.decode()
+    payer.refresh_from_db()
+    assert payer.city == ""
+
+
+def test_a_viewer_reads_billing_details(payer: Account, sign_in: SignIn) -> None:
+    sign_in(payer).post(DETAILS, details())
+    viewer = sign_in(payer, role="viewer")
+    html = viewer.get(PAGE).content.decode()
+    assert "Sohar Logistics LLC" in html
+    assert "Oman" in html
+    assert viewer.post(DETAILS, details()).status_code == 403

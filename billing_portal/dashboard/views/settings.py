@@ -1,5 +1,7 @@
 """Settings."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
@@ -7,9 +9,11 @@ from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from accounts import billing_details
+from accounts.models import Account
 from accounts.money import format_usd
 from billing_portal.dashboard.access import MemberRequest, acting_page, form_action, member_page
-from billing_portal.dashboard.forms import LowBalanceForm
+from billing_portal.dashboard.forms import BillingDetailsForm, LowBalanceForm
 from billing_portal.dashboard.settings_page import build_settings
 from billing_portal.dashboard.shell import page
 from wallet import low_balance
@@ -47,10 +51,28 @@ def save_low_balance(request: MemberRequest) -> HttpResponse:
     return redirect("billing-settings")
 
 
-def _again(request: MemberRequest, *, low_balance_form: LowBalanceForm) -> HttpResponse:
+@form_action(page="billing-settings")
+@acting_page
+def save_billing_details(request: MemberRequest) -> HttpResponse:
+    """Save what receipts say from now on."""
+    account = Account.objects.get(pk=request.member.account.pk)
+    # The form writes what was typed into its own copy; the service saves it.
+    form = BillingDetailsForm(request.POST, instance=account)
+    if not form.is_valid():
+        return _again(request, billing_details_form=form)
+    try:
+        billing_details.change(
+            account=account, details=form.cleaned_data, by=request.user, now=timezone.now()
+        )
+    except ValidationError as error:
+        form.add_error(None, error)
+        return _again(request, billing_details_form=form)
+    messages.success(request, "Saved. Receipts of earlier payments stay as they are.")
+    return redirect("billing-settings")
+
+
+def _again(request: MemberRequest, **forms: Any) -> HttpResponse:
     """The page, with what was typed and why it could not be saved."""
-    composed = build_settings(
-        account=request.member.account, may_act=True, low_balance_form=low_balance_form
-    )
+    composed = build_settings(account=request.member.account, may_act=True, **forms)
     context = {"settings": composed}
     return page(request, "dashboard/settings.html", context, nav=NAV, status=422)
