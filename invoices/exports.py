@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from datetime import tzinfo
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from accounts.models import CARD_BRANDS
-from invoices.models import Line, Transaction
+from invoices.models import Dispute, DisputeStatus, Line, Transaction
 
 HEADER = (
     "Number",
@@ -25,6 +25,8 @@ HEADER = (
     "Rate",
     "Card",
     "Failure",
+    "Refunded USD",
+    "Dispute",
 )
 
 #: How many transactions are read at a time: memory stays flat however long the history.
@@ -41,15 +43,26 @@ def transactions_csv(queryset: QuerySet[Transaction], *, timezone: tzinfo) -> It
     number of rows.
     """
     lines = Line.objects.filter(transaction=OuterRef("pk"), is_tax=False).order_by("position")
-    described = queryset.annotate(descriptions=ArraySubquery(lines.values("description")))
+    disputes = Dispute.objects.filter(transaction=OuterRef("pk")).order_by("-opened_at")
+    described = queryset.annotate(
+        descriptions=ArraySubquery(lines.values("description")),
+        dispute=Subquery(disputes.values("status")[:1]),
+    )
     writer = csv.writer(_Echo())
     yield writer.writerow(HEADER)
     for transaction in described.iterator(chunk_size=CHUNK):
-        row = _row(transaction, "; ".join(transaction.descriptions), timezone=timezone)
+        row = _row(
+            transaction,
+            "; ".join(transaction.descriptions),
+            dispute=transaction.dispute or "",
+            timezone=timezone,
+        )
         yield writer.writerow([_harmless(cell) for cell in row])
 
 
-def _row(transaction: Transaction, description: str, *, timezone: tzinfo) -> tuple[str, ...]:
+def _row(
+    transaction: Transaction, description: str, *, dispute: str, timezone: tzinfo
+) -> tuple[str, ...]:
     brand = transaction.card_brand
     return (
         transaction.number,
@@ -66,6 +79,8 @@ def _row(transaction: Transaction, description: str, *, timezone: tzinfo) -> tup
         f"{transaction.exchange_rate.normalize():f}",
         f"{CARD_BRANDS.get(brand, brand)} {transaction.card_last4}".strip(),
         transaction.failure_message,
+        f"{transaction.refunded_amount.amount:f}",
+        DisputeStatus(dispute).label if dispute else "",
     )
 
 

@@ -1,53 +1,14 @@
-"""The PDF receipt of a paid transaction.
+"""The PDF receipt of a paid transaction; how it is drawn is in documents.py."""
 
-The page is `templates/invoices/receipt.html`, drawn by xhtml2pdf with the fonts beside this file.
-It may fetch nothing: neither the network nor the disk is open to what a customer writes in a name.
-"""
-
-import base64
-import io
-import threading
-import unicodedata
-from datetime import datetime, tzinfo
-from decimal import Decimal
-from functools import cache
-from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
-from django.template.loader import render_to_string
-from reportlab import rl_config
-from reportlab.lib.fonts import addMapping
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.ttfonts import TTFont
-from xhtml2pdf import default as xhtml2pdf_defaults
-from xhtml2pdf import pisa
-from xhtml2pdf.config.resources import ResourceAccessPolicy
-
-from accounts.models import CARD_BRANDS
-from accounts.money import format_omr, format_unit_price, format_usd, round_half_up
-from accounts.quantities import write_quantity
-from invoices.models import Line, Status, Transaction
-
-FONT_DIR = Path(__file__).resolve().parent / "fonts"
-LOGO = Path(settings.BASE_DIR) / "static" / "brand" / "mark.svg"
-#: The family the template names first, and the one that has what the first lacks.
-FONTS = {"notosans": "NotoSans", "notosansarabic": "NotoSansArabic"}
-#: Drawn for a character no font here has: a visible gap, never a silent one.
-SUBSTITUTE = "\ufffd"
-#: Invisible, but Persian words are spelled with it.
-ZERO_WIDTH_NON_JOINER = "\u200c"
-
-_registering = threading.Lock()
+from accounts.money import format_omr, format_usd
+from invoices import documents
+from invoices.models import Status, Transaction
 
 
 class NotPaid(Exception):
     """Only a paid transaction has a receipt."""
-
-
-class ReceiptNotDrawn(Exception):
-    """The PDF could not be made; the details are in the log."""
 
 
 def filename(transaction: Transaction) -> str:
@@ -62,195 +23,28 @@ def render(transaction: Transaction) -> bytes:
     """
     if transaction.status != Status.PAID or transaction.paid_at is None:
         raise NotPaid(f"Transaction {transaction.number} is {transaction.get_status_display()}.")
-    _register_fonts()
-    html = render_to_string("invoices/receipt.html", _legible_in(_context(transaction)))
-    pdf = io.BytesIO()
-    outcome = pisa.CreatePDF(
-        html,
-        dest=pdf,
-        link_callback=_only_the_logo,
-        resource_policy=ResourceAccessPolicy.server(allow_remote=False),
-    )
-    if outcome.err:
-        raise ReceiptNotDrawn(f"{outcome.err} errors in the receipt of {transaction.number}.")
-    return pdf.getvalue()
-
-
-def legible(text: str) -> str:
-    """Return `text` with every character that no font here has made visible.
-
-    What is invisible by nature goes: control characters, joiners of emoji, and the marks that
-    would turn the direction of the text after them around.
-    """
-    _register_fonts()
-    drawable = _drawable()
-    kept = []
-    for character in unicodedata.normalize("NFC", " ".join(text.split())):
-        category = unicodedata.category(character)
-        if category in ("Cc", "Cf", "Zl", "Zp") and character != ZERO_WIDTH_NON_JOINER:
-            continue
-        if ord(character) in drawable or category == "Zs":
-            kept.append(character)
-        elif not _is_invisible(character):
-            kept.append(SUBSTITUTE)
-    return "".join(kept)
-
-
-def period(start: datetime | None, end: datetime | None, *, timezone: tzinfo) -> str:
-    """Return the dates of a line as a person writes them: 23 Nov to 23 Dec 2026."""
-    if start is None or end is None:
-        return ""
-    first, last = start.astimezone(timezone), end.astimezone(timezone)
-    year = "" if first.year == last.year else f" {first.year}"
-    return f"{first.day} {first:%b}{year} – {last.day} {last:%b %Y}"
+    return documents.draw("invoices/receipt.html", _context(transaction))
 
 
 def _context(transaction: Transaction) -> dict[str, Any]:
     """Return what the template shows, ready to print."""
-    # As it was when it was paid; the oldest receipts do not say.
-    timezone = ZoneInfo(transaction.billed_to.get("timezone") or str(transaction.account.timezone))
+    timezone = documents.timezone_of(transaction)
     assert transaction.paid_at is not None
     paid_at = transaction.paid_at.astimezone(timezone)
-    brand = transaction.card_brand
+    lines = transaction.lines.filter(is_tax=False)
     return {
-        "seller": _seller(transaction.seller),
-        "billed_to": _billed_to(transaction.billed_to),
-        "receipt_number": transaction.receipt_number,
+        **documents.parties(transaction),
+        "title": "Tax invoice" if transaction.tax_rate else "Receipt",
+        "document_number": transaction.receipt_number,
         "number": transaction.number,
         "paid_on": f"{paid_at.day} {paid_at:%B %Y}",
         "paid_at": f"{paid_at:%H:%M}, {timezone} time",
-        "card": f"{CARD_BRANDS.get(brand, brand.replace('_', ' ').title())} ending "
-        f"{transaction.card_last4}"
-        if transaction.card_last4
-        else "",
-        "title": "Tax invoice" if transaction.tax_rate else "Receipt",
-        "lines": [_row(line, timezone=timezone) for line in transaction.lines.filter(is_tax=False)],
-        "tax": _tax(transaction),
+        "card": documents.card_of(transaction),
+        "lines": [documents.line_row(line, timezone=timezone) for line in lines],
+        "tax": documents.tax_of(
+            transaction, net=transaction.net_amount.amount, tax=transaction.tax_amount.amount
+        ),
         "total": format_usd(transaction.amount.amount),
         "charged": format_omr(transaction.charged_amount.amount),
-        "rate": _plain(transaction.exchange_rate),
-        "logo": _logo(),
+        "rate": documents.plain(transaction.exchange_rate),
     }
-
-
-def _tax(transaction: Transaction) -> dict[str, str] | None:
-    """Return what leads from the net amount to the total, or None without a tax."""
-    line = transaction.lines.filter(is_tax=True).first()
-    if line is None:
-        return None
-    rials = round_half_up(line.amount.amount * transaction.exchange_rate, Decimal("0.001"))
-    return {
-        "net": format_usd(transaction.net_amount.amount),
-        "label": line.description,
-        "amount": format_usd(line.amount.amount),
-        "rials": format_omr(rials),
-    }
-
-
-def _seller(seller: dict[str, str]) -> dict[str, str]:
-    """Return who sold it; the country is said once, even when the address ends with it."""
-    country = "" if seller["address"].endswith(seller["country"]) else seller["country"]
-    return {
-        "name": seller["name"],
-        "address": ", ".join(part for part in (seller["address"], country) if part),
-        "tax_number": seller["tax_number"],
-        "email": seller["email"],
-    }
-
-
-def _billed_to(buyer: dict[str, str]) -> dict[str, Any]:
-    """Return whom it was sold to, with the lines of the address that are known."""
-    name = buyer["name"]
-    tax_number = f"Tax number {buyer['tax_number']}" if buyer["tax_number"] else ""
-    address = (buyer["address_line1"], buyer["address_line2"], buyer["city"], buyer["country"])
-    rest = [line for line in (*address, tax_number, buyer["email"]) if line]
-    return {
-        "name": {"text": name, "direction": _direction(name)},
-        "lines": [{"text": line, "direction": _direction(line)} for line in rest],
-    }
-
-
-def _row(line: Line, *, timezone: tzinfo) -> dict[str, str]:
-    return {
-        "description": line.description,
-        "direction": _direction(line.description),
-        "period": period(line.period_start, line.period_end, timezone=timezone),
-        "quantity": write_quantity(line.quantity, line.unit).strip(),
-        "unit_price": format_unit_price(line.unit_price.amount),
-        "amount": format_usd(line.amount.amount),
-    }
-
-
-def _plain(number: Decimal) -> str:
-    return f"{number.normalize():f}"
-
-
-def _direction(text: str) -> str:
-    """Return the direction of a paragraph: that of its first letter, as browsers do."""
-    for character in text:
-        kind = unicodedata.bidirectional(character)
-        if kind in ("R", "AL"):
-            return "rtl"
-        if kind == "L":
-            return "ltr"
-    return "ltr"
-
-
-def _legible_in(value: Any) -> Any:
-    """Return `value` with every text in it legible."""
-    if isinstance(value, str):
-        return legible(value)
-    if isinstance(value, dict):
-        return {key: _legible_in(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_legible_in(item) for item in value]
-    return value
-
-
-def _is_invisible(character: str) -> bool:
-    """Whether this is a variation selector: it only chooses the look of the one before it."""
-    return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
-
-
-def _only_the_logo(uri: str, origin: str | None) -> str:
-    """Answer the page's wish to fetch anything but the mark it carries along: no."""
-    if uri == _logo():
-        return uri
-    raise PermissionError(f"A receipt fetches nothing, not even {uri[:200]}.")
-
-
-@cache
-def _logo() -> str:
-    """Return the seller's mark as a data URI: part of the page, so that nothing is fetched."""
-    return f"data:image/svg+xml;base64,{base64.b64encode(LOGO.read_bytes()).decode()}"
-
-
-@cache
-def _drawable() -> frozenset[int]:
-    """Return the characters that one of the fonts has."""
-    covered: set[int] = set()
-    for family in FONTS:
-        font = pdfmetrics.getFont(family)
-        assert isinstance(font, TTFont)
-        covered |= font.face.charToGlyph.keys()
-    return frozenset(covered)
-
-
-@cache
-def _load_fonts() -> None:
-    # Without times and random ids in the file, equal receipts are equal bytes.
-    rl_config.invariant = 1
-    for family, stem in FONTS.items():
-        bold = f"{family}-bold"
-        pdfmetrics.registerFont(TTFont(family, FONT_DIR / f"{stem}-Regular.ttf"))
-        pdfmetrics.registerFont(TTFont(bold, FONT_DIR / f"{stem}-Bold.ttf"))
-        for italic in (0, 1):
-            addMapping(family, 0, italic, family)
-            addMapping(family, 1, italic, bold)
-        xhtml2pdf_defaults.DEFAULT_FONT[family] = family
-
-
-def _register_fonts() -> None:
-    """Make the fonts known to ReportLab and xhtml2pdf, once per process."""
-    with _registering:
-        _load_fonts()

@@ -1,13 +1,17 @@
 """Money that goes back: refunds and disputes. Read-only; a transaction's page makes refunds."""
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.decorators import action
 
 from accounts.money import format_omr
 from billing_portal.admin import cells
 from billing_portal.admin.base import PartOfParentInline, ReadOnlyAdmin
+from billing_portal.downloads import pdf
+from invoices import credit_notes
 from invoices.models import Dispute, Refund
 
 
@@ -95,6 +99,23 @@ class RefundAdmin(ReadOnlyAdmin):
         ("Bank", {"fields": (("stripe_refund_id", "stripe_status"), "failure_message")}),
     )
     readonly_fields = ("state", "in_omr")
+    actions_detail = ("credit_note",)
+
+    @action(
+        description="Download credit note",
+        url_path="credit-note",
+        permissions=["view"],
+        icon="download",
+    )
+    def credit_note(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Hand out what the customer downloads, too."""
+        refund = self.get_object(request, object_id)
+        if refund is None:
+            raise Http404("No such refund.")
+        if not refund.credit_note_number:
+            messages.warning(request, "Only a refund that succeeded has a credit note.")
+            return HttpResponseRedirect(reverse("admin:invoices_refund_change", args=[refund.pk]))
+        return pdf(credit_notes.render(refund), filename=credit_notes.filename(refund))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Refund]:
         """Load what the page links to."""

@@ -15,6 +15,7 @@ from accounts.models import Account
 from accounts.money import format_unit_price, format_usd
 from accounts.quantities import write_quantity
 from billing_portal.dashboard.forms import HistoryFilterForm
+from billing_portal.dashboard.reversals import dispute_rows, refund_rows
 from billing_portal.dashboard.rows import (
     Fact,
     TransactionRow,
@@ -82,7 +83,7 @@ def build_history(
     """
     form.is_valid()
     filters = {name: value for name, value in form.cleaned_data.items() if value}
-    found = filter_transactions(account, filters).prefetch_related("lines")
+    found = filter_transactions(account, filters).prefetch_related("lines", "disputes")
     older, newer = decode_cursor(before), decode_cursor(after)
     if newer:
         page = list(found.filter(_newer_than(*newer)).order_by("created_at", "id")[: PAGE_SIZE + 1])
@@ -185,6 +186,8 @@ def build_detail(
         else [],
         "facts": facts,
         "rate": f"{transaction.exchange_rate.normalize():f}",
+        "refunds": refund_rows(transaction, zone=zone),
+        "disputes": dispute_rows(transaction, zone=zone),
         "explanation": explain(transaction, now=now),
         # Also of an expired page: the bank may have taken the money in its last second.
         "check_href": (

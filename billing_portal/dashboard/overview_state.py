@@ -106,7 +106,7 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         included=_included(subscription),
         allowances=_allowances(renewal),
         spends=_spends(account, renewal),
-        recent=tuple(account.transactions.prefetch_related("lines")[:ACTIVITY_ROWS]),
+        recent=tuple(account.transactions.prefetch_related("lines", "disputes")[:ACTIVITY_ROWS]),
         lacks_card=card is None and cards.why_needed(account=account) != "",
         to_confirm=confirmations.waiting(account=account, now=now),
         last_refill=_last(account, Purpose.AUTO_REFILL),

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
-from decimal import Decimal
 from urllib.parse import urlencode
 
 from django.urls import reverse
 
 from accounts.models import CARD_BRANDS, Card
 from accounts.money import format_omr, format_usd
+from billing_portal.dashboard.reversals import note_of_reversals
 from billing_portal.dashboard.times import Moment, moment
 from invoices import charging, tax
 from invoices.models import Purpose, Status, Transaction
@@ -111,7 +111,7 @@ def label_of(card: Card) -> CardLabel:
 def transaction_rows(
     transactions: Iterable[Transaction], *, zone: tzinfo, now: datetime, may_act: bool
 ) -> tuple[TransactionRow, ...]:
-    """Write the transactions; their lines are expected to be prefetched."""
+    """Write the transactions; their lines and disputes are expected to be prefetched."""
     return tuple(
         transaction_row(each, zone=zone, now=now, may_act=may_act) for each in transactions
     )
@@ -167,18 +167,14 @@ def retry_href(transaction: Transaction) -> str:
 
 
 def note_of(transaction: Transaction, *, is_over: bool) -> str:
-    """What is said beside the status: why it failed, that it expired, what was refunded."""
+    """What is said beside the status: why it failed, that it expired, what went back."""
     if transaction.status == Status.FAILED:
         return transaction.failure_message or "The payment was not completed."
     if transaction.confirmable_until is not None:
         return "Your bank wants you to confirm this payment."
     if is_over:
         return "Expired, nothing was charged"
-    refunded: Decimal = transaction.refunded_amount.amount
-    if refunded > 0:
-        whole = refunded == transaction.amount.amount
-        return "Refunded" if whole else f"{format_usd(refunded)} refunded"
-    return ""
+    return note_of_reversals(transaction, transaction.disputes.all())
 
 
 def is_expired(transaction: Transaction, *, now: datetime) -> bool:

@@ -33,6 +33,11 @@ urlpatterns = [
     path("history/<slug:number>/confirm/decline/", confirm.decline, name="payment-confirm-decline"),
     path("history/<slug:number>/check/", history.check_again, name="billing-history-check"),
     path("history/<slug:number>/receipt.pdf", history.receipt, name="billing-history-receipt"),
+    path(
+        "history/<slug:number>/credit-notes/<slug:credit_note_number>.pdf",
+        history.credit_note,
+        name="billing-history-credit-note",
+    ),
     path("settings/", settings.settings, name="billing-settings"),
     path("settings/billing-details/", settings.save_billing_details, name="billing-details"),
     path("settings/low-balance/", settings.save_low_balance, name="low-balance"),

@@ -191,3 +191,18 @@ def test_refunds_are_listed_with_the_transaction_and_in_the_account_story(
         text = client.get(address).content.decode()
         assert made.number in text
         assert "OMR 3.850" in text
+
+
+def test_staff_download_the_credit_note_once_there_is_one(
+    payment: Transaction, sandbox: "Sandbox"
+) -> None:
+    viewer = signed_in("view_refund")
+    made = refund(payment, "10")
+    note = viewer.get(reverse("admin:invoices_refund_credit_note", args=[made.pk]))
+    assert note.content.startswith(b"%PDF")
+    lose_answers(sandbox, "/v1/refunds")
+    pending = reverse("admin:invoices_refund_credit_note", args=[refund(payment, "5").pk])
+    assert "Only a refund that succeeded" in viewer.get(pending, follow=True).content.decode()
+    unknown = reverse("admin:invoices_refund_credit_note", args=["999999"])
+    assert viewer.get(unknown).status_code == 404
+    assert signed_in().get(pending).status_code == 403

@@ -61,6 +61,8 @@ def test_each_transaction_is_one_row_of_plain_values(account: Account) -> None:
             "Rate": "0.385",
             "Card": "Visa 4242",
             "Failure": "",
+            "Refunded USD": "0.00",
+            "Dispute": "",
         }
     ]
 

@@ -17,7 +17,7 @@ from pypdf import PdfReader
 
 from accounts.models import Account
 from accounts.tests.factories import NOW, make_account
-from invoices import charging, receipts
+from invoices import charging, documents, receipts
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
 from invoices.settlement import billing_details
@@ -206,7 +206,7 @@ def test_the_file_is_named_after_the_receipt(account: Account) -> None:
 
 @pytest.mark.parametrize("character", list("—–−×•₹€£﷼→≤…“”ŁóñŞёΩễ"))
 def test_characters_of_names_and_prices_survive(account: Account, character: str) -> None:
-    assert receipts.legible(f"a{character}b") == f"a{character}b"
+    assert documents.legible(f"a{character}b") == f"a{character}b"
 
     transaction = make_transaction(
         account, lines=[LineSpec(description=f"a{character}b", amount=Decimal(1))]
@@ -264,7 +264,7 @@ def test_a_name_of_two_scripts_is_drawn_in_the_order_of_its_first_letter(
     ],
 )
 def test_what_no_font_has_is_shown_as_a_gap(written: str, shown: str) -> None:
-    assert receipts.legible(written) == shown
+    assert documents.legible(written) == shown
 
     transaction = make_transaction(
         make_account(), lines=[LineSpec(description=written, amount=Decimal(1))]
@@ -288,7 +288,7 @@ def test_markup_in_a_name_is_printed_as_it_was_written(caplog: pytest.LogCapture
 )
 def test_a_receipt_fetches_nothing(address: str) -> None:
     with pytest.raises(PermissionError):
-        receipts._only_the_logo(address, None)
+        documents._only_the_logo(address, None)
 
 
 def test_a_name_longer_than_a_line_wraps_within_the_page() -> None:
@@ -336,7 +336,7 @@ def test_a_period_is_written_in_days_of_the_account(
         for moment in (start, end)
     ]
 
-    assert receipts.period(*moments, timezone=ZoneInfo("Asia/Muscat")) == shown
+    assert documents.period(*moments, timezone=ZoneInfo("Asia/Muscat")) == shown
 
 
 def test_a_receipt_keeps_its_dates_when_the_customer_moves(account: Account) -> None:

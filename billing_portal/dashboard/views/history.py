@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
@@ -16,8 +16,9 @@ from billing_portal.dashboard.history import (
     filter_transactions,
 )
 from billing_portal.dashboard.shell import page
-from invoices import checkout, exports, receipts
-from invoices.models import Status
+from billing_portal.downloads import pdf
+from invoices import checkout, credit_notes, exports, receipts
+from invoices.models import Refund, Status
 
 NAV = "billing-history"
 
@@ -74,9 +75,19 @@ def receipt(request: MemberRequest, number: str) -> HttpResponse:
     transaction = own_transaction(request, number=number)
     if transaction.status != Status.PAID:
         raise Http404
-    response = HttpResponse(receipts.render(transaction), content_type="application/pdf")
-    response["Content-Disposition"] = f'attachment; filename="{receipts.filename(transaction)}"'
-    return response
+    return pdf(receipts.render(transaction), filename=receipts.filename(transaction))
+
+
+@require_safe
+@member_page
+def credit_note(request: MemberRequest, number: str, credit_note_number: str) -> HttpResponse:
+    """Download the PDF credit note of a refund."""
+    refund = get_object_or_404(
+        Refund,
+        transaction=own_transaction(request, number=number),
+        credit_note_number=credit_note_number,
+    )
+    return pdf(credit_notes.render(refund), filename=credit_notes.filename(refund))
 
 
 @require_safe
