@@ -370,3 +370,28 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event} to {self.recipient or 'the platform'}"
+
+
+class DeliveryAttempt(models.Model):
+    """One attempt to deliver a message, and its outcome. Never changed; deleted after a while."""
+
+    message = models.ForeignKey(Message, on_delete=models.PROTECT, related_name="delivery_attempts")
+    number = models.PositiveSmallIntegerField(
+        help_text="Begins anew when the message is sent again."
+    )
+    started_at = models.DateTimeField()
+    duration = models.DurationField()
+    status = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="What the platform answered; nothing for an e-mail."
+    )
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["-started_at", "-id"]
+        indexes = [
+            models.Index(fields=["message", "-started_at"], name="attempts_of_message"),
+            models.Index(fields=["started_at"], name="attempts_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Attempt {self.number}"

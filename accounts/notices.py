@@ -5,17 +5,7 @@ are already formatted (`$99.00`, `OMR 38.120`), times are ISO 8601 strings in ke
 `_at` (shown in the account's timezone), `path` is where the button leads, without the host.
 """
 
-from datetime import datetime
 from typing import Any, NotRequired, TypedDict
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
-
-from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
-from django.utils import timezone
-
-from accounts.models import Message
 
 
 class TransactionPaid(TypedDict):
@@ -272,43 +262,3 @@ def missing_from(event: str, context: object) -> set[str]:
         raise ValueError(f"There is no notice called {event!r}; see accounts/notices.py.")
     assert isinstance(context, dict)
     return set(NOTICES[event].__required_keys__) - context.keys()
-
-
-def compose(message: Message) -> EmailMultiAlternatives:
-    """Return the e-mail of a recorded message: text and HTML, ready to send.
-
-    The Message-ID comes from the message's own id, so that one sent twice is recognised as the
-    same by whoever receives it.
-    """
-    account = message.account
-    zone = account.timezone if account else ZoneInfo("UTC")
-    portal_url = settings.PORTAL_URL.rstrip("/")
-    context = {
-        **{key: _readable(key, value) for key, value in message.payload.items()},
-        "account_name": account.name if account else "",
-        "seller": settings.SELLER,
-        "timezone": str(zone),
-        "link": portal_url + message.payload.get("path", "/"),
-    }
-    template = f"email/{message.event}"
-    with timezone.override(zone):
-        subject = render_to_string(f"{template}.subject.txt", context)
-        email = EmailMultiAlternatives(
-            subject=" ".join(subject.split()),
-            body=render_to_string(f"{template}.txt", context),
-            to=[message.recipient],
-            headers={
-                "Message-ID": f"<message-{message.pk}@{urlsplit(portal_url).hostname}>",
-                # Asks mail servers not to answer with out-of-office notes.
-                "Auto-Submitted": "auto-generated",
-            },
-        )
-        email.attach_alternative(render_to_string(f"{template}.html", context), "text/html")
-    return email
-
-
-def _readable(key: str, value: Any) -> Any:
-    """Turn the ISO 8601 text of a time into the time: templates show it in the account's zone."""
-    if key.endswith("_at") and isinstance(value, str) and value:
-        return datetime.fromisoformat(value)
-    return value

@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from accounts import platform_webhooks
+from accounts import delivery_log, emails, platform_webhooks
 from accounts.models import Account, AuditEvent, Message, MessageChannel, User
-from accounts.notices import compose, missing_from
-from accounts.platform_webhooks import PlatformUnreachable
+from accounts.notices import missing_from
+from accounts.platform_webhooks import PlatformRefused, PlatformUnreachable
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,7 @@ BACKOFF = (
     timedelta(minutes=1),
     timedelta(minutes=5),
     timedelta(minutes=30),
-    timedelta(hours=2),
-    *[timedelta(hours=12)] * 5,
+    *(timedelta(hours=hours) for hours in (2, 5, 10, 14, 20, 20)),
 )
 MAXIMUM_ATTEMPTS = len(BACKOFF) + 1
 
@@ -219,19 +218,39 @@ def _claim_next(channel: MessageChannel, *, now: datetime) -> Message | None:
 
 def _send(message: Message, *, now: datetime) -> Exception | None:
     """Send a claimed message and note the outcome; return what went wrong, if anything."""
-    this_one = Message.objects.filter(pk=message.pk, sent_at__isnull=True)
+    started = time.monotonic()
+    status: int | None = None
+    failure: Exception | None = None
     try:
         if message.channel == MessageChannel.PLATFORM:
-            platform_webhooks.post(message, now=now)
+            status = platform_webhooks.post(message, now=now)
         else:
-            compose(message).send()
-    except Exception as error:
+            emails.send(message)
+    except PlatformRefused as refusal:
+        status, failure = refusal.status, refusal
+    except Exception as error:  # noqa: BLE001
         # Whatever is wrong with one message, or with the mail server, the others go on.
-        log.exception("Message %s could not be sent (attempt %s)", message.pk, message.attempts)
-        retry_at = now + BACKOFF[min(message.attempts, len(BACKOFF)) - 1]
-        this_one.update(
-            last_error=f"{type(error).__name__}: {error}"[:1000], next_attempt_at=retry_at
+        failure = error
+    why = "" if failure is None else f"{type(failure).__name__}: {failure}"[:1000]
+    this_one = Message.objects.filter(pk=message.pk, sent_at__isnull=True)
+    with transaction.atomic(durable=True):
+        if failure is None:
+            this_one.update(sent_at=now, last_error="")
+        else:
+            retry_at = now + BACKOFF[min(message.attempts, len(BACKOFF)) - 1]
+            this_one.update(last_error=why, next_attempt_at=retry_at)
+        delivery_log.note(
+            message=message,
+            started_at=now,
+            duration=timedelta(seconds=time.monotonic() - started),
+            status=status,
+            error=why,
         )
-        return error
-    this_one.update(sent_at=now, last_error="")
-    return None
+    if failure is not None:
+        log.error(
+            "Message %s could not be sent (attempt %s)",
+            message.pk,
+            message.attempts,
+            exc_info=failure,
+        )
+    return failure

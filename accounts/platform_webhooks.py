@@ -25,6 +25,10 @@ TIMEOUT_SECONDS = 10
 class PlatformRefused(Exception):
     """The platform answered, and not with 2xx: it may still take another event."""
 
+    def __init__(self, status: int) -> None:
+        super().__init__(f"The platform answered {status}.")
+        self.status = status
+
 
 class PlatformUnreachable(Exception):
     """Nobody answered at the platform's address, or nothing may be sent there."""
@@ -35,8 +39,8 @@ def is_listening() -> bool:
     return bool(settings.PLATFORM_WEBHOOK_URL)
 
 
-def post(message: Message, *, now: datetime) -> None:
-    """Post a recorded event to the platform, and return when it answered 2xx.
+def post(message: Message, *, now: datetime) -> int:
+    """Post a recorded event to the platform; return what it answered, which is 2xx.
 
     Every attempt has the same `webhook-id`: the platform knows by it what it was told before.
     Raises PlatformRefused or PlatformUnreachable.
@@ -72,7 +76,8 @@ def post(message: Message, *, now: datetime) -> None:
         except requests.RequestException as error:
             raise PlatformUnreachable(f"{type(error).__name__}: {error}") from error
     if not 200 <= status < 300:
-        raise PlatformRefused(f"The platform answered {status}.")
+        raise PlatformRefused(status)
+    return status
 
 
 def content(message: Message) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from accounts import card_attempts, card_changes, cards, outbox
+from accounts import card_attempts, card_changes, cards, delivery_log, outbox
 from accounts.models import MessageChannel
 
 
@@ -17,6 +17,12 @@ def deliver_messages() -> int:
         outbox.deliver_due(channel=channel, now=timezone.now())
         for channel in (MessageChannel.EMAIL, MessageChannel.PLATFORM)
     )
+
+
+@shared_task(name="accounts.forget_delivery_attempts")
+def forget_delivery_attempts() -> int:
+    """Delete what the delivery log has kept for long enough."""
+    return delivery_log.forget_old(now=timezone.now())
 
 
 @shared_task(name="accounts.finish_verifications")

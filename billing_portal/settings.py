@@ -274,17 +274,14 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 
 # Mail -----------------------------------------------------------------------------------------
-# In the demo, mail is kept as files so that a person can read it.
+# On a laptop without a mail server, mail is kept as files and read at /mailbox/ (see mailbox.py).
+_email_url = required("EMAIL_URL", on_a_laptop="")
+MAILBOX_DIR = None if _email_url else DATA_DIR / "mail"
 EMAIL_CONFIG = (
     env.email_url("EMAIL_URL")
-    if env.str("EMAIL_URL", "")
-    else {
-        "EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",
-        "EMAIL_FILE_PATH": str(DATA_DIR / "mail"),
-    }
+    if _email_url
+    else {"EMAIL_BACKEND": "billing_portal.mailbox.MailboxBackend"}
 )
-if not DEBUG:
-    required("EMAIL_URL", on_a_laptop="")
 vars().update(EMAIL_CONFIG)
 # Django waits forever by default, and with it the worker.
 EMAIL_TIMEOUT = 20

@@ -1,11 +1,12 @@
 """Every address of the portal (DESIGN.md section 8)."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
 from accounts import webhooks
-from billing_portal import health
+from billing_portal import health, mailbox
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
@@ -20,3 +21,11 @@ urlpatterns = [
     path("api/", include("billing_portal.api")),
     path("stripe/webhook/<uuid:uuid>/", webhooks.receive, name="stripe-webhook"),
 ]
+
+if settings.MAILBOX_DIR:
+    urlpatterns += [
+        path("mailbox/", mailbox.mailbox, name="mailbox"),
+        path("mailbox/<str:name>/", mailbox.letter, name="mailbox-letter"),
+        path("mailbox/<str:name>/html/", mailbox.letter_html, name="mailbox-html"),
+        path("mailbox/<str:name>/<int:number>/", mailbox.attachment, name="mailbox-attachment"),
+    ]

@@ -12,7 +12,7 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.db import connection, transaction
 
-from accounts import notices, outbox
+from accounts import emails, outbox
 from accounts.models import Account, Message, MessageChannel
 from accounts.tasks import deliver_messages
 from accounts.tests.factories import NOW, make_account
@@ -142,7 +142,7 @@ def test_the_message_id_is_that_of_the_message(account: Account) -> None:
     record(account)
     message = Message.objects.get()
 
-    first, again = (notices.compose(message).message()["Message-ID"] for _ in range(2))
+    first, again = (emails.compose(message).message()["Message-ID"] for _ in range(2))
 
     assert first == again == f"<message-{message.pk}@127.0.0.1>"
 
@@ -191,8 +191,8 @@ def test_it_is_tried_again_later_and_later_for_three_days(
         assert mail_server.asked == len(tried), "nothing is tried before its time"
         now = next_attempt_at
 
-    twelve_hours = 12 * 60
-    assert tried == [0, 1, 6, 36, 156, *(156 + twelve_hours * count for count in range(1, 6))]
+    hours = [2, 7, 17, 31, 51, 71]
+    assert tried == [0, 1, 6, 36, *(36 + 60 * each for each in hours)]
     assert outbox.deliver_due(now=NOW + timedelta(days=30)) == 0
     assert mail_server.asked == len(tried)
 

@@ -60,6 +60,7 @@ GROUPS: list[tuple[str, bool, list[tuple[str, str, str]]]] = [
         [
             ("Audit events", "accounts.auditevent", "history"),
             ("Outbox", "accounts.message", "outgoing_mail"),
+            ("Delivery log", "accounts.deliveryattempt", "forward_to_inbox"),
             ("API keys", "accounts.apikey", "key"),
             ("Scheduled tasks", "django_celery_beat.periodictask", "schedule"),
             ("Intervals", "django_celery_beat.intervalschedule", "timer"),

@@ -1,6 +1,7 @@
 """One of everything the admin shows, made by the real services where they exist."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from allauth.account.models import EmailAddress
@@ -15,7 +16,7 @@ from django_celery_beat.models import (
 )
 from djstripe import models as stripe_models
 
-from accounts import api_keys
+from accounts import api_keys, delivery_log
 from accounts.models import (
     Account,
     ApiKey,
@@ -29,6 +30,7 @@ from accounts.models import (
 from accounts.roles import Role
 from accounts.stripe_objects import DisputeStage, RefundOutcome, StripeDispute, StripeRefund
 from accounts.tests.factories import NOW, make_account, make_card
+from accounts.tests.test_notices import EXAMPLES
 from billing_portal.models import Heartbeat
 from invoices import disputes, refund_settlement
 from invoices.models import (
@@ -132,14 +134,18 @@ def make_company() -> Company:
         quantity=3,
         started_at=NOW,
     )
-    Message.objects.create(
+    message = Message.objects.create(
         account=account,
         channel="email",
         event="low_balance",
         key="low-balance-1",
         recipient="owner@muscat.test",
+        payload=EXAMPLES["low_balance"],
         created_at=NOW,
         next_attempt_at=NOW,
+    )
+    delivery_log.note(
+        message=message, started_at=NOW, duration=timedelta(seconds=1), status=None, error="Timeout"
     )
     key, _ = api_keys.create(name="Platform", now=NOW)
     make_reconciliation()

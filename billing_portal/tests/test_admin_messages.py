@@ -1,4 +1,6 @@
-"""Sending a message again from the admin: by who may, and nobody else."""
+"""The outbox in the admin: what a message says, each attempt, and sending it again."""
+
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -6,9 +8,10 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from accounts import outbox
+from accounts import delivery_log, outbox
 from accounts.models import Account, AuditEvent, Message, User
 from accounts.tests.factories import NOW, make_account
+from accounts.tests.test_notices import EXAMPLES
 
 LIST = "admin:accounts_message_changelist"
 
@@ -132,3 +135,58 @@ def test_a_message_that_is_not_there_is_not_found(db: None, number: str) -> None
     address = reverse("admin:accounts_message_send_again", args=[number])
 
     assert client.post(address).status_code == 404
+
+
+# What it says -----------------------------------------------------------------------------------
+def test_an_email_is_shown_as_it_goes_out(account: Account) -> None:
+    outbox.record_email(
+        account=account, event="low_balance", key="low", context=EXAMPLES["low_balance"], now=NOW
+    )
+    message = Message.objects.get()
+    client, _ = staff("view_message")
+
+    page = client.get(reverse("admin:accounts_message_change", args=[message.pk]))
+    html = client.get(reverse("admin:accounts_message_html", args=[message.pk]))
+
+    assert "Your balance is low: $8.20. It fell below $10.00." in page.content.decode()
+    assert 'sandbox="allow-top-navigation-by-user-activation"' in page.content.decode()
+    assert "Your balance is low: $8.20" in html.content.decode()
+    assert "default-src 'none'" in html["Content-Security-Policy"]
+    assert html["X-Frame-Options"] == "SAMEORIGIN"
+
+
+def test_an_event_is_shown_as_it_is_posted(given_up: Message) -> None:
+    client, _ = staff("view_message")
+    page = client.get(reverse("admin:accounts_message_change", args=[given_up.pk]))
+    assert "&quot;type&quot;: &quot;services.paused&quot;" in page.content.decode()
+    address = reverse("admin:accounts_message_html", args=[given_up.pk])
+    assert client.get(address).status_code == 404
+
+
+def test_one_that_cannot_be_composed_still_opens(receipt: Message) -> None:
+    Message.objects.update(event="of_another_version")
+    client, _ = staff("view_message")
+    page = client.get(reverse("admin:accounts_message_change", args=[receipt.pk]))
+    assert "It cannot be composed: TemplateDoesNotExist" in page.content.decode()
+
+
+def test_without_the_permission_no_email_is_shown(receipt: Message) -> None:
+    client, _ = staff("view_account")
+    address = reverse("admin:accounts_message_html", args=[receipt.pk])
+    assert client.get(address).status_code == 403
+
+
+def test_each_attempt_is_listed_with_its_answer(given_up: Message) -> None:
+    delivery_log.note(
+        message=given_up,
+        started_at=NOW,
+        duration=timedelta(seconds=1.5),
+        status=500,
+        error="The platform answered 500.",
+    )
+    client, _ = staff("view_message", "view_deliveryattempt")
+    page = client.get(reverse("admin:accounts_message_change", args=[given_up.pk]))
+    listed = client.get(reverse("admin:accounts_deliveryattempt_changelist"))
+    for answer in (page, listed):
+        assert "1.50 s" in answer.content.decode()
+        assert "The platform answered 500." in answer.content.decode()

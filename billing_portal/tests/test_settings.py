@@ -100,6 +100,8 @@ def test_production_settings() -> None:
     assert shown["STRIPE_SANDBOX_URL"] == ""
     assert shown["STRIPE_API_BASE"] == "https://api.stripe.com"
     assert shown["STRIPE_LIVE_MODE"] is True
+    assert shown["MAILBOX_DIR"] is None
+    assert shown["EMAIL_BACKEND"] == "django.core.mail.backends.smtp.EmailBackend"
     assert shown["SESSION_COOKIE_SECURE"] is True
     assert shown["SECURE_SSL_REDIRECT"] is True
     assert "127.0.0.1" not in json.dumps(shown["CONTENT_SECURITY_POLICY"])
@@ -121,6 +123,7 @@ def test_a_laptop_needs_nothing_but_a_folder(tmp_path: Path) -> None:
     assert shown["DEBUG"] is True
     assert shown["DATABASES"]["default"]["OPTIONS"]["host"].endswith("/postgres")
     assert shown["CELERY_BROKER_URL"] == "filesystem://"
+    assert shown["EMAIL_BACKEND"] == "billing_portal.mailbox.MailboxBackend"
     assert shown["STRIPE_SANDBOX_URL"] == "http://127.0.0.1:12111"
     assert not (tmp_path / "data" / "postgres" / "postmaster.pid").exists()
 

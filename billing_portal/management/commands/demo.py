@@ -322,6 +322,8 @@ def box(*, url: str, sandbox_url: str, state: DemoState) -> str:
         f"Admin            {url}/admin/",
         f"API              {url}/api/docs/",
     ]
+    if settings.MAILBOX_DIR:
+        lines.append(f"Mailbox          {url}/mailbox/")
     if sandbox_url:
         lines.append(f"Sandbox Stripe   {sandbox_url}")
     lines += ["", *(f"{email:<18} {who}" for email, who in LOGINS.items()), ""]
@@ -330,7 +332,6 @@ def box(*, url: str, sandbox_url: str, state: DemoState) -> str:
         lines.append(f"API key          {state.api_key}")
     lines += [
         "",
-        f"Mail             {settings.DATA_DIR / 'mail'}",
         f"Logs             {settings.DATA_DIR / 'logs'}",
         "",
         "Ctrl-C stops everything. `make demo` starts where it left off.",

@@ -1,0 +1,89 @@
+"""One e-mail: composed from a recorded message, with what is attached to it, and handed over.
+
+What it says is in notices.py and templates/email/; when it is sent, in outbox.py.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from accounts.models import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that goes out with an e-mail."""
+
+    filename: str
+    content: bytes
+    media_type: str
+
+
+#: Draws what goes out with a message: nothing, when there is nothing to attach or it failed.
+Attach = Callable[[Message], Sequence[Attachment]]
+
+_attach: dict[str, Attach] = {}
+
+
+def attach_to(event: str, attach: Attach) -> None:
+    """Say what goes out with the e-mails of an event: the app knows that knows the document."""
+    _attach[event] = attach
+
+
+def send(message: Message) -> None:
+    """Hand the e-mail of a recorded message to the mail server, with its attachments."""
+    attach = _attach.get(message.event)
+    attachments = attach(message) if attach else ()
+    email = compose(message, attached=[attachment.filename for attachment in attachments])
+    for attachment in attachments:
+        email.attach(attachment.filename, attachment.content, attachment.media_type)
+    email.send()
+
+
+def compose(message: Message, *, attached: Sequence[str] = ()) -> EmailMultiAlternatives:
+    """Return the e-mail of a recorded message: text and HTML, in which `attached` may be named.
+
+    The Message-ID comes from the message's own id, so that one sent twice can be recognised as the
+    same by whoever receives it.
+    """
+    account = message.account
+    zone = account.timezone if account else ZoneInfo("UTC")
+    portal_url = settings.PORTAL_URL.rstrip("/")
+    context = {
+        **{key: _readable(key, value) for key, value in message.payload.items()},
+        "account_name": account.name if account else "",
+        "seller": settings.SELLER,
+        "timezone": str(zone),
+        "link": portal_url + message.payload.get("path", "/"),
+        "attached": attached,
+    }
+    template = f"email/{message.event}"
+    with timezone.override(zone):
+        subject = render_to_string(f"{template}.subject.txt", context)
+        email = EmailMultiAlternatives(
+            subject=" ".join(subject.split()),
+            body=render_to_string(f"{template}.txt", context),
+            to=[message.recipient],
+            headers={
+                "Message-ID": f"<message-{message.pk}@{urlsplit(portal_url).hostname}>",
+                # Asks mail servers not to answer with out-of-office notes.
+                "Auto-Submitted": "auto-generated",
+            },
+        )
+        email.attach_alternative(render_to_string(f"{template}.html", context), "text/html")
+    return email
+
+
+def _readable(key: str, value: Any) -> Any:
+    """Turn the ISO 8601 text of a time into the time: templates show it in the account's zone."""
+    if key.endswith("_at") and isinstance(value, str) and value:
+        return datetime.fromisoformat(value)
+    return value
