@@ -5,7 +5,8 @@ knows; what Stripe's objects mean is in stripe_objects.py. A decline is an outco
 *unknown*, never *failed* (GatewayUnavailable): the caller leaves the row as it is and asks again.
 
 Never call it inside a database transaction. Callers say `gateway.charge_card(...)`, whichever
-module here it lives in.
+module here it lives in. Each has an example in tests/test_stripe_contract.py, which holds what it
+asks against the types of Stripe's SDK.
 """
 
 from accounts.gateway.cards import (

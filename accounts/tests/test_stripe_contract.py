@@ -7,6 +7,7 @@ import ast
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from djmoney.money import Money
 from accounts import gateway
 from accounts.models import Account, Card
 from accounts.stripe_objects import CheckoutSession, Payment
-from accounts.tests.factories import make_account
+from accounts.tests.factories import NOW, make_account
 from accounts.tests.stripe_contract import ContractBroken, Requests, judge
 from accounts.webhooks import EVENTS
 
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.django_db
 
 #: These ask Stripe nothing: the SDK's client itself, and arithmetic on what Stripe sent.
 SILENT = {"client", "verify_signature"}
+DAY = timedelta(days=1)
 PRICE = Money("3.850", "OMR")
 
 
@@ -38,6 +40,10 @@ class Scene:
     card: Card
     sandbox: "Sandbox"
     another_card: Callable[[], Card]
+
+    @property
+    def hold(self) -> str:
+        return self.card.stripe_hold_id
 
     @property
     def customer(self) -> str:
@@ -102,6 +108,11 @@ def create_setup(scene: Scene) -> None:
 @example
 def retrieve_setup(scene: Scene) -> None:
     gateway.retrieve_setup(scene.card.stripe_setup_intent_id)
+
+
+@example
+def cancel_setup(scene: Scene) -> None:
+    gateway.cancel_setup(gateway.create_setup(customer_id=scene.customer).id)
 
 
 @example
@@ -191,6 +202,12 @@ def create_webhook_endpoint(scene: Scene) -> None:
 @example
 def list_disputes(scene: Scene) -> None:
     gateway.list_disputes(payment_intent_id=scene.charge().payment_intent_id)
+
+
+@example
+def list_payments(scene: Scene) -> None:
+    newest = gateway.list_payments(since=NOW - DAY, until=NOW + DAY, after=scene.hold)
+    assert newest == []
 
 
 @example
