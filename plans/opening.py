@@ -8,10 +8,17 @@ import structlog
 from django.db import transaction as database
 
 from accounts.bulk import any_uuid
-from accounts.models import AuditEvent
 from accounts.money import usd
-from plans import allowances, period_costs, periods, plan_changes, rentals, subscriptions
-from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatus
+from plans import (
+    allowances,
+    cancellation,
+    period_costs,
+    periods,
+    plan_changes,
+    rentals,
+    subscriptions,
+)
+from plans.models import Renewal, RenewalStatus, Subscription
 from plans.subscription_models import CURRENT_STATUSES
 
 log = structlog.get_logger(__name__)
@@ -51,7 +58,7 @@ def _open_periods(subscription_id: int, *, account_id: UUID, now: datetime) -> i
         and subscription.current_period_end <= now
     ):
         if subscription.cancel_at_period_end:
-            _cancel(subscription, now=now)
+            cancellation.end(subscription, at=subscription.current_period_end, by=None, now=now)
             break
         period = periods.period(subscription.anchor, subscription.current_period_number + 1)
         change = plan_changes.scheduled(subscription=subscription)
@@ -92,15 +99,3 @@ def _open_periods(subscription_id: int, *, account_id: UUID, now: datetime) -> i
             plan_changes.apply(change, renewal=renewal, at=period.start, now=now)
         opened += 1
     return opened
-
-
-def _cancel(subscription: Subscription, *, now: datetime) -> None:
-    subscription.status = SubscriptionStatus.CANCELED
-    subscription.ended_at = subscription.current_period_end
-    subscription.past_due_since = None
-    subscription.save()
-    assert subscription.ended_at is not None
-    rentals.end_all(account=subscription.account, at=subscription.ended_at)
-    AuditEvent.objects.create(
-        account=subscription.account, action="subscription_canceled", created_at=now
-    )

@@ -25,7 +25,8 @@ from plans.models import PlanVersion, RenewalStatus, Rental, Subscription
 from plans.period_costs import Release
 from wallet import refill_adjustments
 
-_UNDER_WAY = "A payment is under way. Wait for its outcome, then change the plan."
+PERIOD_BEGINS = "A new period is just beginning. Try again in a minute."
+_UNDER_WAY = "A payment is under way. Wait for its outcome, then try again."
 
 
 class Kind(StrEnum):
@@ -81,7 +82,15 @@ def check_may_change(*, account: Account, plan_version: PlanVersion, now: dateti
     if subscription.renewals.filter(status=RenewalStatus.DUE).exists():
         raise ValidationError(f"Your {plan.name} renewal is not paid yet. Pay it first.")
     if subscription.current_period_end and subscription.current_period_end <= now:
-        raise ValidationError("A new period is just beginning. Try again in a minute.")
+        raise ValidationError(PERIOD_BEGINS)
+    check_nothing_under_way(account=account)
+    kind = kind_of(subscription=subscription, plan_version=plan_version)
+    if subscription.cancel_at_period_end and kind != Kind.START:
+        raise ValidationError(f"{plan.name} is canceled. Keep the plan first, then change it.")
+
+
+def check_nothing_under_way(*, account: Account) -> None:
+    """Raise ValidationError while a payment for the plan or a rental is open."""
     under_way = Transaction.objects.filter(
         account=account,
         status__in=OPEN_STATUSES,
@@ -89,9 +98,6 @@ def check_may_change(*, account: Account, plan_version: PlanVersion, now: dateti
     )
     if under_way.exists():
         raise ValidationError(_UNDER_WAY)
-    kind = kind_of(subscription=subscription, plan_version=plan_version)
-    if subscription.cancel_at_period_end and kind != Kind.START:
-        raise ValidationError(f"{plan.name} is canceled. Keep the plan first, then change it.")
 
 
 def quote(*, account: Account, plan_version: PlanVersion, at: datetime) -> Quote:

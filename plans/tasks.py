@@ -3,10 +3,16 @@
 from celery import shared_task
 from django.utils import timezone
 
-from plans import renewals
+from plans import reminders, renewals
 
 
 @shared_task(name="plans.renew_due")
 def renew_due() -> None:
     """Open, charge and chase renewals."""
     renewals.renew_due(now=timezone.now())
+
+
+@shared_task(name="plans.remind_renewals")
+def remind_renewals() -> None:
+    """Tell of renewals that will be charged in three days."""
+    reminders.remind_due(now=timezone.now())
