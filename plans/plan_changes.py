@@ -195,12 +195,14 @@ def apply(change: PlanChange, *, renewal: Renewal, at: datetime, now: datetime) 
     change.renewal, change.effective_at = renewal, at
     change.save()
     version = change.to_version
-    refill_adjustments.raise_to(
-        account=change.account,
-        minimum=version.minimum_top_up.amount,
-        by=change.requested_by,
-        now=now,
-    )
+    if version.plan_id != change.from_version.plan_id:
+        # Who chose another plan agreed to it. A new version of the same plan is staff's doing.
+        refill_adjustments.raise_to(
+            account=change.account,
+            minimum=version.minimum_top_up.amount,
+            by=change.requested_by,
+            now=now,
+        )
     _record(change, "plan_changed", now)
     _tell(change, effective_at=at, now=now)
 

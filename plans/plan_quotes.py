@@ -43,7 +43,8 @@ class Quote:
 
     `lines` are for now and add up to `lines_total`; of that `price` is charged: what is too little
     to be charged is waived, and what is less than nothing is not paid out. `next_lines` is what
-    the next renewal will charge, at `next_renewal_at`, as `next_price`.
+    the next renewal will charge, at `next_renewal_at`, as `next_price`. `raised_refill` is what
+    auto-refill tops up from then on, when it tops up less now than the version accepts.
     """
 
     kind: Kind

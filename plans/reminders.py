@@ -13,7 +13,8 @@ from django.db.models import F
 
 from accounts import cards, outbox
 from accounts.models import Account, Card
-from accounts.money import format_omr, format_quantity, format_unit_price, format_usd
+from accounts.money import format_omr, format_unit_price, format_usd
+from accounts.quantities import write_quantity
 from invoices import charging, tax
 from invoices.charging import NewLine
 from plans import plan_changes, renewal_charges, subscriptions
@@ -82,7 +83,8 @@ def _remind(account: Account, subscription: Subscription, now: datetime) -> bool
 def _written(line: NewLine) -> dict[str, str]:
     note = ""
     if line.unit_price is not None:
-        note = f"{format_quantity(line.quantity)} at {format_unit_price(line.unit_price)}"
+        quantity = write_quantity(line.quantity, line.unit).strip()
+        note = f"{quantity} at {format_unit_price(line.unit_price)}"
     return {"description": line.description, "note": note, "amount": format_usd(line.amount)}
 
 

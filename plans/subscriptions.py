@@ -61,6 +61,18 @@ def current(*, account: Account) -> Subscription | None:
     )
 
 
+def last_ended(*, account: Account) -> Subscription | None:
+    """Return the subscription that ended last, of an account without one in force; or None."""
+    return (
+        Subscription.objects.filter(
+            account=account, status=SubscriptionStatus.CANCELED, anchor__isnull=False
+        )
+        .select_related("plan_version__plan")
+        .order_by("-ended_at", "-pk")
+        .first()
+    )
+
+
 def latest_version(*, plan: Plan) -> PlanVersion | None:
     """Return the version that is sold now: the newest published one."""
     return plan.versions.filter(published_at__isnull=False).order_by("-number").first()

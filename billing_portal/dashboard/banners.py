@@ -31,6 +31,7 @@ class Banner:
     action: str = ""
     action_href: str = ""
     is_post: bool = False
+    busy: str = "Paying…"
 
 
 def build_banners(state: OverviewState) -> tuple[Banner, ...]:
@@ -40,6 +41,7 @@ def build_banners(state: OverviewState) -> tuple[Banner, ...]:
         *_paused(state),
         *_past_due(state),
         *_waiting_to_begin(state),
+        *_leaving(state),
         *_refill(state),
         *_card(state),
         *_failed_payment(state),
@@ -159,6 +161,10 @@ def _pay(state: OverviewState) -> tuple[str, str, bool]:
 
 def _waiting_to_begin(state: OverviewState) -> list[Banner]:
     subscription = state.subscription
+    if subscription is None and state.ended is not None:
+        text = "No calls are accepted. Choose a plan to go on; the credit is still there."
+        title = f"{state.ended.plan_version.plan.name} has ended."
+        return [Banner("warn", title, text, "Choose a plan", reverse("plan"))]
     if subscription is None:
         text = "Calls can be made once a plan says what they cost."
         return [Banner("info", "Choose a plan to begin.", text, "See plans", reverse("plan"))]
@@ -171,7 +177,29 @@ def _waiting_to_begin(state: OverviewState) -> list[Banner]:
             f"{plan.name} has not started yet.",
             "It starts when its first month is paid.",
             "Pay for the plan",
-            reverse("subscribe", args=[plan.slug]),
+            reverse("choose-plan", args=[plan.slug]),
+        )
+    ]
+
+
+def _leaving(state: OverviewState) -> list[Banner]:
+    """A cancellation or a change that waits for the period's end, and how to take it back."""
+    subscription, change = state.subscription, state.plan_change
+    if subscription is None or subscription.current_period_end is None:
+        return []
+    name = subscription.plan_version.plan.name
+    day = write_day(subscription.current_period_end.astimezone(state.account.timezone).date())
+    if subscription.cancel_at_period_end:
+        title = f"{name} ends on {day}."
+        text = "It works until then; afterwards no calls are accepted."
+    elif change is not None:
+        title = f"Your plan changes to {change.to_version.plan.name} on {day}."
+        text = f"Until then it is {name}."
+    else:
+        return []
+    return [
+        Banner(
+            "info", title, text, f"Keep {name}", reverse("plan-keep"), is_post=True, busy="Keeping…"
         )
     ]
 

@@ -14,11 +14,12 @@ from billing_portal.dashboard.charts import Spend
 from invoices import confirmations
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
-from plans import past_due, renewal_charges
+from plans import past_due, plan_changes, renewal_charges, subscriptions
 from plans.models import (
     Allowance,
     FeatureKind,
     FeaturePrice,
+    PlanChange,
     PlanVersion,
     Renewal,
     Subscription,
@@ -45,6 +46,8 @@ class OverviewState:
     auto_refill: AutoRefill | None
     default_card: Card | None
     subscription: Subscription | None
+    ended: Subscription | None
+    plan_change: PlanChange | None
     renewal: Renewal | None
     included: tuple[FeaturePrice, ...]
     allowances: Mapping[int, Allowance]
@@ -102,6 +105,8 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         auto_refill=getattr(wallet, "auto_refill", None),
         default_card=card,
         subscription=subscription,
+        ended=None if subscription else subscriptions.last_ended(account=account),
+        plan_change=plan_changes.scheduled(subscription=subscription) if subscription else None,
         renewal=renewal,
         included=_included(subscription),
         allowances=_allowances(renewal),

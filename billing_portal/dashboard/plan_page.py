@@ -1,23 +1,20 @@
-"""Plans side by side, and exactly what choosing one charges."""
+"""Plans side by side: which one is in force, and how one gets to the others."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 
-from accounts import cards
 from accounts.models import Account
-from accounts.money import format_omr, format_quantity, format_unit_price, format_usd
+from accounts.money import format_quantity, format_unit_price, format_usd
 from accounts.quantities import split_unit, write_price, write_quantity
-from billing_portal.dashboard.plan_panel import line_fact
-from billing_portal.dashboard.rows import CardLabel, Fact, label_of, price_facts
-from billing_portal.dashboard.times import write_day, write_period
-from plans import subscriptions
-from plans.models import FeatureKind, FeaturePrice, PlanVersion, Subscription
+from billing_portal.dashboard.times import write_day
+from plans import plan_changes, plan_quotes, subscriptions
+from plans.models import FeatureKind, FeaturePrice, PlanChange, PlanVersion, Subscription
+from plans.plan_quotes import Kind
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,7 @@ class PlanCard:
     is_primary: bool
     action: str
     action_href: str
+    is_undo: bool
     lines: tuple[PlanLine, ...]
     minimum_top_up: str
 
@@ -51,110 +49,116 @@ class PlanPage:
     """All plans the account may choose from."""
 
     intro: str
+    can_cancel: bool
     plans: tuple[PlanCard, ...]
 
 
-@dataclass(frozen=True)
-class SubscribeQuote:
-    """What is agreed to on the page of a plan."""
-
-    plan_name: str
-    heading: str
-    intro: str
-    lines_title: str
-    lines: tuple[Fact, ...]
-    price: tuple[Fact, ...]
-    total: str
-    total_value: str
-    charged: str
-    rate: str
-    after: str
-    card: CardLabel | None
-    needs_card: bool
-    add_card_href: str
-    problem: str
-    action_href: str
-    button: str
-    busy: str
-
-
-def build_plan_page(*, account: Account, may_act: bool) -> PlanPage:
-    """Compose the comparison: the plan in force first has its badge, others their button."""
+def build_plan_page(*, account: Account, may_act: bool, now: datetime) -> PlanPage:
+    """Compose the comparison: each plan with its badge, or the button that leads to it."""
     current = subscriptions.current(account=account)
     versions = subscriptions.offered_to(account=account)
+    change = plan_changes.scheduled(subscription=current) if current else None
     if current:
         # The version in force, not a newer one, is what this customer pays.
         own = current.plan_version
         versions = [own if each.plan_id == own.plan_id else each for each in versions]
     prices = _prices_of(versions)
-    blocked = why_blocked(account)
     return PlanPage(
-        intro=_intro(current, account),
+        intro=_intro(account, current, change),
+        can_cancel=may_act and current is not None and not current.cancel_at_period_end,
         plans=tuple(
             _plan_card(
-                version, prices[version.pk], current=current, may_act=may_act, blocked=blocked
+                version,
+                prices[version.pk],
+                standing=_standing(account, version, current, change, now) if may_act else None,
+                badge=_badge(account, version, current, change),
+                is_current=current is not None and current.plan_version.plan_id == version.plan_id,
             )
             for version in versions
         ),
     )
 
 
-def why_blocked(account: Account) -> str:
-    """Return why a paid plan can't be chosen now, or "". A missing card is asked for later."""
-    if cards.default_card(account=account) is None:
-        return ""
+def why_blocked(*, account: Account, version: PlanVersion, now: datetime) -> str:
+    """Return why an account can't move to a version now, or "". A missing card is asked later."""
     try:
-        subscriptions.check_may_subscribe(account=account)
+        plan_quotes.check_may_change(account=account, plan_version=version, now=now)
     except ValidationError as error:
         return " ".join(error.messages)
     return ""
 
 
-def build_quote(
-    *, account: Account, version: PlanVersion, now: datetime, problem: str = ""
-) -> SubscribeQuote:
-    """Compose the page of a plan: the amounts exactly as they will be charged."""
-    preview = subscriptions.preview(account=account, plan_version=version, now=now)
-    plan, zone = version.plan, account.timezone
-    here = reverse("subscribe", args=[plan.slug])
-    is_free = preview.price.amount == 0
-    card = cards.default_card(account=account)
-    end = write_day(preview.period.end.astimezone(zone).date())
-    total = format_usd(preview.price.amount)
-    return SubscribeQuote(
-        plan_name=plan.name,
-        heading=f"Start {plan.name}" if is_free else f"Subscribe to {plan.name}",
-        intro=plan.description,
-        lines_title=f"First period, {write_period(preview.period.start, preview.period.end, zone)}",
-        lines=tuple(line_fact(line) for line in preview.lines),
-        price=() if is_free else price_facts(preview.price),
-        total=total,
-        total_value=f"{preview.price.amount:.2f}",
-        charged="" if is_free else format_omr(preview.price.charged_amount.amount),
-        rate=f"{settings.USD_TO_OMR.normalize():f}",
-        after=(
-            "No monthly fee and no card needed. What you use is deducted from the balance."
-            if is_free
-            else f"Renews on {end} and every month after, charged to your default card. "
-            "Usage beyond what is included is deducted from the balance."
-        ),
-        card=label_of(card) if card and not is_free else None,
-        needs_card=card is None and not is_free,
-        add_card_href=f"{reverse('payment-method-add')}?next={here}",
-        problem=problem,
-        action_href=here,
-        button=f"Start {plan.name}" if is_free else f"Subscribe and pay {total}",
-        busy="Starting…" if is_free else "Charging the card…",
-    )
+def day_of(moment: datetime | None, account: Account) -> str:
+    """Write the day of a moment where the account is."""
+    return write_day(moment.astimezone(account.timezone).date()) if moment else ""
 
 
-def _intro(current: Subscription | None, account: Account) -> str:
+@dataclass(frozen=True)
+class _Standing:
+    """How one gets to a plan: a link, a button that undoes, or why it is not to be had now."""
+
+    action: str
+    href: str = ""
+    is_undo: bool = False
+
+
+def _standing(
+    account: Account,
+    version: PlanVersion,
+    current: Subscription | None,
+    change: PlanChange | None,
+    now: datetime,
+) -> _Standing | None:
+    name = version.plan.name
+    if current is not None and version.plan_id == current.plan_version.plan_id:
+        if current.cancel_at_period_end or change is not None:
+            return _Standing(f"Keep {name}", reverse("plan-keep"), is_undo=True)
+        return None
+    if change is not None and version.pk == change.to_version_id:
+        return None
+    if blocked := why_blocked(account=account, version=version, now=now):
+        return _Standing(blocked)
+    verbs = {
+        Kind.START: f"Choose {name}",
+        Kind.UPGRADE: f"Upgrade to {name}",
+        Kind.DOWNGRADE: f"Downgrade to {name}",
+    }
+    kind = plan_quotes.kind_of(subscription=current, plan_version=version)
+    return _Standing(verbs[kind], reverse("choose-plan", args=[version.plan.slug]))
+
+
+def _badge(
+    account: Account,
+    version: PlanVersion,
+    current: Subscription | None,
+    change: PlanChange | None,
+) -> str:
     if current is None:
-        return "Choose how you pay. You can begin without a card."
+        return ""
+    day = day_of(current.current_period_end, account)
+    if change is not None and version.pk == change.to_version_id:
+        return f"From {day}"
+    if version.plan_id != current.plan_version.plan_id:
+        return ""
+    return f"Until {day}" if current.cancel_at_period_end or change else "Current plan"
+
+
+def _intro(account: Account, current: Subscription | None, change: PlanChange | None) -> str:
+    if current is None:
+        ended = subscriptions.last_ended(account=account)
+        if ended is None:
+            return "Choose how you pay. You can begin without a card."
+        day = day_of(ended.ended_at, account)
+        return (
+            f"{ended.plan_version.plan.name} ended on {day}. "
+            "Choose a plan to go on; your credit is still yours."
+        )
     name = current.plan_version.plan.name
-    if current.current_period_end is None:
-        return f"You are on {name}."
-    day = write_day(current.current_period_end.astimezone(account.timezone).date())
+    day = day_of(current.current_period_end, account)
+    if current.cancel_at_period_end:
+        return f"You are on {name}, which is canceled and ends on {day}."
+    if change is not None:
+        return f"You are on {name}; it changes to {change.to_version.plan.name} on {day}."
     return f"You are on {name}; the next period begins on {day}."
 
 
@@ -175,31 +179,24 @@ def _plan_card(
     version: PlanVersion,
     prices: Sequence[FeaturePrice],
     *,
-    current: Subscription | None,
-    may_act: bool,
-    blocked: str,
+    standing: _Standing | None,
+    badge: str,
+    is_current: bool,
 ) -> PlanCard:
     plan = version.plan
     monthly: Decimal = version.monthly_price.amount
-    is_current = current is not None and current.plan_version.plan_id == plan.pk
-    action, href = "", ""
-    if may_act and not is_current:
-        if blocked and (monthly or current is not None):
-            action = blocked
-        elif monthly or current is None:
-            action = f"Choose {plan.name}"
-            href = reverse("subscribe", args=[plan.slug])
     return PlanCard(
         slug=plan.slug,
         name=plan.name,
         description=plan.description,
         price=format_usd(monthly),
         price_note="per month",
-        badge="Current plan" if is_current else "",
+        badge=badge,
         is_current=is_current,
         is_primary=bool(monthly),
-        action=action,
-        action_href=href,
+        action=standing.action if standing else "",
+        action_href=standing.href if standing else "",
+        is_undo=standing is not None and standing.is_undo,
         lines=tuple(_plan_line(price) for price in prices),
         minimum_top_up=f"Smallest top-up {format_usd(version.minimum_top_up.amount)}",
     )

@@ -67,8 +67,7 @@ def build_plan_panel(state: OverviewState) -> PlanPanel:
         text=" ".join(filter(None, (_renews(state, subscription), _text(subscription)))),
         charge=_unpaid(state) or _next_charge(state, subscription),
         pay_now_href=reverse("renewal-pay-now") if state.unpaid and state.may_act else "",
-        # From a plan that costs something there is no moving by oneself yet.
-        action="Change plan" if state.may_act and not version.monthly_price.amount else "See plans",
+        action="Change plan" if state.may_act else "See plans",
     )
 
 
@@ -132,6 +131,8 @@ def _renews(state: OverviewState, subscription: Subscription) -> str:
     if end is None:
         return ""
     day = write_day(end.astimezone(state.account.timezone).date())
+    if state.plan_change is not None:
+        return f"Changes to {state.plan_change.to_version.plan.name} {day}."
     return f"{'Ends' if subscription.cancel_at_period_end else 'Renews'} {day}."
 
 

@@ -45,5 +45,7 @@ urlpatterns = [
     path("plan/", plan.plan, name="plan"),
     path("plan/rentals/<slug:key>/", rentals.rental, name="rental"),
     path("plan/rentals/<slug:key>/keep/", rentals.keep, name="rental-keep"),
-    path("plan/<slug:slug>/", plan.subscribe, name="subscribe"),
+    path("plan/<slug:slug>/", plan.choose, name="choose-plan"),
+    path("cancel-plan/", plan.cancel, name="plan-cancel"),
+    path("keep-plan/", plan.keep, name="plan-keep"),
 ]

@@ -38,7 +38,7 @@ from plans.tests.changing_plans import (
 )
 from plans.tests.subscribers import feature, make_subscriber, subscription_of, version_of
 from wallet.models import AutoRefill
-from wallet.tests.factories import balance_of
+from wallet.tests.factories import balance_of, switch_on
 from wallet.tests.factories import move as adjust
 
 if TYPE_CHECKING:
@@ -90,12 +90,13 @@ def test_no_call_starts_without_a_plan_but_services_are_not_paused(alice: Accoun
 
 def test_rentals_end_with_the_plan_and_auto_refill_is_switched_off(alice: Account) -> None:
     hold(alice, "phone_number", 5, START)
-    AutoRefill.objects.filter(wallet__account=alice).update(enabled=True, enabled_at=START)
+    switch_on(alice, threshold="0", now=START)
     cancellation.cancel(account=alice, by=None, now=TWELFTH)
     assert rental_changes.open_rental(account=alice, feature=feature("phone_number")) is not None
     renewals.renew_due(now=END + 3 * DAY)
     assert rental_changes.open_rental(account=alice, feature=feature("phone_number")) is None
-    assert not AutoRefill.objects.get(wallet__account=alice).enabled
+    refill = AutoRefill.objects.get(wallet__account=alice)
+    assert (refill.enabled, str(refill.consent)) == (False, "Switched off")
     assert last(alice).ended_at == END
 
 

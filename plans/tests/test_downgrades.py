@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import DatabaseError
 from django.db import transaction as database
 
-from accounts.models import Account, AuditEvent, Card
+from accounts.models import Account, Card
 from accounts.tests.stripe_side import decline_from_now_on
 from invoices.models import Purpose, Transaction
 from plans import (
@@ -46,7 +46,7 @@ from plans.tests.changing_plans import (
     written,
 )
 from plans.tests.subscribers import feature, make_subscriber, subscription_of, version_of
-from wallet.models import AutoRefill, AutoRefillConsent
+from wallet.models import AutoRefill
 from wallet.tests.factories import switch_on
 
 if TYPE_CHECKING:
@@ -204,14 +204,13 @@ def test_an_unpaid_renewal_after_a_downgrade_is_chased_at_the_new_price(
 def test_auto_refill_is_raised_to_what_the_new_plan_accepts_and_the_quote_says_so(
     alice: Account,
 ) -> None:
-    switch_on(alice, threshold="10", amount="10", monthly_maximum="20", now=START)
+    switch_on(alice, threshold="0", amount="10", now=START)
     assert look(alice, "growth", at=TWELFTH).raised_refill == 25
     move(alice, "growth", now=TWELFTH)
-    assert AutoRefill.objects.get(wallet__account=alice).amount.amount == 25
-    consent = AutoRefillConsent.objects.filter(account=alice).latest("pk")
-    assert (consent.action, consent.amount.amount, consent.monthly_maximum) == ("changed", 25, 20)
-    event = AuditEvent.objects.get(account=alice, action="auto_refill_amount_raised")
-    assert event.details["before"] == "10.00"
+    refill = AutoRefill.objects.get(wallet__account=alice)
+    assert refill.amount.amount == 25
+    assert refill.consent is not None
+    assert refill.consent.amount.amount == 25
 
 
 # A free plan before -----------------------------------------------------------------------------

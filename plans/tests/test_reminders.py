@@ -39,7 +39,7 @@ def test_three_days_ahead_the_customer_is_told_what_will_be_charged(alice: Accou
     [told] = reminders_of(alice)
     assert [(line["description"], line["note"], line["amount"]) for line in told["lines"]] == [
         ("Growth plan", "", "$99.00"),
-        ("Phone number (5 held, 2 included)", "3 at $2.50", "$7.50"),
+        ("Phone number (5 held, 2 included)", "3 numbers at $2.50", "$7.50"),
     ]
     assert (told["amount"], told["charged"]) == ("$106.50", "OMR 41.000")
     assert (told["card"], told["card_expires"]) == ("Visa •••• 4242", False)

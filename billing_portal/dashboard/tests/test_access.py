@@ -35,8 +35,11 @@ ACTING = (
     ("post", "payment-method-setup-intent", ()),
     ("post", "payment-method-default", (1,)),
     ("post", "payment-method-remove", (1,)),
-    ("get", "subscribe", ("growth",)),
-    ("post", "subscribe", ("growth",)),
+    ("get", "choose-plan", ("growth",)),
+    ("post", "choose-plan", ("growth",)),
+    ("get", "plan-cancel", ()),
+    ("post", "plan-cancel", ()),
+    ("post", "plan-keep", ()),
 )
 
 

@@ -1,5 +1,7 @@
 """Plans: compare and choose."""
 
+from datetime import datetime
+
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
@@ -8,15 +10,18 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from billing_portal.dashboard.access import MemberRequest, acting_page, form_action, member_page
-from billing_portal.dashboard.plan_page import build_plan_page, build_quote, why_blocked
+from billing_portal.dashboard.plan_cancel_page import build_cancel_page
+from billing_portal.dashboard.plan_page import build_plan_page, day_of, why_blocked
+from billing_portal.dashboard.plan_quote_page import build_quote_page
 from billing_portal.dashboard.rentals_panel import build_rentals_panel
 from billing_portal.dashboard.shell import page
 from invoices.models import Status
-from plans import renewal_charges, subscriptions
+from plans import cancellation, plan_changes, plan_quotes, renewal_charges, subscriptions
 from plans.models import PlanVersion
+from plans.plan_changes import Agreed
+from plans.plan_quotes import Kind
 
 NAV = "plan"
-CHANGED = "The total changed while this page was open. Please look at it again."
 
 
 @require_safe
@@ -25,7 +30,7 @@ def plan(request: MemberRequest) -> HttpResponse:
     """Show the plans side by side."""
     account, may_act = request.member.account, request.member.may_act
     context = {
-        "plans": build_plan_page(account=account, may_act=may_act),
+        "plans": build_plan_page(account=account, may_act=may_act, now=timezone.now()),
         "rentals": build_rentals_panel(account=account, may_act=may_act),
     }
     return page(request, "dashboard/plan.html", context, nav=NAV)
@@ -33,39 +38,96 @@ def plan(request: MemberRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @acting_page
-def subscribe(request: MemberRequest, slug: str) -> HttpResponse:
-    """Show what the plan charges; on POST charge exactly that and begin the plan."""
-    account = request.member.account
+def choose(request: MemberRequest, slug: str) -> HttpResponse:
+    """Show what moving to the plan comes to; on POST do exactly what was shown."""
+    account, now = request.member.account, timezone.now()
     version = _offered_version(request, slug)
-    current = subscriptions.current(account=account)
-    if current and current.plan_version.plan_id == version.plan_id:
-        messages.info(request, f"You are on {version.plan.name} already.")
-        return redirect("plan")
-    if version.monthly_price.amount and (why := why_blocked(account)):
+    if why := why_blocked(account=account, version=version, now=now):
         messages.warning(request, why)
         return redirect("plan")
     if request.method != "POST":
         return _quote_page(request, version)
-    now = timezone.now()
-    preview = subscriptions.preview(account=account, plan_version=version, now=now)
-    if request.POST.get("total") != f"{preview.price.amount:.2f}":
-        return _quote_page(request, version, problem=CHANGED)
     try:
-        transaction = subscriptions.subscribe(
-            account=account, plan_version=version, by=request.user, now=now, is_on_session=True
+        agreed = plan_changes.agree(
+            account=account,
+            plan_version=version,
+            sealed=request.POST.get("quote", ""),
+            by=request.user,
+            now=now,
+            is_on_session=True,
         )
     except ValidationError as error:
         return _quote_page(request, version, problem=" ".join(error.messages))
+    return _answer(request, version, agreed, now)
+
+
+def _answer(
+    request: MemberRequest, version: PlanVersion, agreed: Agreed, now: datetime
+) -> HttpResponse:
+    """Say what came of agreeing, or lead to where it goes on."""
+    name, transaction = version.plan.name, agreed.transaction
+    if agreed.quote.kind == Kind.DOWNGRADE:
+        day = day_of(agreed.quote.next_renewal_at, request.member.account)
+        messages.success(request, f"Your plan changes to {name} on {day}.")
+        return redirect("plan")
     if transaction is None or transaction.status == Status.PAID:
-        messages.success(request, f"You are on {version.plan.name} now.")
+        messages.success(request, f"You are on {name} now.")
         return redirect("billing-overview")
     if transaction.can_be_confirmed(now):
         return redirect("payment-confirm", number=transaction.number)
     if transaction.status == Status.FAILED:
         why = transaction.failure_message or "The payment was not completed."
         return _quote_page(request, version, problem=f"{why} Nothing was charged.")
-    messages.info(request, "The bank has not answered yet. The plan begins once it is paid.")
+    messages.info(request, f"The bank has not answered yet. {name} begins once it is paid.")
     return redirect("billing-history-detail", number=transaction.number)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@acting_page
+def cancel(request: MemberRequest) -> HttpResponse:
+    """Show what ends with the plan; on POST cancel it."""
+    account, now = request.member.account, timezone.now()
+    subscription = subscriptions.current(account=account)
+    if subscription is None:
+        messages.info(request, "There is no plan to cancel.")
+        return redirect("plan")
+    problem = ""
+    if request.method == "POST":
+        try:
+            subscription = cancellation.cancel(account=account, by=request.user, now=now)
+        except ValidationError as error:
+            problem = " ".join(error.messages)
+        else:
+            name = subscription.plan_version.plan.name
+            ends = subscription.ended_at or subscription.current_period_end
+            verb = "ended" if subscription.ended_at else "ends"
+            messages.success(request, f"Canceled: {name} {verb} on {day_of(ends, account)}.")
+            return redirect("plan")
+    composed = build_cancel_page(
+        account=account, subscription=subscription, now=now, problem=problem
+    )
+    status = 422 if problem else 200
+    return page(request, "dashboard/cancel_plan.html", {"cancel": composed}, nav=NAV, status=status)
+
+
+@form_action(page="plan")
+@acting_page
+def keep(request: MemberRequest) -> HttpResponse:
+    """Undo what waits for the end of the period: a cancellation, or a change of plan."""
+    account, now = request.member.account, timezone.now()
+    current = subscriptions.current(account=account)
+    if current is not None and current.cancel_at_period_end:
+        try:
+            cancellation.keep(account=account, by=request.user, now=now)
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+            return redirect("plan")
+    elif plan_changes.take_back(account=account, by=request.user, now=now) is None:
+        messages.info(request, "There is nothing to take back.")
+        return redirect("plan")
+    if current is not None:
+        messages.success(request, f"You keep {current.plan_version.plan.name}.")
+    return redirect("plan")
 
 
 @form_action(page="billing-overview")
@@ -96,8 +158,8 @@ def _offered_version(request: MemberRequest, slug: str) -> PlanVersion:
 
 
 def _quote_page(request: MemberRequest, version: PlanVersion, *, problem: str = "") -> HttpResponse:
-    quote = build_quote(
-        account=request.member.account, version=version, now=timezone.now(), problem=problem
-    )
+    account = request.member.account
+    quote = plan_quotes.quote(account=account, plan_version=version, at=timezone.now())
+    composed = build_quote_page(account=account, quote=quote, problem=problem)
     status = 422 if problem else 200
-    return page(request, "dashboard/subscribe.html", {"quote": quote}, nav=NAV, status=status)
+    return page(request, "dashboard/choose_plan.html", {"quote": composed}, nav=NAV, status=status)

@@ -21,5 +21,5 @@ def remove(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing_portal", "0003_reversal_schedules")]
+    dependencies = [("billing_portal", "0006_delivery_log_schedule")]
     operations = [migrations.RunPython(create, remove)]
