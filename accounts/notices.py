@@ -151,16 +151,6 @@ class SubscriptionPastDue(TypedDict):
     path: str
 
 
-class SubscriptionRenewed(TypedDict):
-    """A new period began."""
-
-    plan: str
-    amount: str
-    period_start_at: str
-    period_end_at: str
-    path: str
-
-
 class RenewalReminder(TypedDict):
     """A renewal will be charged in a few days."""
 
@@ -241,7 +231,6 @@ NOTICES: dict[str, Any] = {
     "services_paused": ServicesPaused,
     "services_resumed": ServicesResumed,
     "subscription_past_due": SubscriptionPastDue,
-    "subscription_renewed": SubscriptionRenewed,
     "renewal_reminder": RenewalReminder,
     "plan_changed": PlanChanged,
     "plan_change_scheduled": PlanChanged,

@@ -4,11 +4,17 @@ from django.apps import AppConfig
 
 
 class InvoicesConfig(AppConfig):
-    """Connects Stripe's events to transactions."""
+    """Connects Stripe's events to transactions, and documents to e-mails."""
 
     name = "invoices"
     verbose_name = "Invoices"
 
     def ready(self) -> None:
-        """Connect the receivers."""
-        from invoices import reversal_receivers, webhook_receivers  # noqa: F401
+        """Connect the receivers, and the documents that go out with e-mails."""
+        from invoices import (
+            attached_documents,
+            reversal_receivers,  # noqa: F401
+            webhook_receivers,  # noqa: F401
+        )
+
+        attached_documents.connect()

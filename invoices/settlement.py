@@ -235,16 +235,22 @@ def _tax(transaction: Transaction) -> dict[str, str]:
 
 
 def _tell_platform(transaction: Transaction, event: str, now: datetime) -> None:
+    data = {
+        "number": transaction.number,
+        "purpose": transaction.purpose,
+        "amount": str(transaction.amount.amount),
+        "net_amount": str(transaction.net_amount.amount),
+        "tax_amount": str(transaction.tax_amount.amount),
+    }
+    if transaction.status == Status.FAILED:
+        data |= {
+            "failure_code": transaction.failure_code,
+            "failure_message": transaction.failure_message,
+        }
     outbox.record_platform_event(
         account=transaction.account,
         event=event,
         key=f"{event}:{transaction.number}",
-        data={
-            "number": transaction.number,
-            "purpose": transaction.purpose,
-            "amount": str(transaction.amount.amount),
-            "net_amount": str(transaction.net_amount.amount),
-            "tax_amount": str(transaction.tax_amount.amount),
-        },
+        data=data,
         now=now,
     )

@@ -142,13 +142,6 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "pause_at": "2026-11-30T21:05:00+00:00",
         "path": "/billing/plan/",
     },
-    "subscription_renewed": {
-        "plan": "Growth",
-        "amount": "$99.00",
-        "period_start_at": "2026-11-23T00:00:00+00:00",
-        "period_end_at": "2026-12-23T00:00:00+00:00",
-        "path": "/billing/plan/",
-    },
     "renewal_reminder": {
         "plan": "Growth",
         "lines": [
@@ -271,9 +264,9 @@ def test_a_name_with_markup_is_text_in_both_forms() -> None:
 
 
 def test_a_subject_stays_one_line(account: Account) -> None:
-    subject, _, _ = sent(account, "subscription_renewed", plan="Growth\r\nBcc: all@evil.test")
+    subject, _, _ = sent(account, "subscription_past_due", plan="Growth\r\nBcc: all@evil.test")
 
-    assert subject == "Growth Bcc: all@evil.test is renewed"
+    assert "Growth Bcc: all@evil.test" in subject
 
 
 @pytest.mark.parametrize(
