@@ -35,14 +35,19 @@ def seed(*, password: str, now: datetime) -> str:
 
 
 def _let_staff_in() -> None:
-    """Let support see the portal's records, and finance adjust credit and refund as well."""
+    """Let support see the portal's records, and finance adjust credit, refund and change plans."""
     see = Permission.objects.filter(
         content_type__app_label__in=["accounts", "invoices", "wallet", "plans"],
         codename__startswith="view_",
     )
     act = Permission.objects.filter(
-        codename__in=["add_adjustment", "add_refund", "change_reconciliationfinding"]
+        codename__in=[
+            "add_adjustment",
+            "add_refund",
+            "change_reconciliationfinding",
+            "change_subscription",
+        ]
     )
-    act = act.filter(content_type__app_label__in=["invoices", "wallet"])
+    act = act.filter(content_type__app_label__in=["invoices", "wallet", "plans"])
     User.objects.get(email="support@demo.test").user_permissions.set(see)
     User.objects.get(email="finance@demo.test").user_permissions.set(see | act)

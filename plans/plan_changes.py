@@ -70,6 +70,14 @@ def agree(
             )
             opened = change.transaction
         else:
+            AuditEvent.objects.create(
+                account=account,
+                actor=by,
+                action="plan_chosen",
+                reason=reason,
+                details={"plan": plan_version.plan.slug},
+                created_at=now,
+            )
             opened = subscriptions.open_start(
                 account=account,
                 plan_version=plan_version,

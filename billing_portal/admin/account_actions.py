@@ -158,7 +158,7 @@ def unlock_services(*, account_id: UUID, note: str, by: User) -> None:
 class AccountActionsMixin:
     """The buttons above an account, and the pages behind them."""
 
-    actions_detail = ("adjust_credit", "lock", "unlock")
+    actions_detail: tuple[str, ...] = ("adjust_credit", "lock", "unlock")
 
     # A method, for a dotted permission is looked up by Unfold's system check, which the first
     # migrate runs before there is a table of permissions.
@@ -169,7 +169,7 @@ class AccountActionsMixin:
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         """Offer to lock what is unlocked, and the other way round."""
         actions = super().get_actions_detail(request, object_id)  # type: ignore[misc]
-        account = Account.objects.filter(pk=_uuid(object_id)).only("pause_reasons").first()
+        account = Account.objects.filter(pk=account_id(object_id)).only("pause_reasons").first()
         locked = account is not None and PauseReason.LOCKED in account.pause_reasons
         hidden = "accounts_account_lock" if locked else "accounts_account_unlock"
         return [one for one in actions if one.action_name != hidden]
@@ -267,7 +267,7 @@ class AccountActionsMixin:
         return self._note_page(request, account, form, "Unlock services", effect)
 
     def _account(self, request: HttpRequest, object_id: str) -> Account:
-        account = Account.objects.filter(pk=_uuid(object_id)).first()
+        account = Account.objects.filter(pk=account_id(object_id)).first()
         if account is None:
             raise Http404("No such account.")
         return account
@@ -331,7 +331,7 @@ class AccountActionsMixin:
         )
 
 
-def _uuid(text: str) -> UUID:
+def account_id(text: str) -> UUID:
     """Return the id in an address; the nil UUID, which no account has, when it is none."""
     try:
         return UUID(text)

@@ -14,10 +14,10 @@ from unfold.admin import TabularInline
 
 from accounts.models import Account, AuditEvent, Card, Membership, PauseReason
 from billing_portal.admin import cells
-from billing_portal.admin.account_actions import AccountActionsMixin
 from billing_portal.admin.account_story import story_of
 from billing_portal.admin.base import ConstrainedFormSet, PortalAdmin
 from billing_portal.admin.filters import BalanceFilter, PlanFilter, ServicesFilter
+from billing_portal.admin.plan_actions import PlanActionsMixin
 from invoices.models import Transaction
 from plans.models import Subscription
 from plans.subscription_models import CURRENT_STATUSES
@@ -113,7 +113,7 @@ def accounts_found(term: str) -> Q:
 
 
 @admin.register(Account)
-class AccountAdmin(AccountActionsMixin, PortalAdmin):
+class AccountAdmin(PlanActionsMixin, PortalAdmin):
     """Accounts are opened by the platform; here they are found, understood and helped."""
 
     list_display = (

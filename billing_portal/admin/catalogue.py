@@ -17,16 +17,18 @@ from unfold.enums import ActionVariant
 from accounts.models import User
 from billing_portal.admin import cells
 from billing_portal.admin.base import PartOfParentInline, PortalAdmin
+from billing_portal.admin.plan_actions import ReasonForm
 from billing_portal.admin.prices import (
     PricedInDollarsMixin,
     PriceInline,
     may_edit,
     subscribed,
 )
-from plans import versions
+from plans import plan_changes, versions
 from plans.models import (
     Feature,
     Plan,
+    PlanChange,
     PlanVersion,
     Renewal,
     Subscription,
@@ -109,7 +111,7 @@ class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
     readonly_fields = ("state",)
     inlines = (PriceInline,)
     actions = None
-    actions_detail = ("draft", "publish")
+    actions_detail = ("draft", "publish", "move_subscribers")
     change_form_outer_before_template = "admin/version_state.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PlanVersion]:
@@ -118,7 +120,8 @@ class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
         mine = {"plan_version": OuterRef("pk")}
         return found.select_related("plan").annotate(
             frozen=Exists(Subscription.objects.filter(**mine))
-            | Exists(Renewal.objects.filter(**mine)),
+            | Exists(Renewal.objects.filter(**mine))
+            | Exists(PlanChange.objects.filter(to_version=OuterRef("pk"))),
             subscribers=Count(
                 "subscriptions", filter=Q(subscriptions__status__in=CURRENT_STATUSES)
             ),
@@ -153,8 +156,12 @@ class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
         if not object_id.isdecimal():
             return actions
         draft = PlanVersion.objects.filter(pk=object_id, published_at=None).exists()
-        hidden = "plans_planversion_draft" if draft else "plans_planversion_publish"
-        return [one for one in actions if one.action_name != hidden]
+        hidden = (
+            ("plans_planversion_draft", "plans_planversion_move_subscribers")
+            if draft
+            else ("plans_planversion_publish",)
+        )
+        return [one for one in actions if one.action_name not in hidden]
 
     @admin.display(description="State")
     def state(self, version: PlanVersion) -> SafeString:
@@ -210,6 +217,44 @@ class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
             done=f"{version} is published.",
         )
 
+    @action(
+        description="Move subscribers here",
+        url_path="move-subscribers",
+        permissions=["publish"],
+        icon="move_down",
+    )
+    def move_subscribers(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Have who is on another version of the plan move to this one at the next renewal."""
+        version = self._version(object_id)
+        form = ReasonForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            return self._move(request, version, reason=form.cleaned_data["reason"])
+        others = Subscription.objects.filter(
+            plan_version__plan=version.plan, status__in=CURRENT_STATUSES
+        ).exclude(plan_version=version)
+        effect = (
+            f"{others.count():,} accounts are on another version of {version.plan}. Each moves to "
+            f"{version} at its next renewal and is told by e-mail now. Who cancels, or has "
+            "chosen another plan, is left alone."
+        )
+        context = {"form": form}
+        return self._note(request, version, "Move subscribers here", effect, context)
+
+    def _move(self, request: HttpRequest, version: PlanVersion, *, reason: str) -> HttpResponse:
+        try:
+            moved = plan_changes.move_subscribers(
+                plan_version=version,
+                by=cast(User, request.user),
+                reason=reason,
+                now=timezone.now(),
+            )
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+        else:
+            self.log_change(request, version, f"Move {moved} subscribers here: {reason}")
+            messages.success(request, f"{moved:,} accounts move to {version} at their renewal.")
+        return HttpResponseRedirect(reverse("admin:plans_planversion_change", args=[version.pk]))
+
     def _version(self, object_id: str) -> PlanVersion:
         if not object_id.isdecimal():
             raise PermissionDenied
@@ -235,6 +280,16 @@ class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
             self.log_change(request, changed, title)
             messages.success(request, done)
             return HttpResponseRedirect(reverse(page, args=[changed.pk]))
+        return self._note(request, version, title, effect, {})
+
+    def _note(
+        self,
+        request: HttpRequest,
+        version: PlanVersion,
+        title: str,
+        effect: str,
+        context: dict[str, Any],
+    ) -> TemplateResponse:
         return TemplateResponse(
             request,
             "admin/note.html",
@@ -246,7 +301,8 @@ class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
                 "original": version,
                 "effect": effect,
                 "button": title,
-                "back_url": reverse(page, args=[version.pk]),
+                "back_url": reverse("admin:plans_planversion_change", args=[version.pk]),
+                **context,
             },
         )
 

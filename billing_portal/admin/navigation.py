@@ -34,6 +34,7 @@ GROUPS: list[tuple[str, bool, list[tuple[str, str, str]]]] = [
             ("Auto-refill", "wallet.autorefill", "sync"),
             ("Auto-refill consents", "wallet.autorefillconsent", "approval"),
             ("Renewals", "plans.renewal", "event_repeat"),
+            ("Plan changes", "plans.planchange", "swap_horiz"),
         ],
     ),
     (

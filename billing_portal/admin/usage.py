@@ -9,7 +9,7 @@ from accounts.money import format_quantity, format_unit_price
 from billing_portal.admin import cells
 from billing_portal.admin.base import ReadOnlyAdmin
 from plans.allowances import remaining
-from plans.models import Allowance, Renewal, Rental, Subscription, UsageRecord
+from plans.models import Allowance, PlanChange, Renewal, Rental, Subscription, UsageRecord
 
 
 @admin.register(Subscription)
@@ -29,6 +29,31 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     list_select_related = ("account", "plan_version__plan")
     list_filter = ("status", "plan_version__plan", ("account", AutocompleteSelectFilter))
     search_fields = ("account__name", "account__owner_email")
+
+
+@admin.register(PlanChange)
+class PlanChangeAdmin(ReadOnlyAdmin):
+    """Moves from one plan version to another, made, waiting and taken back."""
+
+    list_display = (
+        cells.account_column(),
+        cells.column("from_version", "From", str),
+        cells.column("to_version", "To", cells.link),
+        cells.status_column(),
+        cells.time_column("effective_at", "In force since"),
+        cells.column("transaction", "Transaction", cells.link),
+        "requested_by",
+        cells.time_column("created_at", "Asked for"),
+    )
+    list_select_related = (
+        "account",
+        "from_version__plan",
+        "to_version__plan",
+        "transaction",
+        "requested_by",
+    )
+    list_filter = ("status", "to_version__plan", ("account", AutocompleteSelectFilter))
+    search_fields = ("account__name", "account__owner_email", "transaction__number__iexact")
 
 
 @admin.register(Renewal)
