@@ -4,14 +4,16 @@ Services are paused exactly while `Account.pause_reasons` is not empty (invarian
 of state is recorded and told to the customer and the platform once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from django.db import connection, transaction
 
 from accounts import outbox
 from accounts.models import Account, AuditEvent, Message, PauseReason, User
+from accounts.money import format_usd
 
 _ADD = """
 UPDATE accounts_account SET pause_reasons = array_append(pause_reasons, %(reason)s)
@@ -39,13 +41,17 @@ def pause(
     now: datetime,
     by: User | None = None,
     note: str = "",
+    balances: Mapping[UUID, Decimal] | None = None,
 ) -> list[UUID]:
     """Add `reason` to each account that does not have it; return those whose services stopped.
 
-    Set-based: two statements when nothing changes, whatever the number of accounts.
+    Where `balances` (USD) has the account, its e-mail names the balance. Set-based: two statements
+    when nothing changes, whatever the number of accounts.
     """
     changed = _update(_ADD, account_ids, reason)
-    return _record(changed, "services_paused", reason, now=now, by=by, note=note)
+    return _record(
+        changed, "services_paused", reason, now=now, by=by, note=note, balances=balances or {}
+    )
 
 
 @transaction.atomic
@@ -56,10 +62,13 @@ def lift(
     now: datetime,
     by: User | None = None,
     note: str = "",
+    balances: Mapping[UUID, Decimal] | None = None,
 ) -> list[UUID]:
     """Remove `reason` from each account that has it; return those whose services resumed."""
     changed = _update(_REMOVE, account_ids, reason)
-    return _record(changed, "services_resumed", reason, now=now, by=by, note=note)
+    return _record(
+        changed, "services_resumed", reason, now=now, by=by, note=note, balances=balances or {}
+    )
 
 
 def _update(
@@ -81,6 +90,7 @@ def _record(
     now: datetime,
     by: User | None,
     note: str,
+    balances: Mapping[UUID, Decimal],
 ) -> list[UUID]:
     """Write the history of every change, and tell of those that stopped or resumed services."""
     if not changed:
@@ -104,12 +114,17 @@ def _record(
         if account is None:
             continue
         key = f"{action}:{event.pk}"
+        context: dict[str, object] = {"reasons": account.pause_reasons, "path": "/billing/"}
+        if account.pk in balances:
+            context["balance"] = format_usd(balances[account.pk])
+        if account.pause_reasons == [PauseReason.NEGATIVE_BALANCE]:
+            context["path"] = "/billing/top-up/"
         messages += [
             outbox.email(
                 account=account,
                 event=action,
                 key=key,
-                context={"reasons": account.pause_reasons, "path": "/billing/"},
+                context=context,
                 now=now,
             ),
             outbox.platform_event(

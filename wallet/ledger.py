@@ -142,14 +142,17 @@ def _follow(*, wallets: Iterable[Wallet], before: Mapping[UUID, Decimal], now: d
     (DESIGN.md section 6, `negative_balance`). Who went below the customer's limit is told of.
     """
     wallets = list(wallets)
+    balances = {wallet.account_id: wallet.balance for wallet in wallets}
     service_state.pause(
-        account_ids=[wallet.account_id for wallet in wallets if wallet.balance < 0],
+        account_ids=[account_id for account_id, balance in balances.items() if balance < 0],
         reason=PauseReason.NEGATIVE_BALANCE,
         now=now,
+        balances=balances,
     )
     service_state.lift(
-        account_ids=[wallet.account_id for wallet in wallets if wallet.balance > 0],
+        account_ids=[account_id for account_id, balance in balances.items() if balance > 0],
         reason=PauseReason.NEGATIVE_BALANCE,
         now=now,
+        balances=balances,
     )
     low_balance.tell(wallets=wallets, before=before, now=now)

@@ -199,3 +199,16 @@ def test_falling_further_is_not_told_again(alice: Account) -> None:
 def test_opening_a_wallet_twice_is_opening_it_once(alice: Account) -> None:
     again = ledger.open_wallet(account=alice, now=NOW)
     assert again.balance == 10
+
+
+def test_the_emails_of_a_pause_and_its_end_name_the_balance(alice: Account) -> None:
+    move(alice, "-13.20")
+    move(alice, "50")
+    paused, resumed = (
+        Message.objects.filter(account=alice, channel="email")
+        .exclude(event="low_balance")
+        .order_by("pk")
+    )
+    assert (paused.event, paused.payload["balance"]) == ("services_paused", "−$3.20")
+    assert paused.payload["path"] == "/billing/top-up/"
+    assert (resumed.event, resumed.payload["balance"]) == ("services_resumed", "$46.80")
