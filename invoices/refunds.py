@@ -195,8 +195,11 @@ def execute(*, refund_id: int, now: datetime) -> Refund:
     refund = Refund.objects.select_related("transaction").get(pk=refund_id)
     if refund.status != RefundStatus.PENDING:
         return refund
-    Refund.objects.filter(pk=refund_id, status=RefundStatus.PENDING).update(asked_at=now)
     transaction = refund.transaction
+    with database.atomic():
+        # Its own row second: whoever settles it has locked the transaction's first.
+        refund_settlement.lock(transaction.pk)
+        Refund.objects.filter(pk=refund_id, status=RefundStatus.PENDING).update(asked_at=now)
     try:
         report = _ask(refund, transaction, now)
     except gateway.GatewayUnavailable:

@@ -230,3 +230,19 @@ class Dispute(models.Model):
     def reason_in_words(self) -> str:
         """The bank's reason, readable: `product not received`."""
         return self.reason.replace("_", " ")
+
+
+class PaymentQuestion(models.Model):
+    """A payment to ask Stripe about: news came that could not be settled from themselves.
+
+    Recorded with the news, and gone once Stripe has answered; whatever happens to the nudge that
+    goes with it, the sweeper finds it here.
+    """
+
+    payment_intent_id = models.CharField(max_length=255, unique=True)
+    raised_at = models.DateTimeField()
+
+    objects: ClassVar[models.Manager["PaymentQuestion"]] = models.Manager()
+
+    def __str__(self) -> str:
+        return self.payment_intent_id

@@ -1,8 +1,8 @@
 """What Stripe's events do about money that goes back.
 
 Like all receivers they run inside dj-stripe's database transaction: they record and settle from the
-event itself, or nudge the worker to ask, and never call the gateway. dj-stripe keeps no refunds and
-shows rials wrongly, so the event's own data is read.
+event itself, or leave a question that the worker asks, and never call the gateway. dj-stripe keeps
+no refunds and shows rials wrongly, so the event's own data is read.
 """
 
 from dataclasses import replace
@@ -43,7 +43,7 @@ def settle_refund(sender: type[Event], event: Event, **kwargs: Any) -> None:
             log.info("refund_does_not_fit_yet", refund=report.id, why=str(error))
             needs_asking = True
     if needs_asking and report.payment_intent_id:
-        reversals.nudge(payment_intent_id=report.payment_intent_id)
+        reversals.raise_question(payment_intent_id=report.payment_intent_id, now=timezone.now())
 
 
 @djstripe_receiver(["charge.refunded"])
@@ -64,7 +64,7 @@ def settle_refunded_charge(sender: type[Event], event: Event, **kwargs: Any) -> 
     refunded = from_minor_units(charge["amount_refunded"], charge["currency"])
     known = refund_settlement.whole_of(transaction).minus(refund_settlement.left_of(transaction))
     if refunded > known.charged:
-        reversals.nudge(payment_intent_id=payment.payment_intent_id)
+        reversals.raise_question(payment_intent_id=payment.payment_intent_id, now=timezone.now())
 
 
 @djstripe_receiver(
@@ -86,5 +86,6 @@ def record_dispute(sender: type[Event], event: Event, **kwargs: Any) -> None:
     transaction = reversals.find_transaction(payment_intent_id=report.payment_intent_id)
     if transaction is not None:
         disputes.record(transaction_id=transaction.pk, report=report, now=timezone.now())
-    if transaction is None or transaction.status != Status.PAID:
-        reversals.nudge(payment_intent_id=report.payment_intent_id)
+    is_unsettled = transaction is None or transaction.status != Status.PAID
+    if is_unsettled and report.payment_intent_id:
+        reversals.raise_question(payment_intent_id=report.payment_intent_id, now=timezone.now())

@@ -10,7 +10,14 @@ from accounts import gateway
 from accounts.models import AuditEvent
 from accounts.stripe_objects import StripeRefund
 from invoices import disputes, refund_settlement, refunds, settlement
-from invoices.models import Dispute, Refund, RefundStatus, Status, Transaction
+from invoices.models import (
+    Dispute,
+    PaymentQuestion,
+    Refund,
+    RefundStatus,
+    Status,
+    Transaction,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +41,14 @@ def ask(*, payment_intent_id: str, now: datetime) -> None:
 
     Raises GatewayUnavailable, GatewayRefused. Never call it inside a database transaction.
     """
+    question = PaymentQuestion.objects.filter(payment_intent_id=payment_intent_id).first()
+    _ask(payment_intent_id, now)
+    if question is not None:
+        # Not one that was raised again meanwhile: its news may be newer than the answer.
+        PaymentQuestion.objects.filter(pk=question.pk, raised_at=question.raised_at).delete()
+
+
+def _ask(payment_intent_id: str, now: datetime) -> None:
     number, payment = gateway.retrieve_payment(payment_intent_id)
     transaction = find_transaction(payment_intent_id=payment_intent_id, number=number)
     if transaction is None:
@@ -78,7 +93,8 @@ def _tell_that_it_differs(
 def sweep(*, now: datetime, limit: int = 200) -> int:
     """Go on with every refund that has been pending for too long; return how many were settled.
 
-    Asks about disputes, too, of which nothing was heard for a while.
+    Answers what news raised and no nudge did, and asks about disputes of which nothing was heard
+    for a while.
     """
     due = Refund.objects.filter(
         status=RefundStatus.PENDING, created_at__lt=now - SWEEP_AFTER
@@ -91,7 +107,21 @@ def sweep(*, now: datetime, limit: int = 200) -> int:
         except Exception:
             # Whatever is wrong with one refund must not hold back the others.
             log.exception("refund_sweep_broke", refund=refund_id)
+    _sweep_questions(now, limit)
     return settled + _sweep_disputes(now, limit)
+
+
+def _sweep_questions(now: datetime, limit: int) -> None:
+    open_ones = PaymentQuestion.objects.filter(raised_at__lt=now - SWEEP_AFTER)
+    for question in open_ones.order_by("raised_at")[:limit]:
+        try:
+            ask(payment_intent_id=question.payment_intent_id, now=now)
+        except gateway.GatewayRefused as refusal:
+            # Stripe does not know it: asking again changes nothing.
+            log.warning("payment_unknown_to_stripe", why=str(refusal))
+            question.delete()
+        except Exception:
+            log.exception("question_sweep_broke", payment_intent=question.payment_intent_id)
 
 
 def _sweep_disputes(now: datetime, limit: int) -> int:
@@ -119,8 +149,11 @@ def _finish(refund_id: int, now: datetime) -> bool:
     return refund.status != RefundStatus.PENDING
 
 
-def nudge(*, payment_intent_id: str) -> None:
-    """After commit, have the worker ask about a payment."""
+def raise_question(*, payment_intent_id: str, now: datetime) -> None:
+    """Record that Stripe is to be asked about a payment, and have the worker do it after commit."""
+    PaymentQuestion.objects.update_or_create(
+        payment_intent_id=payment_intent_id, defaults={"raised_at": now}
+    )
 
     def send() -> None:
         # Imported here: tasks import services, not the reverse.

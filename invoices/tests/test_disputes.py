@@ -52,7 +52,9 @@ def nudged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The payments that the worker was told to ask about."""
     asked: list[str] = []
     monkeypatch.setattr(
-        reversals, "nudge", lambda *, payment_intent_id: asked.append(payment_intent_id)
+        reversals,
+        "raise_question",
+        lambda *, payment_intent_id, now: asked.append(payment_intent_id),
     )
     return asked
 

@@ -36,12 +36,13 @@ Worker = Callable[[datetime], None]
 def worker() -> Worker:
     """The worker's sweeps, as beat has them run every minute."""
     from accounts import cards
-    from invoices import sweeper
+    from invoices import reversals, sweeper
     from plans import renewals
     from wallet import refills
 
     def run(now: datetime) -> None:
         sweeper.sweep(now=now)
+        reversals.sweep(now=now)
         cards.finish_verifications(now=now)
         renewals.renew_due(now=now)
         refills.refill_due(now=now)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from accounts import cards
 from accounts.models import Account
 from invoices import checkout
+from invoices.tests import refunders
 from plans import renewals, rentals, subscriptions
 from plans.tests.subscribers import feature, version_of
 from wallet import refills, topups
@@ -50,6 +51,12 @@ def refill(account: str, now: str) -> None:
     refills.refill_due(now=datetime.fromisoformat(now), account_ids=[Account(pk=account).pk])
 
 
+def refund(account: str, now: str) -> None:
+    """Refund $10 of the account's top-up."""
+    payment = Account.objects.get(pk=account).transactions.get()
+    refunders.refund(payment, "10", now=datetime.fromisoformat(now))
+
+
 def renew(account: str, now: str) -> None:
     """Renew what is due, of every account."""
     renewals.renew_due(now=datetime.fromisoformat(now))
@@ -87,5 +94,5 @@ def add_card(account: str, now: str, setup_intent: str) -> None:
 
 DEEDS: dict[str, Callable[..., None]] = {
     deed.__name__: deed
-    for deed in (top_up, open_page, come_back, refill, renew, subscribe, rent, add_card)
+    for deed in (top_up, open_page, come_back, refill, refund, renew, subscribe, rent, add_card)
 }
