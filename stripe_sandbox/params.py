@@ -196,9 +196,5 @@ ADDRESS = hash_of(
 BILLING_DETAILS = hash_of(
     {"address": ADDRESS, "email": text, "name": text, "phone": text, "tax_id": text}
 )
-PAGE: Schema = {
-    "limit": integer,
-    "starting_after": text,
-    "ending_before": text,
-    "created": time_range,
-}
+CURSOR: Schema = {"limit": integer, "starting_after": text, "ending_before": text}
+PAGE: Schema = {**CURSOR, "created": time_range}

@@ -9,6 +9,7 @@ from ..errors import Json, StripeError
 from ..events import emit
 from ..lists import page
 from ..params import (
+    CURSOR,
     PAGE,
     boolean,
     enum,
@@ -47,7 +48,7 @@ _PRICE = hash_of(
 _CUSTOM = hash_of({"message": text})
 _CREATE = {
     "mode": enum("payment"),
-    "ui_mode": enum("hosted", "hosted_page"),
+    "ui_mode": enum("hosted_page"),
     "line_items": list_of(hash_of({"price_data": _PRICE, "quantity": integer}, ("price_data",))),
     "payment_intent_data": hash_of(
         {
@@ -73,7 +74,9 @@ _CREATE = {
     "currency": text,
     "locale": text,
     "payment_method_types": list_of(text),
-    "payment_method_options": intents.CARD_OPTIONS,
+    "payment_method_options": intents.card_options(
+        setup_future_usage=enum("on_session", "off_session")
+    ),
     "submit_type": enum("auto", "book", "donate", "pay"),
     "billing_address_collection": enum("auto", "required"),
     "allow_promotion_codes": boolean,
@@ -382,5 +385,5 @@ ROUTES = [
     Route("GET", "/v1/checkout/sessions/<a>", retrieve),
     Route("POST", "/v1/checkout/sessions/<a>", update, {"metadata": mapping}),
     Route("POST", "/v1/checkout/sessions/<a>/expire", expire),
-    Route("GET", "/v1/checkout/sessions/<a>/line_items", line_items, PAGE),
+    Route("GET", "/v1/checkout/sessions/<a>/line_items", line_items, CURSOR),
 ]

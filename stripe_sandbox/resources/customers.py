@@ -7,7 +7,18 @@ from typing import Any
 from ..errors import Json, StripeError, missing
 from ..events import emit
 from ..lists import page
-from ..params import ADDRESS, PAGE, enum, hash_of, integer, list_of, mapping, merge_metadata, text
+from ..params import (
+    ADDRESS,
+    CURSOR,
+    PAGE,
+    enum,
+    hash_of,
+    integer,
+    list_of,
+    mapping,
+    merge_metadata,
+    text,
+)
 from ..routing import Route
 from ..store import Tx, random_text
 from . import payment_methods
@@ -142,6 +153,6 @@ ROUTES = [
     Route("GET", "/v1/customers/<a>", retrieve),
     Route("POST", "/v1/customers/<a>", update, _FIELDS),
     Route("DELETE", "/v1/customers/<a>", delete),
-    Route("GET", "/v1/customers/<a>/payment_methods", methods, {**PAGE, "type": text}),
+    Route("GET", "/v1/customers/<a>/payment_methods", methods, {**CURSOR, "type": text}),
     Route("GET", "/v1/customers/<a>/payment_methods/<b>", method),
 ]

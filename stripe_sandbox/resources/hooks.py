@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from ..errors import Json, StripeError
 from ..lists import page
-from ..params import PAGE, boolean, list_of, mapping, merge_metadata, text
+from ..params import CURSOR, PAGE, boolean, list_of, mapping, merge_metadata, text
 from ..routing import Route
 from ..store import TEMPLATES, Tx, random_text
 
@@ -99,7 +99,7 @@ ROUTES = [
         {**_FIELDS, "api_version": text, "connect": boolean},
         ("url", "enabled_events"),
     ),
-    Route("GET", "/v1/webhook_endpoints", endpoint_list, PAGE),
+    Route("GET", "/v1/webhook_endpoints", endpoint_list, CURSOR),
     Route("GET", "/v1/webhook_endpoints/<a>", endpoint_retrieve),
     Route("POST", "/v1/webhook_endpoints/<a>", endpoint_update, {**_FIELDS, "disabled": boolean}),
     Route("DELETE", "/v1/webhook_endpoints/<a>", endpoint_delete),

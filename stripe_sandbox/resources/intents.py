@@ -6,27 +6,23 @@ import hmac
 from typing import Any
 
 from ..errors import Json, StripeError, missing
-from ..params import boolean, enum, hash_of, list_of, mapping, text
+from ..params import Field, boolean, enum, hash_of, list_of, mapping, text
 from ..store import Tx, random_text
 from . import payment_methods
 
 AUTOMATIC = hash_of({"enabled": boolean, "allow_redirects": enum("always", "never")}, ("enabled",))
-CARD_OPTIONS = hash_of(
-    {
-        "card": hash_of(
-            {
-                "request_three_d_secure": enum("automatic", "any", "challenge"),
-                "setup_future_usage": enum("none", "on_session", "off_session"),
-                "moto": boolean,
-            }
-        )
-    }
-)
+
+
+def card_options(**more: Field) -> Field:
+    """`payment_method_options[card]`: what all three have, and what each has more."""
+    three_d_secure = enum("automatic", "any", "challenge")
+    return hash_of({"card": hash_of({"request_three_d_secure": three_d_secure, **more})})
+
+
 COMMON = {
     "payment_method": text,
     "payment_method_data": payment_methods.PAYMENT_METHOD_DATA,
     "payment_method_types": list_of(text),
-    "payment_method_options": CARD_OPTIONS,
     "description": text,
     "metadata": mapping,
     "customer": text,

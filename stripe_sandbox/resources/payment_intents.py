@@ -25,6 +25,9 @@ from .refunds import release
 
 _FIELDS = {
     **intents.COMMON,
+    "payment_method_options": intents.card_options(
+        setup_future_usage=enum("none", "on_session", "off_session"), moto=boolean
+    ),
     "amount": integer,
     "currency": text,
     "receipt_email": text,

@@ -8,7 +8,7 @@ from ..events import emit
 from ..lists import page
 from ..params import (
     BILLING_DETAILS,
-    PAGE,
+    CURSOR,
     Schema,
     enum,
     hash_of,
@@ -233,7 +233,7 @@ def list_all(tx: Tx, params: Json) -> Json:
 
 ROUTES = [
     Route("POST", "/v1/payment_methods", create, DATA, ("type",), public=True),
-    Route("GET", "/v1/payment_methods", list_all, {**PAGE, "customer": text, "type": text}),
+    Route("GET", "/v1/payment_methods", list_all, {**CURSOR, "customer": text, "type": text}),
     Route("GET", "/v1/payment_methods/<a>", retrieve),
     Route(
         "POST",

@@ -8,7 +8,7 @@ from .. import cards, money
 from ..errors import Json, StripeError
 from ..events import emit
 from ..lists import page
-from ..params import PAGE, enum, integer, mapping, merge_metadata, text
+from ..params import CURSOR, PAGE, enum, integer, mapping, merge_metadata, text
 from ..routing import Route
 from ..store import Tx
 from . import charges, disputes
@@ -204,5 +204,5 @@ ROUTES = [
     Route("GET", "/v1/refunds", list_all, {**PAGE, "charge": text, "payment_intent": text}),
     Route("GET", "/v1/refunds/<a>", retrieve),
     Route("POST", "/v1/refunds/<a>", update, {"metadata": mapping}),
-    Route("GET", "/v1/charges/<a>/refunds", of_charge, PAGE),
+    Route("GET", "/v1/charges/<a>/refunds", of_charge, CURSOR),
 ]

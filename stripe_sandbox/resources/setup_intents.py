@@ -7,12 +7,12 @@ from ..errors import CardError, Json, StripeError
 from ..events import emit
 from ..faults import FAULTS
 from ..lists import page
-from ..params import PAGE, enum, merge_metadata, text
+from ..params import PAGE, boolean, enum, merge_metadata, text
 from ..routing import Route
 from ..store import Tx
 from . import customers, intents, payment_methods
 
-_FIELDS = {**intents.COMMON}
+_FIELDS = {**intents.COMMON, "payment_method_options": intents.card_options(moto=boolean)}
 _CREATE = {**_FIELDS, **intents.CREATE, "usage": enum("on_session", "off_session")}
 _CONFIRM = {
     **{
