@@ -28,14 +28,7 @@ def change_lines(
 
     A rental the new version does not have is kept at its old price until the period ends.
     """
-    lines = _difference(
-        f"{before.plan.name} plan",
-        f"{after.plan.name} plan",
-        before.monthly_price.amount,
-        after.monthly_price.amount,
-        period=period,
-        at=at,
-    )
+    lines = plan_lines(before=before, after=after, period=period, at=at)
     old_prices, new_prices = rental_prices(before), rental_prices(after)
     for rental in held:
         old, new = old_prices.get(rental.feature_id), new_prices.get(rental.feature_id)
@@ -50,6 +43,20 @@ def change_lines(
             at=at,
         )
     return lines
+
+
+def plan_lines(
+    *, before: PlanVersion, after: PlanVersion, period: periods.Period, at: datetime
+) -> list[NewLine]:
+    """Return the charge and the credit for the plan itself, without rentals."""
+    return _difference(
+        f"{before.plan.name} plan",
+        f"{after.plan.name} plan",
+        before.monthly_price.amount,
+        after.monthly_price.amount,
+        period=period,
+        at=at,
+    )
 
 
 def rental_prices(version: PlanVersion) -> dict[int, FeaturePrice]:

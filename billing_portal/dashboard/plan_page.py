@@ -100,6 +100,7 @@ class _Standing:
     action: str
     href: str = ""
     is_undo: bool = False
+    is_primary: bool = False
 
 
 def _standing(
@@ -124,7 +125,11 @@ def _standing(
         Kind.DOWNGRADE: f"Downgrade to {name}",
     }
     kind = plan_quotes.kind_of(subscription=current, plan_version=version)
-    return _Standing(verbs[kind], reverse("choose-plan", args=[version.plan.slug]))
+    return _Standing(
+        verbs[kind],
+        reverse("choose-plan", args=[version.plan.slug]),
+        is_primary=kind != Kind.DOWNGRADE and bool(version.monthly_price.amount),
+    )
 
 
 def _badge(
@@ -193,7 +198,7 @@ def _plan_card(
         price_note="per month",
         badge=badge,
         is_current=is_current,
-        is_primary=bool(monthly),
+        is_primary=standing is not None and standing.is_primary,
         action=standing.action if standing else "",
         action_href=standing.href if standing else "",
         is_undo=standing is not None and standing.is_undo,
