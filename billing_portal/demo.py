@@ -35,7 +35,7 @@ def seed(*, password: str, now: datetime) -> str:
 
 
 def _let_staff_in() -> None:
-    """Let support see the portal's records, and finance adjust credit, refund and change plans."""
+    """Let support see all records, and finance adjust, refund, change plans and rentals."""
     see = Permission.objects.filter(
         content_type__app_label__in=["accounts", "invoices", "wallet", "plans"],
         codename__startswith="view_",
@@ -46,6 +46,7 @@ def _let_staff_in() -> None:
             "add_refund",
             "change_reconciliationfinding",
             "change_subscription",
+            "change_rental",
         ]
     )
     act = act.filter(content_type__app_label__in=["invoices", "wallet", "plans"])

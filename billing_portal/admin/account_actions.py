@@ -158,7 +158,7 @@ def unlock_services(*, account_id: UUID, note: str, by: User) -> None:
 class AccountActionsMixin:
     """The buttons above an account, and the pages behind them."""
 
-    actions_detail: tuple[str, ...] = ("adjust_credit", "lock", "unlock")
+    actions_detail: tuple[str, ...] = ("adjust_credit", "change_rental", "lock", "unlock")
 
     # A method, for a dotted permission is looked up by Unfold's system check, which the first
     # migrate runs before there is a table of permissions.

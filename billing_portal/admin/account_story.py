@@ -26,7 +26,8 @@ from billing_portal.admin.cells import (
 )
 from invoices.models import Dispute, Refund, Transaction
 from plans.allowances import remaining
-from plans.models import Allowance, Rental, Subscription, UsageRecord
+from plans.models import Allowance, Rental, RentalVia, Subscription, UsageRecord
+from plans.rental_changes import ChangeKind
 from plans.subscription_models import CURRENT_STATUSES, SubscriptionStatus
 from wallet.models import AutoRefill, Entry, Wallet
 
@@ -92,6 +93,7 @@ def story_of(account: Account, reader: User | AnonymousUser) -> Story:
         (Allowance, lambda: _allowances(current)),
         (Card, lambda: _cards(account)),
         (Rental, lambda: _rentals(account)),
+        (Rental, lambda: _rental_changes(account)),
         (Transaction, lambda: _transactions(account)),
         (Refund, lambda: _refunds(account)),
         (Dispute, lambda: _disputes(account)),
@@ -241,6 +243,29 @@ def _rentals(account: Account) -> Panel:
         wide=False,
         more_url=_all_of(account, Rental),
         more_text="All rentals",
+    )
+
+
+def _rental_changes(account: Account) -> Panel:
+    events = AuditEvent.objects.filter(
+        account=account, action__in=[f"rental_{kind}" for kind in ChangeKind]
+    ).select_related("actor")[:NEWEST]
+    return Panel(
+        title="Changes of rentals",
+        headers=["Rental", "What", "Held", "Asked for", "By", "Through", "Why", "At (UTC)"],
+        rows=[
+            [
+                event.details["feature"],
+                ChangeKind(event.action.removeprefix("rental_")).replace("_", " "),
+                str(event.details["held"]),
+                str(event.details["quantity"]),
+                str(event.actor) if event.actor else NOTHING,
+                RentalVia(event.details["via"]).label,
+                event.reason or NOTHING,
+                when(event.created_at),
+            ]
+            for event in events
+        ],
     )
 
 

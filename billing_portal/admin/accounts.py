@@ -18,6 +18,7 @@ from billing_portal.admin.account_story import story_of
 from billing_portal.admin.base import ConstrainedFormSet, PortalAdmin
 from billing_portal.admin.filters import BalanceFilter, PlanFilter, ServicesFilter
 from billing_portal.admin.plan_actions import PlanActionsMixin
+from billing_portal.admin.rental_action import RentalActionMixin
 from invoices.models import Transaction
 from plans.models import Subscription
 from plans.subscription_models import CURRENT_STATUSES
@@ -113,7 +114,7 @@ def accounts_found(term: str) -> Q:
 
 
 @admin.register(Account)
-class AccountAdmin(PlanActionsMixin, PortalAdmin):
+class AccountAdmin(PlanActionsMixin, RentalActionMixin, PortalAdmin):
     """Accounts are opened by the platform; here they are found, understood and helped."""
 
     list_display = (

@@ -9,7 +9,15 @@ from accounts.money import format_quantity, format_unit_price
 from billing_portal.admin import cells
 from billing_portal.admin.base import ReadOnlyAdmin
 from plans.allowances import remaining
-from plans.models import Allowance, PlanChange, Renewal, Rental, Subscription, UsageRecord
+from plans.models import (
+    Allowance,
+    PlanChange,
+    Renewal,
+    Rental,
+    RentalVia,
+    Subscription,
+    UsageRecord,
+)
 
 
 @admin.register(Subscription)
@@ -82,6 +90,10 @@ class RenewalAdmin(ReadOnlyAdmin):
     ordering = ("-period_start", "-id")
 
 
+def _written_via(via: str) -> cells.Cell:
+    return RentalVia(via).label if via else cells.NOTHING
+
+
 @admin.register(Rental)
 class RentalAdmin(ReadOnlyAdmin):
     """Rentals held, from when to when."""
@@ -93,8 +105,10 @@ class RentalAdmin(ReadOnlyAdmin):
         "quantity_at_renewal",
         cells.time_column("started_at", "From"),
         cells.time_column("ended_at", "To"),
+        cells.column("via", "Through", _written_via),
+        cells.column("changed_by", "Asked by", str),
     )
-    list_select_related = ("account", "feature")
+    list_select_related = ("account", "feature", "changed_by")
     list_filter = (
         "feature",
         ("ended_at", admin.EmptyFieldListFilter),
