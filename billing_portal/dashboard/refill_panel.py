@@ -8,7 +8,7 @@ from billing_portal.dashboard.forms import AutoRefillForm
 from billing_portal.dashboard.overview_state import OverviewState
 from billing_portal.dashboard.rows import CardLabel, Fact, charged_for, label_of, price_facts
 from billing_portal.dashboard.times import moment
-from invoices import charging
+from invoices import charging, tax
 from invoices.models import Status, Transaction
 from wallet import refill_caps, refill_rules
 from wallet.models import AutoRefill
@@ -161,9 +161,12 @@ def _sentence(state: OverviewState, terms: Terms) -> str:
     if state.auto_refill is None or not state.auto_refill.enabled:
         return "Adds credit by itself whenever the balance falls below the Threshold."
     source = f" to {label_of(card).spoken}" if card else ""
+    price = charging.quote(terms.amount, account=state.account)
+    charged = format_usd(price.amount)
+    if price.tax_rate:
+        charged += f" with {tax.label(price.tax_rate)}"
     return (
-        f"When the balance falls below {format_usd(terms.threshold)}, "
-        f"{format_usd(terms.amount)} is charged{source}."
+        f"When the balance falls below {format_usd(terms.threshold)}, {charged} is charged{source}."
     )
 
 
