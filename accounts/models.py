@@ -92,7 +92,9 @@ class Account(models.Model):
     address_line1 = models.CharField(max_length=200, blank=True)
     address_line2 = models.CharField(max_length=200, blank=True)
     city = models.CharField(max_length=100, blank=True)
-    country = CountryField(blank=True, help_text="It decides which tax is added to prices.")
+    country = CountryField(
+        blank=True, blank_label="No country", help_text="It decides which tax is added to prices."
+    )
     tax_number = models.CharField(max_length=50, blank=True)
     receipt_email = models.EmailField(blank=True)
     created_at = models.DateTimeField()

@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from accounts.models import Account, PauseReason
 from invoices import charging
 from invoices.charging import NewLine
-from plans import period_costs, periods, pricing, subscriptions
+from plans import period_costs, periods, plan_changes, pricing, subscriptions
 from plans.models import Feature, FeaturePrice, Rental, Subscription, SubscriptionStatus
 
 
@@ -29,8 +29,9 @@ class Change:
 
     `billed_more` is how many of those taken are paid for: the plan does not include them.
     `price` is what is charged at once, for `line`; nothing when there is none. `waived` (USD, net)
-    is what is not charged because it is less than the smallest charge. `monthly` is what the
-    rental costs from the next period on (USD, net).
+    is what is not charged because it is less than the smallest charge. `at_renewal` is how many are
+    held from the next period on, for `monthly` (USD, net): none when the plan ends, and no more
+    than a plan allows that begins then.
     """
 
     kind: ChangeKind
@@ -41,6 +42,7 @@ class Change:
     line: NewLine | None
     price: charging.Quote
     waived: Decimal
+    at_renewal: int
     monthly: Decimal
     period: periods.Period
 
@@ -77,6 +79,7 @@ def change(*, account: Account, feature: Feature, quantity: int, moment: datetim
         )
     cost = line.amount if line else Decimal(0)
     is_charged = cost >= charging.SMALLEST_CHARGE
+    at_renewal, monthly = _from_renewal_on(subscription, terms, quantity)
     return Change(
         kind=_kind(held, quantity),
         terms=terms,
@@ -86,7 +89,8 @@ def change(*, account: Account, feature: Feature, quantity: int, moment: datetim
         line=line if is_charged else None,
         price=charging.quote(cost if is_charged else Decimal(0), account=account),
         waived=Decimal(0) if is_charged else cost,
-        monthly=monthly_cost(terms, quantity),
+        at_renewal=at_renewal,
+        monthly=monthly,
         period=period,
     )
 
@@ -109,6 +113,22 @@ def monthly_cost(terms: FeaturePrice, quantity: int) -> Decimal:
     return cost
 
 
+def _from_renewal_on(
+    subscription: Subscription, terms: FeaturePrice, quantity: int
+) -> tuple[int, Decimal]:
+    """Return how many of `quantity` are held from the next period on, and what they cost then."""
+    if subscription.cancel_at_period_end:
+        return 0, Decimal(0)
+    following: FeaturePrice | None = terms
+    if scheduled := plan_changes.scheduled(subscription=subscription):
+        prices = scheduled.to_version.prices.select_related("feature")
+        following = prices.filter(feature=terms.feature).first()
+    if following is None:
+        return 0, Decimal(0)
+    kept = quantity if following.maximum is None else min(quantity, following.maximum)
+    return kept, monthly_cost(following, kept)
+
+
 def period_at(subscription: Subscription, moment: datetime) -> periods.Period:
     """Return the period that `moment` belongs to, whether a beat has opened it yet or not."""
     if subscription.anchor is None:
@@ -127,7 +147,9 @@ def check_may_take(*, account: Account) -> None:
     """Raise ValidationError, saying what to do, while the account may take nothing more.
 
     A negative balance is no reason: rentals are paid for with the card, not from the balance.
+    Raises AlreadyOpen while a plan is being paid for: it may be another one afterwards.
     """
+    charging.check_none_open(account=account, obligation="plan_change")
     subscription = subscriptions.current(account=account)
     if subscription is not None and subscription.status == SubscriptionStatus.PAST_DUE:
         raise ValidationError("The last renewal is not paid yet. Pay it first.")

@@ -117,7 +117,8 @@ def _facts(change: Change, card: str) -> list[tuple[str, str]]:
         facts.append(("Charged now", f"{format_usd(price.amount)}, {rials}, to {card}"))
     elif change.waived:
         facts.append(("Charged now", f"Nothing: {format_usd(change.waived)} is waived"))
-    facts.append(("Each renewal, net", format_usd(change.monthly)))
+    at_renewal = write_quantity(Decimal(change.at_renewal), change.feature.unit)
+    facts.append(("From the renewal on, net", f"{at_renewal}, {format_usd(change.monthly)}"))
     return facts
 
 

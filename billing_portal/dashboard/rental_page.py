@@ -141,7 +141,7 @@ def _summary(account: Account, change: Change, now: datetime) -> RentalSummary:
 def _facts(change: Change, end: str) -> tuple[Fact, ...]:
     now = Fact("Held now", count(change.holding, change.terms))
     if change.kind != ChangeKind.TAKEN:
-        return (now, Fact(f"Held from {end} on", count(change.quantity, change.terms)))
+        return (now, Fact(f"Held from {end} on", count(change.at_renewal, change.terms)))
     facts = [now, Fact("Held after this", count(change.quantity, change.terms))]
     if change.line is not None:
         price = format_unit_price(change.terms.unit_price.amount)
@@ -156,9 +156,7 @@ def _facts(change: Change, end: str) -> tuple[Fact, ...]:
 
 
 def _after(change: Change, end: str) -> str:
-    renewal = f"From {end} on: {monthly(change.terms, change.quantity)}"
-    if change.price.tax_rate and change.monthly:
-        renewal += " before tax"
+    renewal = _from_renewal_on(change, end)
     if change.kind == ChangeKind.RELEASED:
         return (
             f"{renewal}. Until then all {change.holding:,} stay, and can be kept after all for "
@@ -172,6 +170,18 @@ def _after(change: Change, end: str) -> str:
             f"charge, so it is free. {renewal}."
         )
     return f"{renewal}." if change.line else f"The plan includes them. {renewal}."
+
+
+def _from_renewal_on(change: Change, end: str) -> str:
+    if not change.at_renewal and change.quantity:
+        return f"On {end} your plan ends or becomes one without them: none are held from then on"
+    cost = f"{format_usd(change.monthly)} a month" if change.monthly else "included"
+    if change.price.tax_rate and change.monthly:
+        cost += " before tax"
+    if change.at_renewal < change.quantity:
+        most = f"{count(change.at_renewal, change.terms)}, the most of your plan"
+        return f"From {end} on, {most}: {cost}"
+    return f"From {end} on: {cost}"
 
 
 def _button(change: Change) -> str:

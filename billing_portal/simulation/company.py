@@ -12,7 +12,7 @@ from accounts.roles import Role
 from billing_portal.simulation.bank import Bank
 from invoices.models import Transaction
 from plans import provisioning, rentals, subscriptions
-from plans.models import Feature, Plan
+from plans.models import Feature, Plan, RentalVia
 from plans.usage_records import ParsedRecord
 from wallet import refill_rules, topups
 from wallet.refill_rules import Terms
@@ -90,6 +90,7 @@ class Company:
             account=self.account,
             feature=Feature.objects.get(key=feature),
             quantity=quantity,
+            via=RentalVia.DASHBOARD,
             by=self._owner(),
             now=now,
         )

@@ -68,7 +68,7 @@ def test_the_exact_price_is_shown_before_anything_happens(alice: Account, financ
         ("From", "now"),
         ("Net, until the renewal", "$3.75"),
         ("Charged now", "$3.75, OMR 1.440, to Visa •••• 4242"),
-        ("Each renewal, net", "$7.50"),
+        ("From the renewal on, net", "5 numbers, $7.50"),
     )
     assert "Charge $3.75" in page.content.decode()
     assert held(alice) == 0

@@ -16,8 +16,14 @@ from accounts.tests.stripe_side import decline_from_now_on, lose_answers
 from billing_portal.dashboard.tests.scenes import make_member
 from invoices.models import Purpose, Status, Transaction
 from plans import renewals, rental_changes
-from plans.models import RentalVia
-from plans.tests.subscribers import feature, make_subscriber, provision
+from plans.models import PlanChange, PlanChangeStatus, RentalVia
+from plans.tests.subscribers import (
+    feature,
+    make_subscriber,
+    provision,
+    subscription_of,
+    version_of,
+)
 from plans.tests.test_rentals import END, HALFWAY, START, hold
 
 if TYPE_CHECKING:
@@ -166,6 +172,31 @@ def test_released_and_kept_after_all(salim: Account, sign_in: SignIn) -> None:
     assert "3 numbers from" not in read(client, "/billing/plan/")
     renewals.renew_due(now=END)
     assert held(salim) == 5
+
+
+def test_what_a_plan_that_ends_or_changes_leaves_of_them_is_said(
+    salim: Account, sign_in: SignIn
+) -> None:
+    subscription = subscription_of(salim)
+    PlanChange.objects.create(
+        account=salim,
+        subscription=subscription,
+        from_version=subscription.plan_version,
+        to_version=version_of("starter"),
+        period_number=1,
+        status=PlanChangeStatus.SCHEDULED,
+        created_at=HALFWAY,
+    )
+    client = sign_in(salim)
+    slots = read(client, "/billing/plan/rentals/call_concurrency/?quantity=30")
+    assert "From Dec 1, 2026 on, 20 slots, the most of your plan: $90.00 a month." in slots
+    licence = read(client, "/billing/plan/rentals/whitelabel_license/?quantity=1")
+    assert "your plan ends or becomes one without them" in licence
+    assert "From Dec 1, 2026 on: $15.00 a month." in read(client, f"{NUMBERS}?quantity=5")
+    PlanChange.objects.update(status=PlanChangeStatus.CANCELED)
+    subscription.cancel_at_period_end = True
+    subscription.save()
+    assert "your plan ends or becomes" in read(client, f"{NUMBERS}?quantity=5")
 
 
 def test_the_history_names_the_customer_s_people_and_support(
