@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
+from accounts.declines import WANTS_CONFIRMATION
 from accounts.money import format_omr, format_usd
 from billing_portal.dashboard.rows import CardLabel, Fact, card_label, describe_lines
 from invoices.confirmations import Confirmation
@@ -56,8 +57,9 @@ def build_confirm_page(confirmation: Confirmation, *, was_tried: bool) -> Confir
 
 
 def _problem(confirmation: Confirmation, *, was_tried: bool) -> str:
-    """Why there is nothing to confirm; right after trying, the bank's own answer comes first."""
-    answer = confirmation.transaction.failure_message
-    if confirmation.problem and was_tried and answer:
-        return f"{answer} Nothing was charged."
+    """Why there is nothing to confirm; right after trying, a decline of the bank comes first."""
+    transaction = confirmation.transaction
+    was_declined = transaction.failure_code not in {"", *WANTS_CONFIRMATION}
+    if confirmation.problem and was_tried and was_declined:
+        return f"{transaction.failure_message} Nothing was charged."
     return confirmation.problem

@@ -80,6 +80,7 @@ class Outcome:
     is_waiting: bool
     href: str
     receipt_href: str
+    continue_href: str
     retry_href: str
 
 
@@ -183,7 +184,7 @@ def build_outcome(
     amount = format_usd(transaction.net_amount.amount)
     charged = format_omr(transaction.charged_amount.amount)
     tone, icon, title, text = "", "clock", "", ""
-    waiting = False
+    waiting, resume = False, ""
     again = f"{reverse('top-up')}?amount={transaction.net_amount.amount:.2f}"
     if transaction.status == Status.PAID:
         tone, icon, again = "good", "check", ""
@@ -197,7 +198,8 @@ def build_outcome(
         title, text = "The payment page has expired", "Nothing was charged."
     elif canceled:
         icon, title = "cross", "You left the payment page"
-        text = "Nothing was charged. You can go back to it from Billing History, or start again."
+        text = "Nothing was charged. You can go back to it, or start again."
+        resume = transaction.checkout_url
     else:
         title, waiting, again = "Waiting for the bank", True, ""
         text = "This usually takes a few seconds. You may leave: credit is added once it is paid."
@@ -218,6 +220,7 @@ def build_outcome(
         receipt_href=(
             reverse("billing-history-receipt", args=[transaction.number]) if is_paid else ""
         ),
+        continue_href=resume,
         retry_href=again,
     )
 

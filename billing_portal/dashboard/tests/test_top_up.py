@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import cards, gateway
-from accounts.models import Account
+from accounts.models import Account, Membership
 from accounts.stripe_objects import CheckoutSession, Outcome, Payment
 from accounts.tests.factories import make_card
 from billing_portal.dashboard.tests import scenes
@@ -245,10 +245,20 @@ def test_the_payment_page_is_opened_and_its_return_found_again(
     assert "Your balance is $55.00." in back.content.decode()
 
 
-def test_leaving_the_payment_page_says_that_nothing_was_charged(
-    payer: Account, sign_in: SignIn
+def test_leaving_the_payment_page_says_that_nothing_was_charged_and_leads_back_to_it(
+    payer: Account, sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = make_transaction(payer, status=Status.CHECKOUT, amount="25.00")
+    left = make_transaction(
+        payer,
+        status=Status.CHECKOUT,
+        amount="25.00",
+        stripe_checkout_session_id="cs_left",
+        checkout_url="https://checkout.example/cs_left",
+    )
+    session_left = CheckoutSession(
+        "cs_left", left.checkout_url, timezone.now(), False, Payment(Outcome.PENDING)
+    )
+    monkeypatch.setattr(gateway, "retrieve_checkout", lambda session_id: session_left)
     client = sign_in(payer)
     session = client.session
     session["payment_page"] = left.number
@@ -257,6 +267,24 @@ def test_leaving_the_payment_page_says_that_nothing_was_charged(
     response = client.get("/billing/top-up/return/?canceled=1")
 
     assert "Nothing was charged" in response.content.decode()
+    assert 'href="https://checkout.example/cs_left"' in response.content.decode()
+
+
+def test_who_looks_at_another_account_by_then_still_comes_back_to_the_payment(
+    payer: Account, sign_in: SignIn
+) -> None:
+    paid = make_transaction(payer, amount="25.00", stripe_checkout_session_id="cs_paid")
+    user = scenes.make_member(payer)
+    other = scenes.make_company(name="Zafar Frankincense")
+    Membership.objects.create(account=other, user=user, role="owner", created_at=timezone.now())
+    client = sign_in(payer, user=user)
+    client.post("/billing/switch-account/", {"account": str(other.pk)})
+
+    response = client.get("/billing/top-up/return/?session_id=cs_paid")
+
+    assert response.context["outcome"].title == "$25.00 was added"
+    assert response.context["shell"].account_name == payer.name
+    assert client.get(f"/billing/history/{paid.number}/").status_code == 200
 
 
 @pytest.mark.parametrize(
