@@ -184,6 +184,7 @@ def test_without_javascript_the_page_says_what_to_do(
     owner = visit(script=False)
     owner.sign_in(OWNER)
     owner.follow("Confirm payment")
-    owner.reads("Your bank's question is shown by Stripe and needs JavaScript.")
+    expect(owner.page.locator("noscript .banner")).to_be_visible()
+    assert "is shown by Stripe and needs JavaScript." in owner.page.content()
     owner.press("Cancel this payment")
     owner.reads("The payment was canceled. Nothing was charged.")
