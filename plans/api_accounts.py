@@ -16,7 +16,7 @@ from accounts.api_views import ApiView, ListView
 from accounts.models import Account, PauseReason
 from invoices.models import Purpose, Transaction
 from plans import provisioning
-from plans.models import Subscription, SubscriptionStatus
+from plans.models import PlanChange, PlanChangeStatus, Subscription, SubscriptionStatus
 from plans.subscription_models import CURRENT_STATUSES
 
 
@@ -27,6 +27,13 @@ class SubscriptionSerializer(serializers.Serializer[Subscription]):
     current_period_start = serializers.DateTimeField(allow_null=True)
     current_period_end = serializers.DateTimeField(allow_null=True)
     cancel_at_period_end = serializers.BooleanField()
+    changes_to = serializers.SerializerMethodField()
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_changes_to(self, subscription: Subscription) -> str | None:
+        """Return the slug of the plan it changes to when the period ends, or null."""
+        waiting: list[PlanChange] = subscription.waiting_changes  # type: ignore[attr-defined]
+        return waiting[0].to_version.plan.slug if waiting else None
 
 
 class AutoRefillSerializer(serializers.Serializer[Any]):
@@ -117,12 +124,19 @@ def readable() -> QuerySet[Account]:
     standing = Subscription.objects.filter(
         Q(status__in=CURRENT_STATUSES) | Q(status=SubscriptionStatus.INACTIVE)
     )
+    waiting = PlanChange.objects.filter(status=PlanChangeStatus.SCHEDULED)
     refills = Transaction.objects.filter(purpose=Purpose.AUTO_REFILL)
     newest = refills.order_by("account_id", "-created_at", "-pk").distinct("account_id")
     return Account.objects.select_related("wallet__auto_refill").prefetch_related(
         Prefetch(
             "subscriptions",
-            queryset=standing.select_related("plan_version__plan"),
+            queryset=standing.select_related("plan_version__plan").prefetch_related(
+                Prefetch(
+                    "plan_changes",
+                    queryset=waiting.select_related("to_version__plan"),
+                    to_attr="waiting_changes",
+                )
+            ),
             to_attr="standing",
         ),
         Prefetch("transactions", queryset=newest, to_attr="last_refills"),

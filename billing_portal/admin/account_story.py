@@ -25,6 +25,7 @@ from billing_portal.admin.cells import (
     when,
 )
 from invoices.models import Dispute, Refund, Transaction
+from plans import plan_changes
 from plans.allowances import remaining
 from plans.models import Allowance, Rental, RentalVia, Subscription, UsageRecord
 from plans.rental_changes import ChangeKind
@@ -137,6 +138,9 @@ def _subscription(subscription: Subscription | None) -> Iterable[Fact]:
     if subscription.current_period_end is None:
         return facts
     ends = "Ends" if subscription.cancel_at_period_end else "Next renewal"
+    change = plan_changes.scheduled(subscription=subscription)
+    if change is not None:
+        ends = f"Changes to {change.to_version}"
     started = when(subscription.current_period_start)
     facts.append(
         Fact(

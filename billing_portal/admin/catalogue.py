@@ -233,9 +233,9 @@ class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
             plan_version__plan=version.plan, status__in=CURRENT_STATUSES
         ).exclude(plan_version=version)
         effect = (
-            f"{others.count():,} accounts are on another version of {version.plan}. Each moves to "
-            f"{version} at its next renewal and is told by e-mail now. Who cancels, or has "
-            "chosen another plan, is left alone."
+            f"On another version of {version.plan}: {others.count():,}. Each of these accounts "
+            f"moves to {version} at its next renewal and is told by e-mail now. Who cancels, or "
+            "has chosen another plan, is left alone."
         )
         context = {"form": form}
         return self._note(request, version, "Move subscribers here", effect, context)
@@ -252,7 +252,9 @@ class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
             messages.error(request, " ".join(error.messages))
         else:
             self.log_change(request, version, f"Move {moved} subscribers here: {reason}")
-            messages.success(request, f"{moved:,} accounts move to {version} at their renewal.")
+            messages.success(
+                request, f"Accounts that move to {version} at their renewal: {moved:,}."
+            )
         return HttpResponseRedirect(reverse("admin:plans_planversion_change", args=[version.pk]))
 
     def _version(self, object_id: str) -> PlanVersion:

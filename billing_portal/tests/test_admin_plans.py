@@ -120,9 +120,9 @@ def test_staff_move_the_subscribers_of_a_version(bob: Account) -> None:
     page = reverse("admin:plans_planversion_move_subscribers", args=[version.pk])
     assert "not published yet" in client.post(page, {"reason": WHY}, follow=True).content.decode()
     versions.publish(version=version, now=timezone.now())
-    assert "1 accounts are on another version" in client.get(page).content.decode()
+    assert "On another version of Starter: 1." in client.get(page).content.decode()
     answer = client.post(page, {"reason": WHY}, follow=True).content.decode()
-    assert "1 accounts move to Starter v2 at their renewal." in answer
+    assert "Accounts that move to Starter v2 at their renewal: 1." in answer
     assert PlanChange.objects.get(account=bob).to_version == version
 
 

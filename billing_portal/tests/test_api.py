@@ -176,6 +176,7 @@ def test_an_account_on_a_paid_plan_waits(platform: Platform) -> None:
         "current_period_start": None,
         "current_period_end": None,
         "cancel_at_period_end": False,
+        "changes_to": None,
     }
     answer = platform.get("accounts/external:c-1/authorization/")
     assert (answer["allowed"], answer["reasons"]) == (False, ["no_subscription"])
