@@ -1,4 +1,4 @@
-"""Whether every charge was intended, and brought about what it paid for, once (I3, I4, I5)."""
+"""Whether every charge was intended, and brought about what it paid for, once (I3, I4, I5, I16)."""
 
 from billing_portal.audit.check import Check, guarded
 
@@ -80,6 +80,21 @@ CHECKS = (
         FROM invoices_transaction
         WHERE status IN ('checkout', 'processing') AND obligation <> ''
         GROUP BY account_id, obligation HAVING count(*) > 1
+        """,
+    ),
+    Check(
+        "I16",
+        "the tax of a transaction follows from its rate and is a line of its own",
+        """
+        SELECT format('%%s: %%s USD with a tax of %%s at %%s percent; its lines have %%s of tax',
+                      payment.number, payment.amount, payment.tax_amount, payment.tax_rate,
+                      line.tax)
+        FROM invoices_transaction AS payment
+        CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS tax FROM invoices_line
+                            WHERE transaction_id = payment.id AND is_tax) AS line
+        WHERE payment.tax_amount <> line.tax
+           OR payment.tax_amount
+              <> round((payment.amount - payment.tax_amount) * payment.tax_rate / 100, 2)
         """,
     ),
 )

@@ -85,6 +85,7 @@ def test_what_the_services_did_breaks_nothing(alice: Account) -> None:
     ("invariant", "named", "corruption"),
     [
         ("I1", "balance 99", ["UPDATE wallet_wallet SET balance = 99"]),
+        ("I16", "of tax", ["UPDATE invoices_line SET is_tax = true"]),
         ("I1", "number 7", ["UPDATE wallet_entry SET sequence = 7 WHERE sequence = 2"]),
         ("I1", "24.300000 after", ["UPDATE wallet_entry SET amount = -0.5 WHERE sequence = 2"]),
         (

@@ -315,6 +315,25 @@ def test_while_more_are_being_paid_for_nothing_else_is_asked(
     assert held(alice, "phone_number") == quantity
 
 
+def test_while_a_plan_is_being_paid_for_nothing_more_is_taken(
+    alice: Account, sandbox: "Sandbox"
+) -> None:
+    """It may be another plan afterwards, with other prices and another maximum."""
+    hold(alice, "phone_number", 5)
+    charging.open_transaction(
+        account=alice,
+        purpose=Purpose.PLAN_CHANGE,
+        lines=[charging.NewLine("Enterprise plan", Decimal("450.00"))],
+        status=Status.PROCESSING,
+        card=alice.cards.get(),
+        obligation="plan_change",
+        now=HALFWAY,
+    )
+    with pytest.raises(charging.AlreadyOpen):
+        hold(alice, "phone_number", 6)
+    assert hold(alice, "phone_number", 3) is None
+
+
 # What was shown is what is charged ------------------------------------------------------------
 def quoted(account: Account, quantity: int, now: datetime) -> quotes.Agreed:
     """Return what the customer agrees to who looked at the page at `now`."""
