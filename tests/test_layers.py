@@ -253,3 +253,16 @@ def test_a_service_that_reads_the_clock_is_found(source: str) -> None:
     assert len(reads_the_clock("wallet/refills.py", source)) == 1
     for path in ("wallet/tasks.py", "plans/api_usage.py", "plans/management/commands/renew.py"):
         assert reads_the_clock(path, source) == []
+
+
+def test_nobody_imports_localstripe() -> None:
+    """It is GPL-3: tests run it as a process of its own, and that is all."""
+    folders = (*LAYERS, SANDBOX, "tests", "bench")
+    importers = [
+        path.relative_to(ROOT).as_posix()
+        for folder in folders
+        for path in (ROOT / folder).rglob("*.py")
+        for _, name in modules_used(path.read_text())
+        if name.split(".")[0] == "localstripe"
+    ]
+    assert importers == []
