@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import requests
+from django.conf import settings
 
 from invoices.models import Transaction
 
@@ -35,6 +36,21 @@ class Bank:
     def let_decline(self, payment_method_id: str, code: str | None) -> None:
         """Decline a saved card from now on, or with None accept it again."""
         self._post(f"payment_methods/{payment_method_id}/behaviour", {"decline_code": code})
+
+    def dispute(self, transaction: Transaction, reason: str) -> None:
+        """Complain to the bank about a payment."""
+        self._post(f"charges/{self._charge_of(transaction)}/dispute", {"reason": reason})
+
+    def withdraw_dispute(self, dispute_id: str) -> None:
+        """Think better of it: the bank returns the money to the seller."""
+        self._post(f"disputes/{dispute_id}/withdraw", {})
+
+    def _charge_of(self, transaction: Transaction) -> str:
+        address = f"{self._url}/v1/payment_intents/{transaction.stripe_payment_intent_id}"
+        key = settings.STRIPE_SECRET_KEY
+        answer = self._session.get(address, auth=(key, ""), timeout=20)
+        answer.raise_for_status()
+        return str(answer.json()["latest_charge"])
 
     def _post(self, path: str, body: dict[str, Any]) -> None:
         answer = self._session.post(f"{self._url}/_sandbox/{path}", json=body, timeout=20)

@@ -10,7 +10,8 @@ from accounts import cards
 from accounts.models import Account, Card, Membership, User
 from accounts.roles import Role
 from billing_portal.simulation.bank import Bank
-from invoices.models import Transaction
+from invoices import refunds, reversals
+from invoices.models import Dispute, Purpose, Status, Transaction
 from plans import provisioning, rentals, subscriptions
 from plans.models import Feature, Plan, RentalVia
 from plans.usage_records import ParsedRecord
@@ -135,6 +136,34 @@ class Company:
     def card_declines(self, code: str | None) -> None:
         """The bank begins (or with None: ceases) to decline the first card."""
         self.bank.let_decline(self.card.stripe_payment_method_id, code)
+
+    def is_refunded(self, amount: int, reason: str, now: datetime) -> None:
+        """Have support refund a part of the newest top-up."""
+        refunds.make_refund(
+            transaction_id=self._newest_top_up().pk,
+            amount=Decimal(amount),
+            reason=reason,
+            by=User.objects.filter(is_staff=True, is_superuser=False).latest("pk"),
+            now=now,
+        )
+
+    def dispute(self, reason: str, now: datetime) -> None:
+        """Dispute the newest top-up at the bank; the portal asks, for no webhook comes."""
+        payment = self._newest_top_up()
+        self.bank.dispute(payment, reason)
+        reversals.ask(payment_intent_id=payment.stripe_payment_intent_id, now=now)
+
+    def withdraw_dispute(self, now: datetime) -> None:
+        """Withdraw the dispute, which the portal then has won."""
+        dispute = Dispute.objects.get(account=self.account, closed_at__isnull=True)
+        self.bank.withdraw_dispute(dispute.stripe_dispute_id)
+        payment = dispute.transaction
+        reversals.ask(payment_intent_id=payment.stripe_payment_intent_id, now=now)
+
+    def _newest_top_up(self) -> Transaction:
+        return self.account.transactions.filter(purpose=Purpose.TOP_UP, status=Status.PAID).latest(
+            "paid_at"
+        )
 
     def _owner(self) -> User:
         return User.objects.get(email=self.profile.owner_email)

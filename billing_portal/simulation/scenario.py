@@ -103,7 +103,12 @@ def _diary_of_dhofar(company: Company) -> Diary:
         45: [lambda now: company.top_up(25, now)],
         62: [lambda now: company.open_payment_page(50, now)],
         63: [lambda now: company.top_up(50, now)],
+        # Meant to top up by 40: support pays ten dollars back.
+        64: [lambda now: company.is_refunded(10, "Typed 50 for 40", now)],
         98: [lambda now: company.top_up(25, now)],
+        # A colleague did not know the payment, and withdraws the dispute a week later.
+        101: [lambda now: company.dispute("unrecognized", now)],
+        108: [lambda now: company.withdraw_dispute(now)],
     }
 
 
