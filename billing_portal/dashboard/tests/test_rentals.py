@@ -11,9 +11,12 @@ import time_machine
 from django.test import Client
 from pytest_django import Settings
 
+from accounts import cards
 from accounts.models import Account, AuditEvent, Card
-from accounts.tests.stripe_side import decline_from_now_on, lose_answers
+from accounts.stripe_objects import Outcome, Payment
+from accounts.tests.stripe_side import answer_the_bank, decline_from_now_on, lose_answers
 from billing_portal.dashboard.tests.scenes import make_member
+from invoices import settlement
 from invoices.models import Purpose, Status, Transaction
 from plans import renewals, rental_changes
 from plans.models import PlanChange, PlanChangeStatus, RentalVia
@@ -25,6 +28,7 @@ from plans.tests.subscribers import (
     version_of,
 )
 from plans.tests.test_rentals import END, HALFWAY, START, hold
+from wallet.tests.factories import balance_of
 
 if TYPE_CHECKING:
     from conftest import Sandbox
@@ -285,3 +289,37 @@ def test_what_the_plan_does_not_have_is_not_there(
 ) -> None:
     starter = make_subscriber(add_card, "starter", now=START)
     assert sign_in(starter).get(f"/billing/plan/rentals/{key}/").status_code == 404
+
+
+def test_they_are_held_once_the_bank_s_question_is_answered(
+    salim: Account, add_card: Callable[..., Card], sign_in: SignIn, sandbox: "Sandbox"
+) -> None:
+    asks = add_card(salim, "pm_card_authenticationRequired", now=HALFWAY)
+    cards.make_default(card=asks, by=None, now=HALFWAY)
+    client = sign_in(salim)
+    answer = client.post(NUMBERS, {"quantity": 5, "quote": quote_for(client, 5)})
+    waiting = Transaction.objects.get(account=salim, purpose=Purpose.RENTAL)
+    assert answer.headers["Location"] == f"/billing/history/{waiting.number}/confirm/"
+    assert held(salim) == 0
+    client.get(answer.headers["Location"])
+    answer_the_bank(sandbox, waiting.stripe_payment_intent_id)
+    client.post(answer.headers["Location"])
+    assert held(salim) == 5
+
+
+def test_what_was_taken_meanwhile_makes_a_confirmed_payment_credit(
+    salim: Account, add_card: Callable[..., Card], sandbox: "Sandbox"
+) -> None:
+    """The platform asked for five, three to be paid for; the bank asks; two become three."""
+    asks = add_card(salim, "pm_card_authenticationRequired", now=HALFWAY)
+    hold(salim, "phone_number", 2)
+    cards.make_default(card=asks, by=None, now=HALFWAY)
+    failed = hold(salim, "phone_number", 5)
+    assert failed is not None
+    assert failed.can_be_confirmed(HALFWAY)
+    cards.make_default(card=salim.cards.exclude(pk=asks.pk).get(), by=None, now=HALFWAY)
+    hold(salim, "phone_number", 3)
+    late = Payment(Outcome.SUCCEEDED, "pi_late", 1440, "omr")
+    settlement.settle(transaction_id=failed.pk, payment=late, now=HALFWAY)
+    assert held(salim) == 3
+    assert balance_of(salim) == Decimal("3.75")
