@@ -12,7 +12,6 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.decorators import action
-from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from accounts.models import Account, User
@@ -124,7 +123,6 @@ class PlanActionsMixin(AccountActionsMixin):
         url_path="cancel-plan",
         permissions=["change_plan"],
         icon="event_busy",
-        variant=ActionVariant.DANGER,
     )
     def cancel_plan(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Let the plan end with its period; at once while it is past due."""

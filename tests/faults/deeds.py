@@ -12,6 +12,7 @@ from accounts.models import Account
 from invoices import checkout
 from invoices.tests import refunders
 from plans import renewals, rentals, subscriptions
+from plans.tests.changing_plans import move
 from plans.tests.subscribers import feature, version_of
 from wallet import refills, topups
 
@@ -72,6 +73,11 @@ def subscribe(account: str, now: str) -> None:
     )
 
 
+def upgrade(account: str, now: str) -> None:
+    """Look at what Growth comes to, and agree."""
+    move(Account.objects.get(pk=account), "growth", now=datetime.fromisoformat(now))
+
+
 def rent(account: str, now: str) -> None:
     """Take five phone numbers."""
     rentals.set_quantity(
@@ -94,5 +100,16 @@ def add_card(account: str, now: str, setup_intent: str) -> None:
 
 DEEDS: dict[str, Callable[..., None]] = {
     deed.__name__: deed
-    for deed in (top_up, open_page, come_back, refill, refund, renew, subscribe, rent, add_card)
+    for deed in (
+        top_up,
+        open_page,
+        come_back,
+        refill,
+        refund,
+        renew,
+        subscribe,
+        upgrade,
+        rent,
+        add_card,
+    )
 }

@@ -106,6 +106,23 @@ def test_killed_while_subscribing(
 
 
 @at_each_point
+def test_killed_while_upgrading(
+    mortals: Mortals, worker: Worker, add_card: AddCard, death: Death
+) -> None:
+    alice = make_subscriber(add_card, "starter")
+
+    ended = mortals.do(
+        "upgrade", account=str(alice.pk), now=NOW.isoformat(), network=death.network, at=death.at
+    )
+
+    assert ended == KILLED
+    worker(NOW + 2 * MINUTE)
+    assert subscription_of(alice).plan_version.plan.slug == "growth"
+    assert [each.amount.amount for each in alice.transactions.order_by("pk")] == [29, 70]
+    assert_books_are_right()
+
+
+@at_each_point
 def test_killed_while_renting(
     mortals: Mortals, worker: Worker, add_card: AddCard, death: Death
 ) -> None:
