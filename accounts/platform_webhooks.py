@@ -143,5 +143,7 @@ def is_public(text: str) -> bool:
     """Return whether an IP address is one of the internet's, also where IPv6 wraps an IPv4."""
     address: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(text)
     if isinstance(address, ipaddress.IPv6Address):
+        if address.is_site_local:
+            return False
         address = address.ipv4_mapped or address.sixtofour or address
     return address.is_global and not address.is_multicast and not address.is_reserved

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
+from django.db.models import Q
 
 from accounts import outbox
 from accounts.models import Account, AuditEvent, Message, User
@@ -67,7 +68,12 @@ def tell(*, wallets: Iterable[Wallet], before: Mapping[UUID, Decimal], now: date
     if not crossed:
         return
     accounts = Account.objects.in_bulk([wallet.account_id for wallet in crossed])
-    working = AutoRefill.objects.filter(enabled=True, suspended_at__isnull=True)
+    working = AutoRefill.objects.filter(
+        Q(next_attempt_at__isnull=True) | Q(next_attempt_at__lte=now),
+        Q(capped_until__isnull=True) | Q(capped_until__lte=now),
+        enabled=True,
+        suspended_at__isnull=True,
+    )
     refills = {refill.wallet_id: refill for refill in working.filter(wallet__in=crossed)}
     messages: list[Message] = []
     for wallet in crossed:

@@ -50,6 +50,11 @@ def account() -> Account:
         ("::ffff:127.0.0.1", False),
         ("::ffff:10.0.0.7", False),
         ("2002:7f00:1::", False),
+        ("fec0::1", False),
+        ("::127.0.0.1", False),
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b:1::a00:1", False),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", False),
     ],
 )
 def test_what_is_a_public_address(address: str, public: bool) -> None:

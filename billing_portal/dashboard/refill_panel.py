@@ -107,6 +107,9 @@ def _notes(state: OverviewState, terms: Terms, *, is_on: bool) -> list[str]:
 class RefillConfirmation:
     """What saving the rule charges at once, shown before it happens."""
 
+    heading: str
+    button: str
+    busy: str
     balance: str
     threshold: str
     threshold_value: str
@@ -129,7 +132,12 @@ def build_confirmation(state: OverviewState, *, terms: Terms, count: int) -> Ref
     """Compose the question: `count` refills are made at once."""
     price = charging.quote(terms.amount, account=state.account)
     maximum = terms.monthly_maximum
+    total = format_usd(count * price.amount)
+    is_on = _state_word(state) == "On"
     return RefillConfirmation(
+        heading="Change Auto-Refill?" if is_on else "Turn on Auto-Refill?",
+        button=f"{'Save' if is_on else 'Turn on'} and charge {total}",
+        busy="Saving…" if is_on else "Turning on…",
         balance=format_usd(state.balance),
         threshold=format_usd(terms.threshold),
         threshold_value=f"{terms.threshold:.2f}",
@@ -141,7 +149,7 @@ def build_confirmation(state: OverviewState, *, terms: Terms, count: int) -> Ref
         price=price_facts(price),
         each=format_usd(price.amount),
         each_in_rials=format_omr(price.charged_amount.amount),
-        total=format_usd(count * price.amount),
+        total=total,
         total_value=f"{count * price.amount:.2f}",
         charged=format_omr(count * price.charged_amount.amount),
         card=label_of(state.default_card) if state.default_card else None,

@@ -1,5 +1,6 @@
 """A low balance is told once for each crossing of the customer's limit."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -136,10 +137,11 @@ def test_with_auto_refill_on_it_says_what_that_does(alice: Account) -> None:
     assert "/billing/#auto-refill" in str(email.body)
 
 
-def test_a_suspended_refill_is_no_comfort(alice: Account) -> None:
+@pytest.mark.parametrize("waits", ["suspended_at", "capped_until", "next_attempt_at"])
+def test_a_refill_that_waits_is_no_comfort(alice: Account, waits: str) -> None:
     make_card(alice, is_default=True)
     rule = switch_on(alice, threshold="7.50", amount="25")
-    rule.suspended_at = NOW
+    setattr(rule, waits, NOW + timedelta(hours=1))
     rule.save()
     move(alice, "-11")
 

@@ -257,3 +257,20 @@ def test_who_agreed_to_what_can_be_read_by_all_members(payer: Account, sign_in: 
     assert "<strong>Switched off</strong>" in html
     assert html.count("Aisha Al Kindi") == 2
     assert "charges your default card the Top Up Amount" in html
+
+
+def test_raising_the_threshold_above_the_balance_asks_too(payer: Account, sign_in: SignIn) -> None:
+    scenes.switch_refill_on(payer, threshold="20")
+    owner = sign_in(payer)
+    form = {"enabled": "on", "threshold": "40", "amount": "50"}
+
+    html = owner.post(URL, form).content.decode()
+
+    assert "Change Auto-Refill?" in html
+    assert "Save and charge $50.00" in html
+    saved = rule(payer)
+    assert saved is not None
+    assert saved.threshold.amount == 20
+    owner.post(URL, {**form, "confirmed": "50.00"})
+    saved.refresh_from_db()
+    assert saved.threshold.amount == 40

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, sync_playwright
+from pytest_django import Settings
 
+from accounts import outbox
 from accounts.models import Account
 from billing_portal.dashboard.tests import scenes
 from billing_portal.dashboard.tests.browser import launch, visit
@@ -202,3 +205,19 @@ def test_a_past_due_company(browser: Browser, sign_in: Callable[..., Client]) ->
         "past-due-renewal": f"/billing/history/{failed.number}/",
     }
     look_at(browser, sign_in(account), pages)
+
+
+def test_pages_of_the_demos_mailbox(
+    browser: Browser, client: Client, settings: Settings, tmp_path: Path
+) -> None:
+    settings.EMAIL_BACKEND = "billing_portal.mailbox.MailboxBackend"
+    settings.MAILBOX_DIR = tmp_path
+    look_at(browser, client, {"mailbox-empty": "/mailbox/"})
+    account = scenes.make_company(name=LONG_NAME, owner_email="owner@demo.test")
+    context = {"balance": "$4.62", "threshold": "$5.00", "path": "/billing/top-up/"}
+    outbox.record_email(
+        account=account, event="low_balance", key="low", context=context, now=timezone.now()
+    )
+    assert outbox.deliver_due(now=timezone.now()) == 1
+    [file] = tmp_path.glob("*.eml")
+    look_at(browser, client, {"mailbox": "/mailbox/", "mailbox-letter": f"/mailbox/{file.stem}/"})
