@@ -83,7 +83,7 @@ def build_history(
     """
     form.is_valid()
     filters = {name: value for name, value in form.cleaned_data.items() if value}
-    found = filter_transactions(account, filters).prefetch_related("lines", "disputes")
+    found = filter_transactions(account, filters).prefetch_related("lines", "disputes", "refunds")
     older, newer = decode_cursor(before), decode_cursor(after)
     if newer:
         page = list(found.filter(_newer_than(*newer)).order_by("created_at", "id")[: PAGE_SIZE + 1])
@@ -99,7 +99,9 @@ def build_history(
     here = reverse("billing-history")
     export = reverse("billing-history-export")
     return History(
-        rows=transaction_rows(page, zone=account.timezone, now=now, may_act=may_act),
+        rows=transaction_rows(
+            page, zone=account.timezone, now=now, may_act=may_act, with_credit_notes=True
+        ),
         is_filtered=bool(query),
         export_href=f"{export}?{urlencode(query)}" if query else export,
         has_previous=has_previous and bool(page),

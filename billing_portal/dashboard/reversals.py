@@ -38,6 +38,14 @@ class DisputeRow:
     words: str
 
 
+@dataclass(frozen=True)
+class CreditNote:
+    """A credit note to download."""
+
+    number: str
+    href: str
+
+
 #: What a dispute is to the customer, whose own bank it is with.
 _DISPUTE_STATUS = {
     DisputeStatus.INQUIRY: ("Bank asks", "brand"),
@@ -89,10 +97,26 @@ def _refund_row(refund: Refund, transaction: Transaction, zone: tzinfo) -> Refun
         tone=tone,
         words=words,
         credit_note=note,
-        credit_note_href=(
-            reverse("billing-history-credit-note", args=[transaction.number, note]) if note else ""
-        ),
+        credit_note_href=_credit_note_href(transaction, note) if note else "",
     )
+
+
+def credit_notes_of(transaction: Transaction) -> tuple[CreditNote, ...]:
+    """Return the credit notes of the refunds that reached the card, oldest first."""
+    succeeded = [
+        refund for refund in transaction.refunds.all() if refund.status == RefundStatus.SUCCEEDED
+    ]
+    return tuple(
+        CreditNote(
+            number=refund.credit_note_number,
+            href=_credit_note_href(transaction, refund.credit_note_number),
+        )
+        for refund in sorted(succeeded, key=lambda refund: refund.pk)
+    )
+
+
+def _credit_note_href(transaction: Transaction, number: str) -> str:
+    return reverse("billing-history-credit-note", args=[transaction.number, number])
 
 
 def dispute_rows(transaction: Transaction, *, zone: tzinfo) -> tuple[DisputeRow, ...]:

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from accounts.models import CARD_BRANDS, Card
 from accounts.money import format_omr, format_usd
-from billing_portal.dashboard.reversals import note_of_reversals
+from billing_portal.dashboard.reversals import CreditNote, credit_notes_of, note_of_reversals
 from billing_portal.dashboard.times import Moment, moment
 from invoices import charging, tax
 from invoices.models import Purpose, Status, Transaction
@@ -63,6 +63,7 @@ class TransactionRow:
     amount: str
     charged: str
     receipt_href: str
+    credit_notes: tuple[CreditNote, ...]
     continue_href: str
     confirm_href: str
     retry_href: str
@@ -109,16 +110,32 @@ def label_of(card: Card) -> CardLabel:
 
 
 def transaction_rows(
-    transactions: Iterable[Transaction], *, zone: tzinfo, now: datetime, may_act: bool
+    transactions: Iterable[Transaction],
+    *,
+    zone: tzinfo,
+    now: datetime,
+    may_act: bool,
+    with_credit_notes: bool = False,
 ) -> tuple[TransactionRow, ...]:
-    """Write the transactions; their lines and disputes are expected to be prefetched."""
+    """Write the transactions; lines and disputes are expected to be prefetched.
+
+    So are refunds, for rows with credit notes.
+    """
     return tuple(
-        transaction_row(each, zone=zone, now=now, may_act=may_act) for each in transactions
+        transaction_row(
+            each, zone=zone, now=now, may_act=may_act, with_credit_notes=with_credit_notes
+        )
+        for each in transactions
     )
 
 
 def transaction_row(
-    transaction: Transaction, *, zone: tzinfo, now: datetime, may_act: bool
+    transaction: Transaction,
+    *,
+    zone: tzinfo,
+    now: datetime,
+    may_act: bool,
+    with_credit_notes: bool = False,
 ) -> TransactionRow:
     """Write one transaction, with what its reader can do about it."""
     status = Status(transaction.status)
@@ -146,6 +163,7 @@ def transaction_row(
         amount=format_usd(transaction.amount.amount),
         charged=format_omr(transaction.charged_amount.amount),
         receipt_href=reverse("billing-history-receipt", args=[transaction.number]) if paid else "",
+        credit_notes=credit_notes_of(transaction) if with_credit_notes else (),
         continue_href=transaction.checkout_url if resumable else "",
         confirm_href=(
             reverse("payment-confirm", args=[transaction.number])

@@ -141,7 +141,7 @@ def test_the_list_takes_a_constant_number_of_queries(
         make_transaction(account, number=f"T-{number:02}", created_at=START)
     client = sign_in(account)
 
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         client.get(reverse("billing-history"))
 
 

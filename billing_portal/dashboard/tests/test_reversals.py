@@ -92,6 +92,7 @@ def test_refunds_are_shown_with_their_credit_notes(
     note = reverse("billing-history-credit-note", args=[payment.number, made.credit_note_number])
     assert note in text
     assert note_in_history(client) == "$9.99 refunded"
+    assert note in client.get(reverse("billing-history")).content.decode()
     pdf = client.get(note)
     assert pdf["Content-Disposition"] == 'attachment; filename="credit-note-CN-000001.pdf"'
     assert pdf.content.startswith(b"%PDF")
