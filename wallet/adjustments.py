@@ -16,13 +16,24 @@ MAXIMUM_ADJUSTMENT = Decimal("100000.00")
 
 
 @transaction.atomic
-def adjust(*, account: Account, amount: Decimal, reason: str, author: User, now: datetime) -> Entry:
+def adjust(
+    *,
+    account: Account,
+    amount: Decimal,
+    reason: str,
+    author: User,
+    now: datetime,
+    approver: User | None = None,
+) -> Entry:
     """Add (positive) or take (negative) `amount` USD of credit. The balance may become negative.
 
-    Raises ValidationError when the amount is zero, has fractions of a cent or is too large, or
-    when no reason is given.
+    `approver` is the second person who agreed to it. Raises ValidationError when the amount is
+    zero, has fractions of a cent or is too large, when no reason is given, or when its author
+    approves it (invariant I15).
     """
     reason = reason.strip()
+    if approver is not None and approver.pk == author.pk:
+        raise ValidationError("Somebody else has to approve it than who made it.")
     if not reason:
         raise ValidationError({"reason": "Say why, for whoever reads this next."})
     if not amount.is_finite() or amount == 0 or abs(amount) > MAXIMUM_ADJUSTMENT:
@@ -32,7 +43,12 @@ def adjust(*, account: Account, amount: Decimal, reason: str, author: User, now:
         raise ValidationError({"amount": "Enter whole cents."})
     wallet = Wallet.objects.get(account=account)
     adjustment = Adjustment.objects.create(
-        wallet=wallet, amount=amount, reason=reason, author=author, created_at=now
+        wallet=wallet,
+        amount=amount,
+        reason=reason,
+        author=author,
+        approved_by=approver,
+        created_at=now,
     )
     entry = ledger.post(
         account_id=account.pk,
@@ -47,7 +63,11 @@ def adjust(*, account: Account, amount: Decimal, reason: str, author: User, now:
         actor=author,
         action="credit_adjusted",
         reason=reason,
-        details={"amount": str(amount), "balance_after": str(entry.balance_after)},
+        details={
+            "amount": str(amount),
+            "balance_after": str(entry.balance_after),
+            "approved_by": str(approver) if approver else "",
+        },
         created_at=now,
     )
     return entry

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from djmoney.models.fields import MoneyField
 
 from accounts.models import Account
@@ -77,11 +77,23 @@ class Adjustment(models.Model):
     amount = models.DecimalField(max_digits=18, decimal_places=6)
     reason = models.TextField()
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="approved_adjustments",
+        help_text="A second person who agreed to it, where one was asked.",
+    )
     created_at = models.DateTimeField()
 
     class Meta:
         ordering = ["-created_at", "-id"]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(approved_by__isnull=True) | ~Q(approved_by=F("author")),
+                name="who_approves_an_adjustment_is_not_its_author",
+            ),
             models.CheckConstraint(condition=~Q(reason=""), name="an_adjustment_has_a_reason"),
             models.CheckConstraint(condition=~Q(amount=0), name="an_adjustment_moves_the_balance"),
         ]

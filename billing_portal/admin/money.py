@@ -241,7 +241,8 @@ class AdjustmentAdmin(ReadOnlyAdmin):
     list_filter = (("created_at", RangeDateTimeFilter), ("author", AutocompleteSelectFilter))
     search_fields = ("reason", "wallet__account__name", "author__email")
     fields = (
-        (cells.column("wallet__account", "Account", cells.link), "author", "created_at"),
+        (cells.column("wallet__account", "Account", cells.link), "created_at"),
+        ("author", "approved_by"),
         "amount",
         "reason",
     )

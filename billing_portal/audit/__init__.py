@@ -11,7 +11,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from billing_portal.audit import accounts, invoices, plans, reversals, wallet
+from billing_portal.audit import accounts, invoices, plans, reversals, tenants, wallet
 from billing_portal.audit.check import Check
 
 CHECKS = (
@@ -20,6 +20,7 @@ CHECKS = (
     *reversals.CHECKS,
     *wallet.CHECKS,
     *plans.CHECKS,
+    *tenants.CHECKS,
 )
 
 #: Rows named for each check; more than these say the same.

@@ -1,4 +1,4 @@
-"""Whether services are paused exactly while a reason holds (I13)."""
+"""Whether services are paused just while a reason holds, and every hold was let go (I11 to I13)."""
 
 from billing_portal.audit.check import Check, guarded
 
@@ -48,6 +48,68 @@ CHECKS = (
           -- A day more than the grace: the sweep may have been away.
           AND subscription.past_due_since < %(now)s - interval '8 days'
           AND NOT 'subscription_unpaid' = ANY (account.pause_reasons)
+        """,
+    ),
+    Check(
+        "I11",
+        "a card is what its state says",
+        """
+        SELECT format('card %%s of account %%s is %%s: default %%s, hold voided %%s, removed %%s',
+                      id, account_id, status, is_default, coalesce(hold_voided_at::text, 'never'),
+                      coalesce(removed_at::text, 'never'))
+        FROM accounts_card
+        WHERE status NOT IN ('verifying', 'verified', 'rejected', 'removed')
+           OR is_default AND status <> 'verified'
+           OR status = 'verified' AND hold_voided_at IS NULL
+           OR (status = 'removed') <> (removed_at IS NOT NULL)
+        """,
+    ),
+    Check(
+        "I11",
+        "an account with a verified card has one default",
+        """
+        SELECT format('account %%s: %%s verified cards, %%s of them default', account_id, count(*),
+                      count(*) FILTER (WHERE is_default))
+        FROM accounts_card WHERE status = 'verified'
+        GROUP BY account_id HAVING count(*) FILTER (WHERE is_default) <> 1
+        """,
+    ),
+    Check(
+        "I12",
+        "a hold ends voided",
+        """
+        SELECT format('card %%s of account %%s, %%s since %%s: its hold %%s is not voided', id,
+                      account_id, status, created_at, coalesce(nullif(stripe_hold_id, ''), '?'))
+        FROM accounts_card
+        WHERE hold_voided_at IS NULL
+          -- The sweeper comes by every minute; Stripe may have been away for a while.
+          AND CASE status WHEN 'verifying' THEN created_at < %(now)s - interval '1 hour'
+                          ELSE stripe_hold_id <> '' END
+        """,
+    ),
+    Check(
+        "I12",
+        "a hold pays for nothing",
+        """
+        SELECT format('hold %%s of card %%s is the payment of %%s', card.stripe_hold_id, card.id,
+                      payment.number)
+        FROM accounts_card AS card JOIN invoices_transaction AS payment
+          ON payment.stripe_payment_intent_id = card.stripe_hold_id
+        WHERE card.stripe_hold_id <> ''
+        """,
+    ),
+    Check(
+        "I12",
+        "no hold was captured and kept",
+        """
+        SELECT format('charge %%s of hold %%s: %%s %%s captured', id,
+                      stripe_data ->> 'payment_intent', stripe_data ->> 'amount_captured',
+                      stripe_data ->> 'currency')
+        FROM djstripe_charge
+        WHERE stripe_data #>> '{metadata,hold}' IS NOT NULL
+          AND (stripe_data ->> 'captured')::boolean
+          AND (stripe_data ->> 'amount_captured')::numeric
+              > coalesce((stripe_data ->> 'amount_refunded')::numeric, 0)
         """,
     ),
 )

@@ -1,4 +1,4 @@
-"""Whether every charge was intended, and brought about what it paid for, once (I3, I4, I5, I16)."""
+"""Whether each charge was intended, and brought about what it paid for (I3 to I5, I11, I16)."""
 
 from billing_portal.audit.check import Check, guarded
 
@@ -7,13 +7,19 @@ CHECKS = (
         "I2",
         "what is append-only is guarded",
         [
-            "transaction_transitions",
             "transactions_are_never_deleted",
             "transactions_are_never_truncated",
-            "lines_of_a_paid_transaction_never_change",
-            "lines_sum_to_the_amount",
-            "tax_of_a_transaction_is_fixed",
         ],
+    ),
+    guarded(
+        "I11",
+        "only legal transitions are possible",
+        ["transaction_transitions", "tax_of_a_transaction_is_fixed"],
+    ),
+    guarded(
+        "I16",
+        "what is paid never changes",
+        ["lines_of_a_paid_transaction_never_change", "lines_sum_to_the_amount"],
     ),
     Check(
         "I3",
@@ -95,6 +101,70 @@ CHECKS = (
         WHERE payment.tax_amount <> line.tax
            OR payment.tax_amount
               <> round((payment.amount - payment.tax_amount) * payment.tax_rate / 100, 2)
+        """,
+    ),
+    Check(
+        "I11",
+        "a transaction is what its state says",
+        """
+        SELECT format('%%s is %%s: paid %%s, failed %%s, receipt %%s, payment %%s', number, status,
+                      coalesce(paid_at::text, 'never'), coalesce(failed_at::text, 'never'),
+                      coalesce(nullif(receipt_number, ''), 'none'),
+                      coalesce(nullif(stripe_payment_intent_id, ''), 'none'))
+        FROM invoices_transaction
+        WHERE NOT CASE status
+            WHEN 'checkout' THEN paid_at IS NULL AND failed_at IS NULL AND receipt_number = ''
+            WHEN 'processing' THEN paid_at IS NULL AND failed_at IS NULL AND receipt_number = ''
+                                   AND expired_at IS NULL AND card_id IS NOT NULL
+            WHEN 'failed' THEN paid_at IS NULL AND failed_at IS NOT NULL AND receipt_number = ''
+                               AND failure_code <> ''
+            WHEN 'paid' THEN paid_at IS NOT NULL AND receipt_number <> ''
+                             AND stripe_payment_intent_id <> '' AND failure_code = ''
+            ELSE false END
+        """,
+    ),
+    Check(
+        "I16",
+        "the lines of a transaction sum to its amount",
+        """
+        SELECT format('%%s of %%s USD: its lines sum to %%s', payment.number, payment.amount,
+                      coalesce(sum(line.amount), 0))
+        FROM invoices_transaction AS payment
+        LEFT JOIN invoices_line AS line ON line.transaction_id = payment.id
+        GROUP BY payment.id HAVING coalesce(sum(line.amount), 0) <> payment.amount
+        """,
+    ),
+    Check(
+        "I16",
+        "a paid transaction has one payment of its own",
+        """
+        SELECT format('payment %%s pays for %%s', stripe_payment_intent_id,
+                      string_agg(number, ', '))
+        FROM invoices_transaction
+        WHERE status = 'paid'
+        GROUP BY stripe_payment_intent_id
+        HAVING count(*) > 1 OR stripe_payment_intent_id = ''
+        """,
+    ),
+    Check(
+        "I16",
+        "what Stripe told of a capture is what its transaction says",
+        """
+        SELECT format('%%s (%%s) is paid with %%s of %%s %%s: Stripe told of %%s, %%s %%s',
+                      payment.number, payment.status, payment.stripe_payment_intent_id,
+                      payment.charged_amount, payment.charged_amount_currency,
+                      charge.stripe_data ->> 'payment_intent',
+                      charge.stripe_data ->> 'amount_captured', charge.stripe_data ->> 'currency')
+        FROM djstripe_charge AS charge JOIN invoices_transaction AS payment
+          ON payment.number = charge.stripe_data #>> '{metadata,transaction}'
+        WHERE (charge.stripe_data ->> 'captured')::boolean
+          AND charge.stripe_data ->> 'status' = 'succeeded'
+          AND (payment.status <> 'paid'
+               -- Receivers settle in the transaction in which dj-stripe keeps the charge.
+               OR charge.stripe_data ->> 'payment_intent' <> payment.stripe_payment_intent_id
+               OR lower(payment.charged_amount_currency) <> charge.stripe_data ->> 'currency'
+               OR payment.charged_amount <> (charge.stripe_data ->> 'amount_captured')::numeric
+                  / CASE charge.stripe_data ->> 'currency' WHEN 'omr' THEN 1000 ELSE 100 END)
         """,
     ),
 )

@@ -1,4 +1,4 @@
-"""Whether the ledger adds up, and credit was bought (I1, I3, I6)."""
+"""Whether the ledger adds up, and credit was bought (I1, I3, I6, I15)."""
 
 from billing_portal.audit.check import Check, guarded
 
@@ -72,6 +72,15 @@ CHECKS = (
         FROM invoices_transaction
         WHERE purpose = 'auto_refill' AND status = 'processing'
         GROUP BY account_id HAVING count(*) > 1
+        """,
+    ),
+    Check(
+        "I15",
+        "who approves an adjustment is not its author",
+        """
+        SELECT format('adjustment %%s of %%s USD was made and approved by user %%s', id, amount,
+                      author_id)
+        FROM wallet_adjustment WHERE approved_by_id = author_id
         """,
     ),
 )
