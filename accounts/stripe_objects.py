@@ -81,6 +81,7 @@ class ListedPayment:
     account_id: str
     hold: str
     refunded_minor: int
+    is_disputed: bool
 
 
 class RefundOutcome(StrEnum):
@@ -198,6 +199,7 @@ def listed_payment_from_intent(intent: Mapping[str, Any]) -> ListedPayment:
         account_id=metadata.get("account", ""),
         hold=metadata.get("hold", ""),
         refunded_minor=charge.get("amount_refunded") or 0,
+        is_disputed=bool(charge.get("disputed")),
     )
 
 

@@ -175,28 +175,48 @@ def _amount_difference(listed: ListedPayment, transaction: Transaction) -> Diffe
     )
 
 
-# Refunds --------------------------------------------------------------------------------------
-def compare_refunds(
+# What went back -------------------------------------------------------------------------------
+def compare_reversals(
     listed: ListedPayment, transaction: Transaction, *, now: datetime
-) -> Difference | None:
-    """Bring the refunds of a payment to where Stripe has them, and return what differed.
+) -> list[Difference]:
+    """Bring refunds and disputes of a payment to where Stripe has them; return what differed.
 
-    Asks Stripe when something does: never call it inside a transaction. Raises GatewayUnavailable.
+    Asks Stripe when something may differ (what a dispute has come to is not in the list): never
+    call it inside a transaction. Raises GatewayUnavailable.
     """
     transaction.refresh_from_db()
     if transaction.status != Status.PAID or transaction.stripe_payment_intent_id != listed.id:
-        return None
-    before = _refunded_minor(transaction)
-    if before == listed.refunded_minor:
-        return None
+        return []
+    refunded, disputed = _refunded_minor(transaction), _disputes_of(transaction)
+    if refunded == listed.refunded_minor and not listed.is_disputed:
+        return []
     try:
         reversals.ask(payment_intent_id=listed.id, now=now)
     except gateway.GatewayRefused:
-        return _refund_difference(listed, transaction, FindingKind.REFUNDS_DIFFER)
-    after = _refunded_minor(transaction)
-    if after == before:
-        return _refund_difference(listed, transaction, FindingKind.REFUNDS_DIFFER)
-    return _refund_difference(listed, transaction, FindingKind.REFUNDS_REPAIRED)
+        return [_refund_difference(listed, transaction, FindingKind.REFUNDS_DIFFER)]
+    found = []
+    if refunded != listed.refunded_minor:
+        is_repaired = _refunded_minor(transaction) != refunded
+        kind = FindingKind.REFUNDS_REPAIRED if is_repaired else FindingKind.REFUNDS_DIFFER
+        found.append(_refund_difference(listed, transaction, kind))
+    if (now_disputed := _disputes_of(transaction)) != disputed:
+        states = ", ".join(f"{status} ({dispute})" for dispute, status in now_disputed)
+        found.append(
+            Difference(
+                FindingKind.DISPUTES_REPAIRED,
+                f"{listed.id}:{','.join(status for _, status in now_disputed)}",
+                f"{transaction.number} is disputed at Stripe: {states}. It is recorded here now.",
+                transaction.account_id,
+                transaction,
+            )
+        )
+    return found
+
+
+def _disputes_of(transaction: Transaction) -> list[tuple[str, str]]:
+    """Return how each dispute of a payment stands here."""
+    disputes = transaction.disputes.order_by("stripe_dispute_id")
+    return list(disputes.values_list("stripe_dispute_id", "status"))
 
 
 def _refund_difference(

@@ -145,9 +145,9 @@ def _compare(
         with database.atomic(durable=True):
             _note(run, payment_comparison.compare(listed, transaction, now=now), now)
         if transaction is not None:
-            refunds = payment_comparison.compare_refunds(listed, transaction, now=now)
-            with database.atomic(durable=True):
-                _note(run, refunds, now)
+            for difference in payment_comparison.compare_reversals(listed, transaction, now=now):
+                with database.atomic(durable=True):
+                    _note(run, difference, now)
     except gateway.GatewayUnavailable:
         raise
     except Exception as error:

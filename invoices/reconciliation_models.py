@@ -74,10 +74,11 @@ class SeenPayment(models.Model):
 
 
 class FindingKind(models.TextChoices):
-    """What is not the same there and here. The first two were repaired; the others never are."""
+    """What is not the same there and here. The first three were repaired; the others never are."""
 
     PAYMENT_REPAIRED = "payment_repaired", "Paid there and not here: carried out"
     REFUNDS_REPAIRED = "refunds_repaired", "Refunded there and not here: recorded"
+    DISPUTES_REPAIRED = "disputes_repaired", "Disputed there and not so here: recorded"
     AMOUNT_DIFFERS = "amount_differs", "Another amount was captured than was asked for"
     PAID_TWICE = "paid_twice", "Captured twice for one transaction"
     UNKNOWN_PAYMENT = "unknown_payment", "Captured for no transaction of ours"
@@ -89,7 +90,11 @@ class FindingKind(models.TextChoices):
 
 
 #: Findings that are settled by themselves.
-REPAIRS = (FindingKind.PAYMENT_REPAIRED, FindingKind.REFUNDS_REPAIRED)
+REPAIRS = (
+    FindingKind.PAYMENT_REPAIRED,
+    FindingKind.REFUNDS_REPAIRED,
+    FindingKind.DISPUTES_REPAIRED,
+)
 
 
 class ReconciliationFinding(models.Model):

@@ -66,7 +66,7 @@ def adjust(
         details={
             "amount": str(amount),
             "balance_after": str(entry.balance_after),
-            "approved_by": str(approver) if approver else "",
+            **({"approved_by": str(approver)} if approver else {}),
         },
         created_at=now,
     )

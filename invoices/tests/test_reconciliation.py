@@ -18,6 +18,7 @@ from billing_portal.tasks import reconcile_payments
 from invoices import reconciliation
 from invoices.models import ReconciliationFinding, ReconciliationRun, Refund, Status, Transaction
 from invoices.reconciliation_models import FindingKind, Phase
+from invoices.tests.disputers import decide, dispute
 from invoices.tests.factories import make_transaction
 from wallet import topups
 from wallet.tests.factories import balance_of, make_payer
@@ -181,6 +182,21 @@ def test_a_refund_made_in_the_dashboard_that_nobody_told_is_recorded(
     assert Refund.objects.get(transaction=paid).charged_amount.amount == Decimal("3.85")
     assert balance_of(alice) == Decimal("15.01"), "credit is worth what the card was charged"
     assert reconcile(NIGHT + timedelta(days=1)).run.repaired == 0
+
+
+@pytest.mark.parametrize(("decision", "balance"), [("", 0), ("win", 25), ("lose", 0)])
+def test_a_dispute_that_nobody_told_of_is_recorded(
+    alice: Account, sandbox: "Sandbox", decision: str, balance: int
+) -> None:
+    paid = top_up(alice)
+    opened = dispute(sandbox, paid)
+    first = reconcile()
+    assert (first.findings, first.run.repaired, balance_of(alice)) == ([], 1, 0)
+    if decision:
+        decide(sandbox, opened, decision)
+    second = reconcile(NIGHT + timedelta(days=1))
+    assert (second.findings, second.run.repaired) == ([], 1 if decision else 0)
+    assert balance_of(alice) == balance
 
 
 def test_a_payment_whose_purpose_breaks_does_not_hold_back_the_others(

@@ -42,6 +42,6 @@ ALTER TABLE plans_subscription DROP CONSTRAINT subscriptions_of_an_account;
 class Migration(migrations.Migration):
     dependencies = [
         ("plans", "0005_plan_change_integrity"),
-        ("invoices", "0013_of_one_account"),
+        ("invoices", "0014_of_one_account"),
     ]
     operations = [migrations.RunSQL(FORWARD, REVERSE)]

@@ -36,6 +36,6 @@ ALTER TABLE wallet_adjustment DROP CONSTRAINT adjustments_of_a_wallet;
 class Migration(migrations.Migration):
     dependencies = [
         ("wallet", "0007_auto_refill_consent"),
-        ("invoices", "0013_of_one_account"),
+        ("invoices", "0014_of_one_account"),
     ]
     operations = [migrations.RunSQL(FORWARD, REVERSE)]

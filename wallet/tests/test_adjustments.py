@@ -67,3 +67,30 @@ def test_a_slip_of_the_keyboard_changes_nothing(
     assert list(refused.value.message_dict) == [field]
     assert balance_of(alice) == 5
     assert not Adjustment.objects.exists()
+
+
+def test_who_approved_it_is_on_record(alice: Account, finance: User) -> None:
+    chief = User.objects.create_user("chief@badal.test", is_staff=True)
+    adjustments.adjust(
+        account=alice,
+        amount=Decimal(900),
+        reason="Outage of a week",
+        author=finance,
+        approver=chief,
+        now=NOW,
+    )
+    assert Adjustment.objects.get().approved_by == chief
+    assert AuditEvent.objects.get(account=alice).details["approved_by"] == "chief@badal.test"
+
+
+def test_nobody_approves_their_own_adjustment(alice: Account, finance: User) -> None:
+    with pytest.raises(ValidationError, match="Somebody else"):
+        adjustments.adjust(
+            account=alice,
+            amount=Decimal(900),
+            reason="Outage of a week",
+            author=finance,
+            approver=finance,
+            now=NOW,
+        )
+    assert not Adjustment.objects.exists()

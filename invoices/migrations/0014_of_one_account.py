@@ -48,7 +48,7 @@ ALTER TABLE accounts_card DROP CONSTRAINT cards_of_an_account;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("invoices", "0012_reconciliation"),
+        ("invoices", "0013_payment_question"),
         ("accounts", "0005_message_without_an_account"),
     ]
     operations = [migrations.RunSQL(FORWARD, REVERSE)]
