@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -27,13 +27,13 @@ def _state(finding: ReconciliationFinding) -> cells.Cell:
 
 
 class FindingInline(PartOfParentInline):
-    """What a run found, or found again."""
+    """What a run was the first to find."""
 
     model = ReconciliationFinding
-    fk_name = "last_run"
+    fk_name = "first_run"
     fields = ("finding", "state", "detail")
     readonly_fields = fields
-    verbose_name_plural = "findings"
+    verbose_name_plural = "new findings"
 
     @admin.display(description="Finding")
     def finding(self, finding: ReconciliationFinding) -> cells.Cell:
@@ -44,6 +44,18 @@ class FindingInline(PartOfParentInline):
     def state(self, finding: ReconciliationFinding) -> cells.Cell:
         """Whether it needs a person."""
         return _state(finding)
+
+
+class FoundAgainInline(FindingInline):
+    """What a run was the last to find, and another had found before."""
+
+    fk_name = "last_run"
+    verbose_name_plural = "found again"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ReconciliationFinding]:
+        """Leave out what is new."""
+        findings: QuerySet[ReconciliationFinding] = super().get_queryset(request)
+        return findings.exclude(first_run=F("last_run"))
 
 
 @admin.register(ReconciliationRun)
@@ -73,7 +85,7 @@ class ReconciliationRunAdmin(ReadOnlyAdmin):
             },
         ),
     )
-    inlines = (FindingInline,)
+    inlines = (FindingInline, FoundAgainInline)
 
 
 @admin.register(ReconciliationFinding)

@@ -65,6 +65,18 @@ def test_a_run_shows_its_counts_and_findings(finding: ReconciliationFinding) -> 
     assert "Captured for no transaction of ours" in findings.content.decode()
 
 
+def test_the_night_that_found_it_first_still_shows_it(finding: ReconciliationFinding) -> None:
+    client, _ = staff(*SEE)
+    first, night = finding.first_run_id, NOW + timedelta(days=1)
+    again = ReconciliationRun.objects.create(
+        since=NOW, until=night, phase=Phase.DONE, started_at=night, finished_at=night
+    )
+    ReconciliationFinding.objects.update(last_run=again)
+    for run in (first, again.pk):
+        shown = client.get(reverse("admin:invoices_reconciliationrun_change", args=[run]))
+        assert shown.content.decode().count("5.000 OMR names no transaction.") == 1
+
+
 def test_who_may_deals_with_a_finding_and_says_what_was_done(
     finding: ReconciliationFinding,
 ) -> None:
