@@ -98,7 +98,7 @@ def sandbox_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbo
         stderr=log,
     )  # fmt: skip
     sandbox = Sandbox(f"http://127.0.0.1:{port}")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             requests.get(f"{sandbox.url}/_sandbox/health", timeout=1).raise_for_status()

@@ -58,7 +58,7 @@ def running(port: int, log: Path) -> Iterator[str]:
 
 
 def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             requests.get(f"{url}/v1/customers", auth=(KEY, ""), timeout=1).raise_for_status()

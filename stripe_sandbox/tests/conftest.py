@@ -25,9 +25,11 @@ ARGUMENTS = [
 @pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     found = Sandbox(tmp_path_factory.mktemp("sandbox"))
-    found.start()
-    yield found
-    found.stop()
+    try:
+        found.start()
+        yield found
+    finally:
+        found.stop()
 
 
 @pytest.fixture

@@ -52,14 +52,14 @@ class Sandbox:
             cwd=ROOT,
             env={**os.environ, "DEBUG": "1"},
         )
-        wait_for(self._answers, 20)
+        wait_for(self._answers, 60)
 
     def _answers(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, "the sandbox ended at once"
         try:
             return requests.get(f"{self.url}/_sandbox/health", timeout=2).ok
-        except requests.ConnectionError:
+        except requests.RequestException:  # not there yet, or too busy to answer in time
             return False
 
     def stop(self) -> float:
