@@ -4,8 +4,9 @@ Stripe shows the signing secret only when an endpoint is made, so one whose secr
 kept. The events it is to send are in `webhooks.EVENTS`; when that list grows, Stripe must be told.
 """
 
+import dataclasses
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
@@ -20,8 +21,8 @@ from accounts.webhooks import EVENTS
 class Registration:
     """How Stripe was told, and what changed by it.
 
-    `strangers` are addresses under this portal's own that Stripe sends to and the portal does not
-    know: their events are refused.
+    `deleted` are the addresses whose place it took. `strangers` are addresses under this portal's
+    own that Stripe sends to and the portal does not know: their events are refused.
     """
 
     endpoint: WebhookEndpoint
@@ -30,11 +31,12 @@ class Registration:
     added: list[str]
     removed: list[str]
     strangers: list[str]
+    deleted: list[str] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
         """Whether Stripe does anything else now than it did before."""
-        return self.is_new or self.was_disabled or bool(self.added or self.removed)
+        return self.is_new or self.was_disabled or bool(self.added or self.removed or self.deleted)
 
     @property
     def has_other_version(self) -> bool:
@@ -70,7 +72,7 @@ def register_endpoint(*, portal_url: str, replace: bool = False) -> Registration
         gateway.delete_webhook_endpoint(other.id)
         other.status = WebhookEndpointStatus.disabled
         other.save(update_fields=["status"])
-    return registration
+    return dataclasses.replace(registration, deleted=[other.url for other in others])
 
 
 def missing_events(*, portal_url: str) -> list[str]:

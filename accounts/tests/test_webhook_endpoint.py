@@ -73,7 +73,10 @@ def test_an_endpoint_that_somebody_deleted_is_made_anew() -> None:
 
 
 def test_replaced_its_secret_is_another_and_events_are_taken_under_that_one_only() -> None:
-    first, second = register().endpoint, register(replace=True).endpoint
+    first = register().endpoint
+    replaced = register(replace=True)
+    second = replaced.endpoint
+    assert replaced.deleted == [first.url]
     assert [one.id for one in at_stripe()] == [second.id]
     cards.ensure_customer(account=make_account())
     [event] = events("customer.created")

@@ -69,7 +69,10 @@ def test_register_webhooks_replaces_an_endpoint_whose_version_is_another(
     settings.STRIPE_API_VERSION = "2026-08-26.dahlia"
 
     assert "run it again with --replace" in run("register_webhooks")
-    assert "made just now" in run("register_webhooks", "--replace")
+    before = WebhookEndpoint.objects.get()
+    replaced = run("register_webhooks", "--replace")
+    assert "made just now" in replaced
+    assert f"in place of {before.url}, which is deleted" in replaced
     assert "as before" in run("register_webhooks")
 
 

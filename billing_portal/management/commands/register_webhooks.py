@@ -44,6 +44,8 @@ def _report(registration: Registration) -> Iterator[str]:
     )
     if registration.is_new:
         yield "  made just now; its signing secret is in the database"
+    for url in registration.deleted:
+        yield f"  in place of {url}, which is deleted"
     if registration.was_disabled:
         yield "  it was disabled, and is on again"
     for name in registration.added:
