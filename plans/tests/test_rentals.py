@@ -1,5 +1,6 @@
 """Rentals: held at once, charged for the rest of the period, released when it ends."""
 
+import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -9,13 +10,14 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.db import transaction as database
+from pypdf import PdfReader
 from pytest_django import Settings
 
 from accounts import cards, service_state
 from accounts.models import Account, AuditEvent, Card, PauseReason, User
 from accounts.stripe_objects import Outcome, Payment
 from accounts.tests.stripe_side import decline_from_now_on, lose_answers, payments
-from invoices import charging, settlement, sweeper
+from invoices import charging, receipts, settlement, sweeper
 from invoices.models import Purpose, Status, Transaction
 from plans import quotes, renewals, rental_changes, rentals
 from plans.models import Renewal, Rental, RentalVia
@@ -243,6 +245,19 @@ def test_what_is_released_stays_until_the_period_ends_and_is_not_renewed(alice: 
     assert held(alice, "phone_number") == 3
     second = Renewal.objects.get(account=alice, number=2)
     assert second.amount.amount == Decimal("101.50")  # 99 + 1 × 2.50
+
+
+def test_the_renewal_s_receipt_says_how_many_of_what_for_which_days(alice: Account) -> None:
+    hold(alice, "phone_number", 5)
+    hold(alice, "user_seat", 3)  # all of them included: nothing to pay, no line
+    renewals.renew_due(now=END)
+    paid = Transaction.objects.get(account=alice, purpose=Purpose.RENEWAL)
+    pdf = PdfReader(io.BytesIO(receipts.render(paid)))
+    text = " ".join(" ".join(page.extract_text() for page in pdf.pages).split())
+    assert "Growth plan 1 Dec 2026 – 1 Jan 2027 1 $99.00 $99.00" in text
+    assert "Phone number (5 held, 2 included) 1 Dec 2026 – 1 Jan 2027 3 numbers $2.50 $7.50" in text
+    assert "User seat" not in text
+    assert "Total USD $106.50" in text
 
 
 def test_a_release_taken_back_changes_nothing(alice: Account) -> None:
