@@ -128,6 +128,7 @@ class TransactionAdmin(RefundActionMixin, ReadOnlyAdmin):
                     ("created_at", "asked_at"),
                     ("paid_at", "failed_at"),
                     ("expires_at", "expired_at"),
+                    ("confirmable_until", "supersedes"),
                 )
             },
         ),
@@ -135,7 +136,7 @@ class TransactionAdmin(RefundActionMixin, ReadOnlyAdmin):
             "Card and bank",
             {
                 "fields": (
-                    ("card_link", "opened_by"),
+                    ("card_link", "opened_by", "is_on_session"),
                     ("failure_code", "failure_message"),
                     ("stripe_payment_intent_id", "stripe_checkout_session_id"),
                 )
@@ -148,7 +149,7 @@ class TransactionAdmin(RefundActionMixin, ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Transaction]:
         """Load what the page links to."""
         transactions: QuerySet[Transaction] = super().get_queryset(request)
-        return transactions.select_related("account", "card", "opened_by")
+        return transactions.select_related("account", "card", "opened_by", "supersedes")
 
     @admin.display(description="Status", ordering="status")
     def state(self, transaction: Transaction) -> cells.Cell:
