@@ -30,10 +30,12 @@ SWEEP_DISPUTES_EVERY = timedelta(hours=6)
 
 
 def find_transaction(*, payment_intent_id: str, number: str = "") -> Transaction | None:
-    """Return the transaction that a payment at Stripe was made for, by its number or its id."""
-    named = Q(number=number) & ~Q(number="")
-    paid_with = Q(stripe_payment_intent_id=payment_intent_id) & ~Q(stripe_payment_intent_id="")
-    return Transaction.objects.filter(named | paid_with).order_by(F("number").desc()).first()
+    """Return the transaction that a payment at Stripe was made for, by its id or else its number."""
+    if payment_intent_id:
+        paid_with = Transaction.objects.filter(stripe_payment_intent_id=payment_intent_id).first()
+        if paid_with is not None:
+            return paid_with
+    return Transaction.objects.filter(number=number).first() if number else None
 
 
 def ask(*, payment_intent_id: str, now: datetime) -> None:
