@@ -379,3 +379,12 @@ def test_a_renewal_paid_while_the_grace_runs_out_does_not_leave_services_paused(
         assert pausing.result(timeout=30) == [0]
     alice.refresh_from_db()
     assert alice.pause_reasons == []
+
+
+def test_a_cap_that_many_run_into_at_once_is_told_once(add_card: AddCard) -> None:
+    alice = make_payer(add_card, "10")
+    switch_on(alice, threshold="100", amount="25", monthly_maximum="50")
+    at_once(*[lambda: refills.refill_due(now=NOW)] * 8)
+    assert balance_of(alice) == 60
+    assert len(payments(purpose="auto_refill")) == 2
+    assert Message.objects.filter(account=alice, event="auto_refill_capped").count() == 1

@@ -83,4 +83,22 @@ CHECKS = (
         FROM wallet_adjustment WHERE approved_by_id = author_id
         """,
     ),
+    Check(
+        "I4",
+        "auto-refill charges by what its customer agreed to",
+        """
+        SELECT format('auto-refill of account %%s: %%s below %%s, agreed to were %%s below %%s',
+                      wallet.account_id, refill.amount, refill.threshold, consent.amount,
+                      consent.threshold)
+        FROM wallet_autorefill AS refill
+        JOIN wallet_wallet AS wallet ON wallet.id = refill.wallet_id
+        LEFT JOIN wallet_autorefillconsent AS consent ON consent.id = refill.consent_id
+        WHERE refill.enabled
+          AND (wallet.account_id, refill.amount, refill.threshold, refill.monthly_maximum,
+               consent.action = 'switched_off')
+              IS DISTINCT FROM
+              (consent.account_id, consent.amount, consent.threshold, consent.monthly_maximum,
+               false)
+        """,
+    ),
 )

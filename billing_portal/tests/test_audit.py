@@ -24,7 +24,8 @@ from plans.models import Renewal
 from plans.tests.factories import make_subscription, make_version
 from plans.usage_records import ParsedRecord
 from wallet import ledger
-from wallet.models import EntryKind
+from wallet.models import AutoRefill, EntryKind
+from wallet.tests.factories import switch_on
 
 pytestmark = pytest.mark.django_db
 
@@ -235,3 +236,17 @@ def test_a_period_that_was_not_paid_as_it_says_is_found(
 
     found = [str(violation) for violation in audit.run(now=NOW)]
     assert any(line.startswith("I3 ") and named in line for line in found), found
+
+
+@pytest.mark.parametrize("change", [{"amount": 500}, {"threshold": 90}, {"monthly_maximum": 900}])
+def test_a_refill_rule_that_nobody_agreed_to_is_found(
+    alice: Account, change: dict[str, int]
+) -> None:
+    make_card(alice, is_default=True)
+    switch_on(alice, threshold="0", amount="25")
+    assert audit.run(now=NOW) == []
+
+    AutoRefill.objects.filter(wallet__account=alice).update(**change)
+
+    [violation] = audit.run(now=NOW)
+    assert str(violation).startswith("I4 auto-refill charges by what its customer agreed to")
