@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -125,7 +125,7 @@ class RentalsView(ListView):
 
     queryset = FeaturePrice.objects.none()
     serializer_class = HeldSerializer
-    page_order = ("feature__position", "id")
+    page_order = ("position", "id")
 
     def get_queryset(self) -> QuerySet[FeaturePrice]:
         """Return the plan's rentals with what is held of each."""
@@ -143,6 +143,7 @@ class RentalsView(ListView):
                 version__subscriptions__status__in=CURRENT_STATUSES,
             )
             .annotate(
+                position=F("feature__position"),
                 quantity=Coalesce(Subquery(held.values("quantity")), 0),
                 quantity_at_renewal=Subquery(held.values("quantity_at_renewal")),
                 since=Subquery(held.values("started_at")),

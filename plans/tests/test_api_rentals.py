@@ -96,6 +96,9 @@ def test_every_rental_of_the_plan_is_listed_with_what_is_held(
         "maximum": None,
     }
     assert (listed[2]["quantity"], listed[2]["since"], listed[2]["maximum"]) == (0, None, 50)
+    page = platform.get(f"accounts/{alice.pk}/rentals/?page_size=1")
+    following = platform.client.get(page["next"]).json()
+    assert [page["results"], following["results"]] == [listed[:1], listed[1:2]]
 
 
 @pytest.mark.parametrize("quantity", ["", "x", "-1", "1.5", "1_0"])
