@@ -30,7 +30,7 @@ SWEEP_DISPUTES_EVERY = timedelta(hours=6)
 
 
 def find_transaction(*, payment_intent_id: str, number: str = "") -> Transaction | None:
-    """Return the transaction that a payment at Stripe was made for, by its id or else its number."""
+    """Return the transaction that a payment at Stripe was made for, by its id or its number."""
     if payment_intent_id:
         paid_with = Transaction.objects.filter(stripe_payment_intent_id=payment_intent_id).first()
         if paid_with is not None:
