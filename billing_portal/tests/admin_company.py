@@ -43,7 +43,15 @@ from invoices.models import (
 from invoices.reconciliation_models import FindingKind, Phase
 from invoices.tests.factories import make_transaction
 from plans import usage
-from plans.models import FeaturePrice, PlanVersion, PriceTier, Rental, Subscription
+from plans.models import (
+    FeaturePrice,
+    PlanChange,
+    PlanChangeStatus,
+    PlanVersion,
+    PriceTier,
+    Rental,
+    Subscription,
+)
 from plans.tests.factories import (
     GROWTH_TIERS,
     make_feature,
@@ -133,6 +141,15 @@ def make_company() -> Company:
         feature=make_feature("phone_number", name="Phone number", unit="number", kind="rental"),
         quantity=3,
         started_at=NOW,
+    )
+    PlanChange.objects.create(
+        account=account,
+        subscription=subscription,
+        from_version=version,
+        to_version=make_version(included="0"),
+        status=PlanChangeStatus.CANCELED,
+        period_number=1,
+        created_at=NOW,
     )
     message = Message.objects.create(
         account=account,
