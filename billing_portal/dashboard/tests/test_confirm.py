@@ -209,8 +209,8 @@ def test_a_plan_begins_once_its_payment_is_confirmed(
 ) -> None:
     scenes.plan_version("growth")
     client = sign_in(account)
-    total = client.get("/billing/plan/growth/").context["quote"].total_value
-    answer = client.post("/billing/plan/growth/", {"total": total})
+    sealed = client.get("/billing/plan/growth/").context["quote"].sealed
+    answer = client.post("/billing/plan/growth/", {"quote": sealed})
     assert account.subscriptions.get().status == "inactive"
     confirm_and_pay(client, answer, sandbox)
     assert account.subscriptions.get().status == "active"
