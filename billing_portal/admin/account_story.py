@@ -1,7 +1,6 @@
 """The story of an account, as panels: the newest of everything, with links to all of it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
 
 from django.contrib.auth.models import AnonymousUser
@@ -10,6 +9,7 @@ from django.utils.html import format_html
 
 from accounts.models import Account, AuditEvent, Card, Message, User
 from accounts.money import format_quantity, format_usd
+from billing_portal.admin import money_panels
 from billing_portal.admin.cells import (
     NOTHING,
     Cell,
@@ -18,12 +18,11 @@ from billing_portal.admin.cells import (
     ledger_usd,
     link,
     link_to,
-    list_url,
-    omr,
     status_badge,
     usd,
     when,
 )
+from billing_portal.admin.story import NEWEST, Fact, Panel, Story, all_of
 from invoices.models import Dispute, Refund, Transaction
 from plans import plan_changes
 from plans.allowances import remaining
@@ -31,55 +30,6 @@ from plans.models import Allowance, Rental, RentalVia, Subscription, UsageRecord
 from plans.rental_changes import ChangeKind
 from plans.subscription_models import CURRENT_STATUSES, SubscriptionStatus
 from wallet.models import AutoRefill, Entry, Wallet
-
-#: How many of the newest records a panel shows.
-NEWEST = 20
-Row = list[Cell]
-
-
-@dataclass(kw_only=True)
-class Panel:
-    """One table of the story."""
-
-    title: str
-    headers: list[str]
-    rows: list[Row]
-    more_url: str = ""
-    more_text: str = ""
-    wide: bool = True
-
-    @property
-    def table(self) -> dict[str, object]:
-        """The shape unfold's table component takes."""
-        return {"headers": self.headers, "rows": self.rows}
-
-
-@dataclass(kw_only=True)
-class Fact:
-    """One figure at the top of the page."""
-
-    title: str
-    value: Cell
-    note: Cell = ""
-
-
-@dataclass
-class Story:
-    """What is known about an account that the reader may see."""
-
-    facts: list[Fact] = field(default_factory=list)
-    panels: list[Panel] = field(default_factory=list)
-
-    @property
-    def columns(self) -> list[list[Panel]]:
-        """The narrow panels that have something to show, in two columns."""
-        narrow = [panel for panel in self.panels if not panel.wide and panel.rows]
-        return [narrow[:1], narrow[1:]]
-
-    @property
-    def wide(self) -> list[Panel]:
-        """The panels that take the whole width."""
-        return [panel for panel in self.panels if panel.wide]
 
 
 def story_of(account: Account, reader: User | AnonymousUser) -> Story:
@@ -95,10 +45,10 @@ def story_of(account: Account, reader: User | AnonymousUser) -> Story:
         (Card, lambda: _cards(account)),
         (Rental, lambda: _rentals(account)),
         (Rental, lambda: _rental_changes(account)),
-        (Transaction, lambda: _transactions(account)),
-        (Refund, lambda: _refunds(account)),
-        (Dispute, lambda: _disputes(account)),
-        (Entry, lambda: _entries(account)),
+        (Transaction, lambda: money_panels.transactions(account)),
+        (Refund, lambda: money_panels.refunds(account)),
+        (Dispute, lambda: money_panels.disputes(account)),
+        (Entry, lambda: money_panels.entries(account)),
         (UsageRecord, lambda: _usage(account)),
         (AuditEvent, lambda: _events(account)),
         (Message, lambda: _messages(account)),
@@ -177,10 +127,6 @@ def _quantity(quantity: Decimal) -> Cell:
     return figure(format_quantity(quantity))
 
 
-def _all_of(account: Account, model: type[Model]) -> str:
-    return list_url(model, f"?account__id__exact={account.pk}")
-
-
 def _allowances(subscription: Subscription | None) -> Panel:
     allowances = (
         Allowance.objects.filter(
@@ -225,7 +171,7 @@ def _cards(account: Account) -> Panel:
             for card in cards
         ],
         wide=False,
-        more_url=_all_of(account, Card),
+        more_url=all_of(account, Card),
         more_text="All cards",
     )
 
@@ -245,7 +191,7 @@ def _rentals(account: Account) -> Panel:
             for rental in rentals
         ],
         wide=False,
-        more_url=_all_of(account, Rental),
+        more_url=all_of(account, Rental),
         more_text="All rentals",
     )
 
@@ -273,103 +219,6 @@ def _rental_changes(account: Account) -> Panel:
     )
 
 
-def _transactions(account: Account) -> Panel:
-    transactions = Transaction.objects.filter(account=account)[:NEWEST]
-    return Panel(
-        title="Transactions",
-        headers=["Number", "For", "Status", "Amount", "Charged", "Card", "Created (UTC)", "Why"],
-        rows=[
-            [
-                link(transaction),
-                transaction.get_purpose_display(),
-                status_badge(transaction.status, transaction.get_status_display()),
-                usd(transaction.amount.amount),
-                figure(f"{transaction.charged_amount.amount:,.3f} OMR"),
-                f"{transaction.card_brand} {transaction.card_last4}".strip() or NOTHING,
-                when(transaction.created_at),
-                transaction.failure_message or NOTHING,
-            ]
-            for transaction in transactions
-        ],
-        more_url=_all_of(account, Transaction),
-        more_text="All transactions",
-    )
-
-
-def _refunds(account: Account) -> Panel:
-    refunds = Refund.objects.filter(account=account).select_related("transaction", "made_by")
-    return Panel(
-        title="Refunds",
-        headers=["Number", "Of", "Status", "Amount", "To the card", "By", "Made (UTC)", "Why"],
-        rows=[
-            [
-                link(refund),
-                link(refund.transaction),
-                status_badge(refund.status, refund.get_status_display()),
-                usd(refund.amount.amount),
-                omr(refund.charged_amount.amount),
-                str(refund.made_by) if refund.made_by else refund.get_origin_display(),
-                when(refund.created_at),
-                refund.failure_message or refund.reason,
-            ]
-            for refund in refunds[:NEWEST]
-        ],
-        more_url=_all_of(account, Refund),
-        more_text="All refunds",
-    )
-
-
-def _disputes(account: Account) -> Panel:
-    disputes = Dispute.objects.filter(account=account).select_related("transaction")[:NEWEST]
-    return Panel(
-        title="Disputes",
-        headers=[
-            "Dispute",
-            "Of",
-            "Status",
-            "Amount",
-            "Reason",
-            "Evidence due (UTC)",
-            "Opened (UTC)",
-        ],
-        rows=[
-            [
-                link(dispute),
-                link(dispute.transaction),
-                status_badge(dispute.status, dispute.get_status_display()),
-                usd(dispute.amount.amount),
-                dispute.reason_in_words,
-                when(None if dispute.closed_at else dispute.evidence_due_at),
-                when(dispute.opened_at),
-            ]
-            for dispute in disputes
-        ],
-        more_url=_all_of(account, Dispute),
-        more_text="All disputes",
-    )
-
-
-def _entries(account: Account) -> Panel:
-    entries = Entry.objects.filter(account=account)[:NEWEST]
-    return Panel(
-        title="Ledger entries",
-        headers=["#", "Kind", "Amount", "Balance after", "What", "At (UTC)"],
-        rows=[
-            [
-                link(entry, str(entry.sequence)),
-                entry.get_kind_display(),
-                ledger_usd(entry.amount),
-                ledger_usd(entry.balance_after),
-                entry.description,
-                when(entry.created_at),
-            ]
-            for entry in entries
-        ],
-        more_url=_all_of(account, Entry),
-        more_text="All entries",
-    )
-
-
 def _usage(account: Account) -> Panel:
     records = UsageRecord.objects.filter(account=account).select_related("feature")[:NEWEST]
     return Panel(
@@ -387,7 +236,7 @@ def _usage(account: Account) -> Panel:
             ]
             for record in records
         ],
-        more_url=_all_of(account, UsageRecord),
+        more_url=all_of(account, UsageRecord),
         more_text="All usage",
     )
 
@@ -406,7 +255,7 @@ def _events(account: Account) -> Panel:
             ]
             for event in events
         ],
-        more_url=_all_of(account, AuditEvent),
+        more_url=all_of(account, AuditEvent),
         more_text="All events",
     )
 
@@ -430,6 +279,6 @@ def _messages(account: Account) -> Panel:
             ]
             for message in messages
         ],
-        more_url=_all_of(account, Message),
+        more_url=all_of(account, Message),
         more_text="All messages",
     )
