@@ -50,6 +50,18 @@ class RefundMade(TypedDict):
     path: str
 
 
+class RefundCameBack(TypedDict):
+    """A refund that was told as made could not be paid to the card."""
+
+    number: str  # of the transaction
+    credit_note_number: str
+    amount: str
+    charged: str
+    card: str
+    credit_returned: str  # to the wallet, or empty when the payment bought none
+    path: str
+
+
 class RefundFailed(TypedDict):
     """To staff: the card did not get a refund."""
 
@@ -117,11 +129,12 @@ class AutoRefillCapped(TypedDict):
 
 
 class AutoRefillSuspended(TypedDict):
-    """Auto-refill gave up after several declines in a row."""
+    """Auto-refill gave up after several declines in a row, or a payment is disputed."""
 
-    amount: str
+    amount: str  # of the last charge, or of the disputed payment
     card: str
     reason: str
+    disputed: NotRequired[str]  # the number of the disputed transaction
     path: str
 
 
@@ -220,6 +233,7 @@ NOTICES: dict[str, Any] = {
     "transaction_paid": TransactionPaid,
     "transaction_failed": TransactionFailed,
     "refund_made": RefundMade,
+    "refund_came_back": RefundCameBack,
     "refund_failed": RefundFailed,
     "confirmation_needed": ConfirmationNeeded,
     "dispute_opened": DisputeNews,

@@ -182,7 +182,7 @@ def _succeed(refund: Refund, transaction: Transaction, now: datetime) -> Refund:
 def fail(refund: Refund, transaction: Transaction, *, message: str, now: datetime) -> Refund:
     """Mark a refund failed; what it took back is given again. `transaction` is locked.
 
-    Staff are told: the customer still waits for the money.
+    Staff are told, and the customer who was told that the money is on its way.
     """
     had_succeeded = refund.status == RefundStatus.SUCCEEDED
     refund.status = RefundStatus.FAILED
@@ -192,6 +192,21 @@ def fail(refund: Refund, transaction: Transaction, *, message: str, now: datetim
     returned = Decimal(0)
     if had_succeeded:
         returned = fulfilment_of(transaction).refund_failed(refund=refund, now=now)
+        outbox.record_email(
+            account=transaction.account,
+            event="refund_came_back",
+            key=f"refund_came_back:{refund.number}",
+            context={
+                "number": transaction.number,
+                "credit_note_number": refund.credit_note_number,
+                "amount": format_usd(refund.amount.amount),
+                "charged": format_omr(refund.charged_amount.amount),
+                "card": card_of(transaction),
+                "credit_returned": format_usd(returned) if returned else "",
+                "path": f"/billing/history/{transaction.number}/",
+            },
+            now=now,
+        )
     outbox.record_email(
         account=transaction.account,
         event="refund_failed",

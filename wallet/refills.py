@@ -20,7 +20,7 @@ from accounts.money import format_usd
 from invoices import charging, settlement
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
-from wallet import ledger, refill_caps
+from wallet import ledger, refill_caps, refill_suspension
 from wallet.models import AutoRefill, EntryKind, Wallet
 from wallet.reversals import CreditFollowsPayment
 
@@ -176,42 +176,31 @@ class AutoRefillFulfilment(CreditFollowsPayment):
         refill = AutoRefill.objects.select_for_update(no_key=True).get(
             wallet__account_id=transaction.account_id
         )
-        suspends = False
         if refill.enabled:
             refill.consecutive_failures += 1
-            suspends = refill.consecutive_failures >= FAILURES_UNTIL_SUSPENDED
-            if suspends:
-                refill.suspended_at, refill.next_attempt_at = now, None
-            else:
-                refill.next_attempt_at = now + BACK_OFF[refill.consecutive_failures - 1]
+            if refill.consecutive_failures >= FAILURES_UNTIL_SUSPENDED:
+                refill_suspension.after_declines(refill=refill, transaction=transaction, now=now)
+                return
+            refill.next_attempt_at = now + BACK_OFF[refill.consecutive_failures - 1]
             refill.save()
         next_attempt_at = None
         if refill.enabled and refill.next_attempt_at is not None:
             next_attempt_at = refill.next_attempt_at.isoformat()
-        if transaction.can_be_confirmed(now) and not suspends:
+        if transaction.can_be_confirmed(now):
             settlement.ask_to_confirm(transaction, now, next_attempt_at=next_attempt_at)
             return
-        event = "auto_refill_suspended" if suspends else "auto_refill_failed"
         context: dict[str, object] = {
             "amount": format_usd(transaction.amount.amount),
             "card": f"{transaction.card}" if transaction.card else "",
             "reason": transaction.failure_message,
-            "path": "/billing/#auto-refill" if suspends else "/billing/payment-methods/",
+            "path": "/billing/payment-methods/",
         }
         if next_attempt_at:
             context["next_attempt_at"] = next_attempt_at
         outbox.record_email(
             account=transaction.account,
-            event=event,
-            key=f"{event}:{transaction.number}",
+            event="auto_refill_failed",
+            key=f"auto_refill_failed:{transaction.number}",
             context=context,
             now=now,
         )
-        if suspends:
-            outbox.record_platform_event(
-                account=transaction.account,
-                event="auto_refill.suspended",
-                key=f"auto_refill.suspended:{transaction.number}",
-                data={"reason": transaction.failure_code},
-                now=now,
-            )

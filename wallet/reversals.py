@@ -11,7 +11,7 @@ from decimal import Decimal
 from django.db.models import QuerySet, Sum
 
 from invoices.models import HOLDING_STATUSES, Dispute, Refund, RefundStatus, Transaction
-from wallet import ledger
+from wallet import ledger, refill_suspension
 from wallet.models import BOUGHT_KINDS, REVERSAL_KINDS, Entry, EntryKind
 
 
@@ -43,14 +43,19 @@ class CreditFollowsPayment:
         )
 
     def disputed(self, *, dispute: Dispute, now: datetime) -> Decimal:
-        """Take the net amount of the dispute out of the wallet, less what refunds took."""
-        return -_follow(
+        """Take the net amount of the dispute out of the wallet, less what refunds took.
+
+        Auto-refill is suspended: it would charge the card again for what was taken.
+        """
+        taken = -_follow(
             dispute.transaction,
             EntryKind.DISPUTE,
             f"Dispute of {dispute.transaction.number}",
             now,
             dispute=dispute,
         )
+        refill_suspension.for_dispute(dispute=dispute, now=now)
+        return taken
 
     def dispute_won(self, *, dispute: Dispute, now: datetime) -> Decimal:
         """Put the credit back: the bank returned the money."""

@@ -48,6 +48,15 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "refunded_at": "2026-11-23T21:05:00+00:00",
         "path": "/billing/history/T-2026-77/",
     },
+    "refund_came_back": {
+        "number": "T-2026-77",
+        "credit_note_number": "CN-000007",
+        "amount": "$99.00",
+        "charged": "OMR 38.120",
+        "card": "Visa •••• 4242",
+        "credit_returned": "$94.29",
+        "path": "/billing/history/T-2026-77/",
+    },
     "payment_found": {
         "number": "T-2026-79",
         "description": "Credit top-up",

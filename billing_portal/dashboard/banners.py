@@ -16,6 +16,7 @@ from billing_portal.dashboard.times import moment, write_day
 from invoices.models import Purpose, Status
 from plans.models import SubscriptionStatus
 from wallet.models import AutoRefill
+from wallet.refills import FAILURES_UNTIL_SUSPENDED
 
 #: A failed payment is news for so long.
 FAILURE_IS_NEWS = timedelta(days=7)
@@ -211,13 +212,15 @@ def _refill(state: OverviewState) -> list[Banner]:
     if refill.suspended_at is None:
         return _capped(state, refill)
     last = state.last_refill
-    reason = f" Last answer: {last.failure_message}" if last and last.failure_message else ""
+    why = "A payment is disputed at your bank."
+    if refill.consecutive_failures >= FAILURES_UNTIL_SUSPENDED:
+        reason = f" Last answer: {last.failure_message}" if last and last.failure_message else ""
+        why = f"Its last {refill.consecutive_failures} charges failed.{reason}"
     return [
         Banner(
             "bad",
             "Auto-Refill is suspended.",
-            f"Its last {refill.consecutive_failures} charges failed.{reason} "
-            "Use another card or switch it on again.",
+            f"{why} Use another card or switch it on again.",
             "Payment Methods",
             reverse("payment-methods"),
         )

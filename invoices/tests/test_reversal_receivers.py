@@ -168,7 +168,7 @@ def test_a_refunded_charge_was_paid(
     assert (lost.status, nudged) == (Status.PAID, [paid.id])
 
 
-def test_a_refund_the_bank_hands_back_returns_the_credit_and_tells_staff(
+def test_a_refund_the_bank_hands_back_returns_the_credit_and_is_told(
     alice: Account, payment: Transaction, endpoint: WebhookEndpoint
 ) -> None:
     made = refund(payment)
@@ -192,6 +192,11 @@ def test_a_refund_the_bank_hands_back_returns_the_credit_and_tells_staff(
     assert (payment.refunded_amount.amount, balance_of(alice)) == (0, 25)
     told = Message.objects.get(event="refund_failed")
     assert (told.recipient, told.payload["credit_returned"]) == ("billing@badal.example", "$25.00")
+    customer = Message.objects.get(event="refund_came_back")
+    assert (customer.recipient, customer.payload["credit_returned"]) == (
+        alice.contact_email,
+        "$25.00",
+    )
     assert refund(payment).status == RefundStatus.FAILED  # at Stripe, all of it went back already
 
 
