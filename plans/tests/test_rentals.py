@@ -1,6 +1,5 @@
 """Rentals: held at once, charged for the rest of the period, released when it ends."""
 
-import io
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,18 +9,15 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.db import transaction as database
-from pypdf import PdfReader
-from pytest_django import Settings
 
-from accounts import cards, service_state
+from accounts import service_state
 from accounts.models import Account, AuditEvent, Card, PauseReason, User
 from accounts.stripe_objects import Outcome, Payment
 from accounts.tests.stripe_side import decline_from_now_on, lose_answers, payments
-from invoices import charging, receipts, settlement, sweeper
+from invoices import charging, settlement, sweeper
 from invoices.models import Purpose, Status, Transaction
-from plans import quotes, renewals, rental_changes, rentals
-from plans.models import Renewal, Rental, RentalVia
-from plans.rental_changes import ChangeKind
+from plans import renewals, rental_changes, rentals
+from plans.models import Rental, RentalVia
 from plans.tests.subscribers import (
     feature,
     make_subscriber,
@@ -234,201 +230,6 @@ def test_a_payment_for_more_than_the_plan_has_come_to_allow_becomes_credit(
     sweeper.sweep(now=HALFWAY + timedelta(minutes=2))
     assert held(alice, "call_concurrency") == 0
     assert balance_of(alice) == Decimal("60.00")
-
-
-# Releasing ------------------------------------------------------------------------------------
-def test_what_is_released_stays_until_the_period_ends_and_is_not_renewed(alice: Account) -> None:
-    hold(alice, "phone_number", 5)
-    assert hold(alice, "phone_number", 3, HALFWAY + timedelta(days=1)) is None
-    assert held(alice, "phone_number") == 5
-    renewals.renew_due(now=END)
-    assert held(alice, "phone_number") == 3
-    second = Renewal.objects.get(account=alice, number=2)
-    assert second.amount.amount == Decimal("101.50")  # 99 + 1 × 2.50
-
-
-def test_the_renewal_s_receipt_says_how_many_of_what_for_which_days(alice: Account) -> None:
-    hold(alice, "phone_number", 5)
-    hold(alice, "user_seat", 3)  # all of them included: nothing to pay, no line
-    renewals.renew_due(now=END)
-    paid = Transaction.objects.get(account=alice, purpose=Purpose.RENEWAL)
-    pdf = PdfReader(io.BytesIO(receipts.render(paid)))
-    text = " ".join(" ".join(page.extract_text() for page in pdf.pages).split())
-    assert "Growth plan 1 Dec 2026 – 1 Jan 2027 1 $99.00 $99.00" in text
-    assert "Phone number (5 held, 2 included) 1 Dec 2026 – 1 Jan 2027 3 numbers $2.50 $7.50" in text
-    assert "User seat" not in text
-    assert "Total USD $106.50" in text
-
-
-def test_a_release_taken_back_changes_nothing(alice: Account) -> None:
-    hold(alice, "phone_number", 5)
-    hold(alice, "phone_number", 0)
-    assert hold(alice, "phone_number", 5) is None
-    renewals.renew_due(now=END)
-    assert held(alice, "phone_number") == 5
-
-
-def test_taking_more_than_was_held_forgets_the_release(alice: Account) -> None:
-    hold(alice, "phone_number", 5)
-    hold(alice, "phone_number", 3)
-    hold(alice, "phone_number", 6)
-    renewals.renew_due(now=END)
-    assert held(alice, "phone_number") == 6
-
-
-def test_releasing_everything_ends_the_rental_at_the_renewal(alice: Account) -> None:
-    hold(alice, "phone_number", 2)
-    hold(alice, "phone_number", 0)
-    renewals.renew_due(now=END + timedelta(minutes=1))
-    assert history(alice, "phone_number") == [(2, HALFWAY, END)]
-
-
-def test_the_history_says_how_many_were_held_when(alice: Account) -> None:
-    day = timedelta(days=1)
-    hold(alice, "phone_number", 2, START + day)
-    hold(alice, "phone_number", 5, START + 2 * day)
-    hold(alice, "phone_number", 4, START + 3 * day)
-    renewals.renew_due(now=END)
-    assert history(alice, "phone_number") == [
-        (2, START + day, START + 2 * day),
-        (5, START + 2 * day, END),
-        (4, END, None),
-    ]
-
-
-def test_what_was_taken_after_the_period_began_is_not_released_with_it(alice: Account) -> None:
-    """Beat has been away since the first of December; numbers came and went on the second."""
-    late = END + timedelta(days=1)
-    hold(alice, "phone_number", 2, late)
-    hold(alice, "phone_number", 1, late + timedelta(hours=1))
-    renewals.renew_due(now=late + timedelta(hours=2))
-    assert history(alice, "phone_number") == [(2, late, None)]
-
-
-def test_a_card_stays_while_rentals_are_charged_to_it(add_card: AddCard) -> None:
-    payg = make_subscriber(add_card, "payg", now=START)
-    hold(payg, "phone_number", 1)
-    with pytest.raises(ValidationError, match="charged to this card"):
-        cards.remove(card=payg.cards.get(), by=None, now=HALFWAY)
-
-
-@pytest.mark.parametrize("quantity", [1, 2, 8])
-def test_while_more_are_being_paid_for_nothing_else_is_asked(
-    alice: Account, sandbox: "Sandbox", quantity: int
-) -> None:
-    """What is asked meanwhile would be undone when the payment arrives."""
-    almost_over = END - timedelta(hours=1)  # even 8 would cost too little to be charged
-    hold(alice, "phone_number", 2, START)
-    lose_answers(sandbox)
-    hold(alice, "phone_number", 5)
-    with pytest.raises(charging.AlreadyOpen):
-        hold(alice, "phone_number", quantity, almost_over)
-    sweeper.sweep(now=HALFWAY + timedelta(minutes=2))
-    assert held(alice, "phone_number") == 5
-    hold(alice, "phone_number", quantity, almost_over)
-    renewals.renew_due(now=END)
-    assert held(alice, "phone_number") == quantity
-
-
-def test_while_a_plan_is_being_paid_for_nothing_more_is_taken(
-    alice: Account, sandbox: "Sandbox"
-) -> None:
-    """It may be another plan afterwards, with other prices and another maximum."""
-    hold(alice, "phone_number", 5)
-    charging.open_transaction(
-        account=alice,
-        purpose=Purpose.PLAN_CHANGE,
-        lines=[charging.NewLine("Enterprise plan", Decimal("450.00"))],
-        status=Status.PROCESSING,
-        card=alice.cards.get(),
-        obligation="plan_change",
-        now=HALFWAY,
-    )
-    with pytest.raises(charging.AlreadyOpen):
-        hold(alice, "phone_number", 6)
-    assert hold(alice, "phone_number", 3) is None
-
-
-# What was shown is what is charged ------------------------------------------------------------
-def quoted(account: Account, quantity: int, now: datetime) -> quotes.Agreed:
-    """Return what the customer agrees to who looked at the page at `now`."""
-    number = feature("phone_number")
-    change = rentals.preview(account=account, feature=number, quantity=quantity, now=now)
-    subject = rental_changes.subject(feature=number, quantity=quantity)
-    token = quotes.sign(account=account, subject=subject, price=change.price, moment=now)
-    return quotes.read(token, account=account, subject=subject, now=now)
-
-
-def test_what_is_charged_is_what_was_quoted_minutes_before(alice: Account) -> None:
-    """102 numbers: a minute is worth 0.6 cents for all of them, so nine are five cents."""
-    agreed = quoted(alice, 102, HALFWAY)
-    assert agreed.amount == Decimal("125.00")
-    later = HALFWAY + timedelta(minutes=9)
-    assert rentals.preview(
-        account=alice, feature=feature("phone_number"), quantity=102, now=later
-    ).price.amount == Decimal("124.95")
-    paid = hold(alice, "phone_number", 102, later, agreed=agreed)
-    assert paid is not None
-    assert (paid.amount.amount, paid.lines.get().period_start) == (Decimal("125.00"), HALFWAY)
-
-
-def test_nothing_is_charged_that_was_not_agreed_to(alice: Account) -> None:
-    agreed = quoted(alice, 5, HALFWAY)
-    hold(alice, "phone_number", 3)
-    with pytest.raises(quotes.QuoteExpired):
-        hold(alice, "phone_number", 5, agreed=agreed)
-    assert held(alice, "phone_number") == 3
-
-
-def test_a_quote_is_not_good_for_the_next_period(alice: Account) -> None:
-    agreed = quoted(alice, 102, END - timedelta(minutes=5))
-    with pytest.raises(quotes.QuoteExpired):
-        hold(alice, "phone_number", 102, END + timedelta(minutes=1), agreed=agreed)
-
-
-def test_tax_is_added_to_a_rental(alice: Account, settings: Settings) -> None:
-    """$3.75 and 5 %: $0.19 (0.1875), $3.94, OMR 1.52 (1.5169)."""
-    settings.CHARGE_TAX = True
-    Account.objects.filter(pk=alice.pk).update(country="OM")
-    paid = hold(alice, "phone_number", 5)
-    assert paid is not None
-    assert (paid.net_amount.amount, paid.tax_amount.amount, paid.amount.amount) == (
-        Decimal("3.75"),
-        Decimal("0.19"),
-        Decimal("3.94"),
-    )
-    assert paid.charged_amount.amount == Decimal("1.520")
-    assert held(alice, "phone_number") == 5
-
-
-@pytest.mark.parametrize(
-    ("quantity", "kind", "dollars", "monthly"),
-    [
-        (6, ChangeKind.TAKEN, "1.25", "10.00"),
-        (5, ChangeKind.RELEASE_UNDONE, "0", "7.50"),
-        (4, ChangeKind.RELEASED, "0", "5.00"),
-        (3, ChangeKind.NONE, "0", "2.50"),
-        (2, ChangeKind.RELEASED, "0", "0"),
-    ],
-)
-def test_what_a_change_comes_to(
-    alice: Account, quantity: int, kind: ChangeKind, dollars: str, monthly: str
-) -> None:
-    """Five are held, two of them released; two are included."""
-    hold(alice, "phone_number", 5)
-    hold(alice, "phone_number", 3)
-    change = rentals.preview(
-        account=alice, feature=feature("phone_number"), quantity=quantity, now=HALFWAY
-    )
-    assert (change.kind, change.price.amount) == (kind, Decimal(dollars))
-    assert change.monthly == Decimal(monthly)
-
-
-def test_what_is_waived_is_said(alice: Account) -> None:
-    change = rentals.preview(
-        account=alice, feature=feature("phone_number"), quantity=3, now=END - timedelta(days=2)
-    )
-    assert (change.price.amount, change.waived) == (0, Decimal("0.17"))
 
 
 # Unpaid and locked ----------------------------------------------------------------------------
