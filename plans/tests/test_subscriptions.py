@@ -150,7 +150,7 @@ def test_many_rentals_paid_for_already_are_not_paid_twice_either(alice: Account)
     lines = [(line.description, line.amount.amount) for line in paid.lines.all()]
     assert lines == [
         ("Growth plan", Decimal("99.00")),
-        ("User seat", Decimal("970.00")),  # 97 beyond the three included
+        ("User seat (100 held, 3 included)", Decimal("970.00")),
         ("Unused: User seat", Decimal("-1068.40")),  # as much as leaves something to charge
     ]
     assert paid.amount.amount == Decimal("0.60")

@@ -230,7 +230,7 @@ def test_killed_while_the_customer_comes_back_from_the_page(
         Death(network=Trouble("kill", lands=True, times=1)),
         Death(at="before accounts.gateway.void_hold"),
         Death(at="after accounts.gateway.void_hold"),
-        Death(at="before accounts.cards._tell_new_default"),
+        Death(at="before accounts.cards.tell_new_default"),
     ],
     ids=[
         "before the hold",
