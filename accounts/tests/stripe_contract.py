@@ -93,11 +93,17 @@ def judge(
     declared = params_type(method)
     for given, wanted in ((params, declared), (options, closed(RequestOptions))):
         try:
-            pydantic.TypeAdapter(wanted).validate_python(dict(given or {}))
+            validator(wanted).validate_python(dict(given or {}))
         except pydantic.ValidationError as error:
             raise ContractBroken(f"{name}({given!r}): {error}") from error
     if name in NEEDS_KEY and not (options or {}).get("idempotency_key"):
         raise ContractBroken(f"{name} without an idempotency key: asked twice, it is done twice.")
+
+
+@cache
+def validator(wanted: Any) -> "pydantic.TypeAdapter[Any]":
+    """Return what judges a type; made once, for making it takes longer than most tests."""
+    return pydantic.TypeAdapter(wanted)
 
 
 def _path(service: type) -> str:
