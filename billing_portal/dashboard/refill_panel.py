@@ -168,6 +168,8 @@ def _sentence(state: OverviewState, terms: Terms) -> str:
     card = state.default_card
     if state.auto_refill is None or not state.auto_refill.enabled:
         return "Adds credit by itself whenever the balance falls below the Threshold."
+    if state.auto_refill.suspended_at is not None:
+        return "Nothing is charged until you switch it on again or set another default card."
     source = f" to {label_of(card).spoken}" if card else ""
     price = charging.quote(terms.amount, account=state.account)
     charged = format_usd(price.amount)

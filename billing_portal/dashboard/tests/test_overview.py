@@ -109,6 +109,18 @@ def test_a_card_that_expires_this_month_is_mentioned_before_it_fails() -> None:
     assert [b.title for b in overview_of(account).banners] == ["Visa ending 4242 expires soon."]
 
 
+def test_a_refill_suspended_by_a_dispute_says_so() -> None:
+    account = scenes.make_company(balance="50")
+    scenes.start_plan(account, "payg", at=timezone.now())
+    make_card(account, is_default=True)
+    scenes.switch_refill_on(account, suspended_at=timezone.now())
+
+    [banner] = overview_of(account).banners
+
+    assert banner.title == "Auto-Refill is suspended."
+    assert banner.text.startswith("A payment is disputed at your bank.")
+
+
 def test_a_suspended_refill_says_the_bank_s_reason() -> None:
     account = scenes.make_company(balance="50")
     scenes.start_plan(account, "payg", at=timezone.now())
@@ -121,6 +133,7 @@ def test_a_suspended_refill_says_the_bank_s_reason() -> None:
     assert [b.title for b in overview.banners] == ["Auto-Refill is suspended."]
     assert "insufficient funds" in overview.banners[0].text
     assert overview.auto_refill.state == "Suspended"
+    assert overview.auto_refill.sentence.startswith("Nothing is charged until")
     assert not overview.auto_refill.is_checked  # switching it on again lifts it
 
 
