@@ -109,7 +109,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     failure = _as_api_exception(error)
     if failure is None:
         return _unexpected(error, context)
-    headers = {}
+    headers = dict(getattr(failure, "headers", {}))
     if header := getattr(failure, "auth_header", None):
         headers["WWW-Authenticate"] = header
     if (wait := getattr(failure, "wait", None)) is not None:

@@ -33,8 +33,9 @@ _MEANINGS: Final = {
     400: "The request is not valid.",
     404: "There is no such thing.",
     409: "It contradicts what is there.",
+    411: "The body came without a length.",
     413: "The body is too large.",
-    415: "The body is no JSON.",
+    415: "The body is of a type, or compressed in a way, that the call does not read.",
 }
 
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
@@ -15,13 +14,12 @@ from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api import TooLarge
 from accounts.api_schema import ACCOUNT_ID, errors
-from accounts.api_views import ApiView, BoundedJSONParser, ListView
-from plans import usage
+from accounts.api_views import ApiView, ListView
+from plans import usage, usage_bodies
 from plans.models import UsageRecord
 from plans.usage import Result, ResultStatus
-from plans.usage_records import MAXIMUM_RECORDS, Code, EnvelopeError, parse_body
+from plans.usage_records import MAXIMUM_RECORDS, Code
 
 
 class SentRecordSerializer(serializers.Serializer[Any]):
@@ -62,6 +60,9 @@ class ResultSerializer(serializers.Serializer[Any]):
     billed_quantity = serializers.DecimalField(max_digits=18, decimal_places=6)
     amount = serializers.DecimalField(max_digits=18, decimal_places=6, help_text="USD.")
     index = serializers.IntegerField(required=False, help_text="Rejected: its place, from 0.")
+    line = serializers.IntegerField(
+        required=False, help_text="Rejected, of NDJSON: its line, from 1; blank lines count."
+    )
     code = serializers.ChoiceField(
         choices=[(code, code) for code in Code], required=False, help_text="Rejected: why."
     )
@@ -93,12 +94,16 @@ class ReportUsageView(ApiView):
                 description="`none` leaves everything out of `results` but the rejected.",
             )
         ],
-        request=BatchSerializer,
-        responses={200: ReportSerializer, **errors(400, 413, 415)},
+        request={
+            usage_bodies.JSON: BatchSerializer,
+            usage_bodies.NDJSON: SentRecordSerializer,
+        },
+        responses={200: ReportSerializer, **errors(400, 411, 413, 415)},
         examples=[
             OpenApiExample(
                 "A call of 12 minutes",
                 request_only=True,
+                media_type=usage_bodies.JSON,
                 value={
                     "records": [
                         {
@@ -114,28 +119,24 @@ class ReportUsageView(ApiView):
         ],
     )
     def post(self, request: Request) -> HttpResponse:
-        """Rate records, draw them from allowances and deduct the rest. Safe to repeat."""
+        """Rate records, draw them from allowances and deduct the rest. Safe to repeat.
+
+        NDJSON has a record on each line. Both may be sent with `Content-Encoding: gzip`.
+        """
         detailed = request.query_params.get("results", "all")
         if detailed not in ("all", "none"):
             raise exceptions.ValidationError({"results": ["Send all or none."]})
-        if request.content_type.partition(";")[0].strip().lower() != BoundedJSONParser.media_type:
-            raise exceptions.UnsupportedMediaType(request.content_type)
-        try:
-            records = parse_body(request._request.body)
-        except RequestDataTooBig as error:
-            raise TooLarge(
-                "The body is too large; send the batch in parts.", code="batch_too_large"
-            ) from error
-        except EnvelopeError as error:
-            failure = TooLarge if error.code == "batch_too_large" else exceptions.ParseError
-            raise failure(error.detail, code=error.code) from error
-        results = usage.record(records=records, now=timezone.now())
-        body = json.dumps(report(results, only_rejected=detailed == "none"), ensure_ascii=True)
+        batch = usage_bodies.read(request._request)
+        results = usage.record(records=batch.records, now=timezone.now())
+        answer = report(results, lines=batch.lines, only_rejected=detailed == "none")
+        body = json.dumps(answer, ensure_ascii=True)
         return HttpResponse(body, content_type="application/json")
 
 
-def report(results: Sequence[Result], *, only_rejected: bool) -> dict[str, Any]:
-    """Return the answer of POST /usage/, ready for JSON."""
+def report(
+    results: Sequence[Result], *, lines: Sequence[int] | None, only_rejected: bool
+) -> dict[str, Any]:
+    """Return the answer of POST /usage/, ready for JSON. `lines`: of records that came as lines."""
     counts = dict.fromkeys(ResultStatus, 0)
     listed = []
     for index, result in enumerate(results):
@@ -152,6 +153,8 @@ def report(results: Sequence[Result], *, only_rejected: bool) -> dict[str, Any]:
         }
         if is_rejected and result.code is not None:
             answer |= {"index": index, "code": result.code.value, "detail": result.detail}
+            if lines is not None:
+                answer["line"] = lines[index]
         listed.append(answer)
     return {
         "recorded": counts[ResultStatus.RECORDED],

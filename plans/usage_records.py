@@ -91,12 +91,30 @@ class _Numeral(str):
     __slots__ = ()
 
 
+_decoder = json.JSONDecoder(parse_float=_Numeral, parse_int=_Numeral, parse_constant=_Numeral)
+
+
+def parse_line(line: bytes) -> ParsedRecord | Rejected:
+    """Parse one record that is written in JSON, as in a line of NDJSON."""
+    try:
+        record = _decoder.decode(line.decode())
+    except UnicodeDecodeError:
+        return Rejected(None, Code.INVALID_RECORD, "The line is not UTF-8.")
+    except json.JSONDecodeError as error:
+        return Rejected(
+            None,
+            Code.INVALID_RECORD,
+            f"The line is not JSON: {error.msg} at character {error.pos + 1}.",
+        )
+    except RecursionError:
+        return Rejected(None, Code.INVALID_RECORD, "The line is nested too deeply.")
+    return parse_record(record)
+
+
 def parse_body(body: bytes) -> list[ParsedRecord | Rejected]:
     """Parse the JSON body of POST /usage/. Raises EnvelopeError when it is no batch."""
     try:
-        envelope = json.loads(
-            body.decode(), parse_float=_Numeral, parse_int=_Numeral, parse_constant=_Numeral
-        )
+        envelope = _decoder.decode(body.decode())
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise EnvelopeError("invalid_json", f"The body is not JSON in UTF-8: {error}") from error
     except RecursionError as error:

@@ -1,0 +1,51 @@
+"""NDJSON: one usage record a line, read from a stream of any length in bounded memory."""
+
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from plans.usage_records import Code, ParsedRecord, Rejected, parse_line
+
+#: Several times what a record can hold, even if each character is written as \uXXXX.
+MAXIMUM_LINE_BYTES: Final = 64 * 1024
+_SPACE: Final = b" \t\r"
+
+
+def split(chunks: Iterable[bytes], *, after_line: int = 0) -> Iterator[tuple[int, bytes]]:
+    """Yield each line with its number, from 1 (from `after_line` + 1), without what ends it.
+
+    Of a line that is too long, only so much is kept that it is longer than MAXIMUM_LINE_BYTES.
+    """
+    number = after_line
+    pending = b""
+    for chunk in chunks:
+        *lines, pending = (pending + chunk).split(b"\n")
+        pending = pending[: MAXIMUM_LINE_BYTES + 1]
+        for line in lines:
+            number += 1
+            yield number, line
+    if pending:
+        yield number + 1, pending
+
+
+def parse(lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, ParsedRecord | Rejected]]:
+    """Yield the record of each line that is not blank, with the line's number.
+
+    A line that is no record is a rejected one: it does not end the stream.
+    """
+    for number, line in lines:
+        content = (line.removeprefix(BOM_UTF8) if number == 1 else line).strip(_SPACE)
+        if not content:
+            continue
+        if len(content) > MAXIMUM_LINE_BYTES:
+            yield number, _too_long()
+        else:
+            yield number, parse_line(content)
+
+
+def _too_long() -> Rejected:
+    return Rejected(
+        None,
+        Code.INVALID_RECORD,
+        f"The line is longer than {MAXIMUM_LINE_BYTES:,} bytes; leave out what the API ignores.",
+    )
