@@ -47,6 +47,12 @@ def money_problems() -> Iterator[CheckMessage]:
             f"MAXIMUM_TOP_UP is {settings.MAXIMUM_TOP_UP}.",
             "Set it to dollars, like 5000.00, or leave it out.",
         )
+    if settings.STRIPE_CHARGES_PER_SECOND < 1:
+        yield _error(
+            6,
+            f"STRIPE_CHARGES_PER_SECOND is {settings.STRIPE_CHARGES_PER_SECOND}.",
+            "Set it to what Stripe takes of the account, like 25, or leave it out.",
+        )
     yield from tax_problems()
 
 

@@ -20,6 +20,7 @@ from accounts.gateway.cards import (
     void_hold,
 )
 from accounts.gateway.connection import GatewayRefused, GatewayUnavailable, client
+from accounts.gateway.pace import in_background
 from accounts.gateway.payments import (
     cancel_payment,
     charge_card,
@@ -52,6 +53,7 @@ __all__ = [
     "detach_card",
     "find_holds",
     "find_payment",
+    "in_background",
     "list_disputes",
     "list_payments",
     "list_refunds",

@@ -9,6 +9,8 @@ from django.conf import settings
 from django.db import transaction
 from djmoney.money import Money
 
+from accounts.gateway.pace import PacedClient
+
 log = structlog.get_logger(__name__)
 
 
@@ -22,13 +24,16 @@ class GatewayRefused(Exception):
 
 @lru_cache(maxsize=1)
 def client() -> stripe.StripeClient:
-    """The SDK's client: pinned version, bounded waits, retries under the same idempotency key."""
+    """The SDK's client: pinned version, bounded waits, retries under the same idempotency key.
+
+    No more charges a second than Stripe takes, of all processes together (see pace.py).
+    """
     return stripe.StripeClient(
         settings.STRIPE_SECRET_KEY,
         stripe_version=settings.STRIPE_API_VERSION,
         # The client ignores stripe.api_base, which dj-stripe sets.
         base_addresses={"api": settings.STRIPE_API_BASE},
-        http_client=stripe.RequestsClient(timeout=settings.STRIPE_TIMEOUT_SECONDS),
+        http_client=PacedClient(stripe.RequestsClient(timeout=settings.STRIPE_TIMEOUT_SECONDS)),
         max_network_retries=2,
     )
 

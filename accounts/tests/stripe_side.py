@@ -33,8 +33,7 @@ def lose_answers(sandbox: "Sandbox", path: str = "/v1/payment_intents") -> None:
 
 def refuse_service(sandbox: "Sandbox", status: int, path: str = "/v1/payment_intents") -> None:
     """Have Stripe answer the next request to `path` with `status`, doing nothing."""
-    # The SDK asks again after a 5xx, never after a 429.
-    count = 1 if status < 500 else TRIES
+    count = TRIES if status == 429 or status >= 500 else 1
     sandbox.fail_next(action="status", status=status, count=count, match={"path": path})
 
 

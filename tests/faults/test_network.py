@@ -39,8 +39,7 @@ TROUBLES = {
     "connection reset after the charge": Trouble("reset", lands=True),
     "500": Trouble("answer", status=500),
     "500 after the charge": Trouble("answer", status=500, lands=True),
-    # The SDK does not ask again after it.
-    "429": Trouble("answer", status=429, times=1),
+    "429": Trouble("answer", status=429),
 }
 at_each_trouble = pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
 

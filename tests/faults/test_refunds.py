@@ -120,7 +120,7 @@ def test_killed_while_refunding(
         Trouble("reset", path=REFUNDS, lands=True),
         Trouble("answer", path=REFUNDS, status=500),
         Trouble("answer", path=REFUNDS, status=500, lands=True),
-        Trouble("answer", path=REFUNDS, status=429, times=1),
+        Trouble("answer", path=REFUNDS, status=429),
     ],
     ids=lambda trouble: (
         f"{trouble.does} {trouble.status if trouble.does == 'answer' else ''}"
