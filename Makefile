@@ -5,12 +5,13 @@ PY := $(VENV)/bin/python
 # Touched when what is installed is what the requirements say.
 RUNTIME := $(VENV)/.installed
 TOOLS := $(VENV)/.installed-dev
+BASELINES := $(VENV)/.installed-bench
 
 # Another project's environment must not leak into this one.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test lint format clean
+.PHONY: help demo demo-reset test bench bench-full lint format clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -18,6 +19,7 @@ help: ## List what can be made
 	@echo "  PORT=8080 make demo            another port"
 	@echo "  DATABASE_URL=postgresql://...  another PostgreSQL than the embedded one"
 	@echo "  make test ARGS='-k refill'     some of the tests"
+	@echo "  make bench ARGS=ingest         one scenario"
 
 demo: $(RUNTIME) ## Run the whole portal, with a company's past months in it (Ctrl-C stops it)
 	@exec env DEBUG=1 $(PY) manage.py demo
@@ -28,6 +30,12 @@ demo-reset: $(RUNTIME) ## Delete the demo's data and run it anew
 # A new test database each time, left behind at the end: the next run, or its folder's end, drops it.
 test: $(TOOLS) ## Run all tests
 	@exec $(PY) -m pytest --create-db --reuse-db $(ARGS)
+
+bench: $(BASELINES) ## Measure how quick it is, in under two minutes (results: bench/RESULTS.md)
+	@exec $(PY) -m bench $(ARGS)
+
+bench-full: $(BASELINES) ## Measure it in all rounds and with all rows
+	@exec $(PY) -m bench --full $(ARGS)
 
 lint: $(TOOLS) ## Check style and types
 	@$(PY) -m ruff check .
@@ -48,6 +56,10 @@ $(RUNTIME): requirements.txt
 $(TOOLS): requirements.txt requirements-dev.txt
 	$(call install,requirements-dev.txt,about a minute)
 	@touch $(RUNTIME) $(TOOLS)
+
+$(BASELINES): requirements.txt requirements-bench.txt
+	$(call install,requirements-bench.txt,about half a minute)
+	@touch $(RUNTIME) $(BASELINES)
 
 # Makes the environment unless it is there and works, then installs into it: with uv where there is
 # one, else with pip. pip says little between start and end, so a dot stands for each package.
