@@ -17,12 +17,13 @@ from django.http import Http404
 from django.utils import timezone
 from rest_framework import exceptions, status
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 
 from accounts import api_keys
-from accounts.models import ApiKey
+from accounts.models import ApiKey, Scope
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -50,12 +51,38 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise exceptions.AuthenticationFailed("Send the key as: Authorization: Bearer bp_…")
         key = api_keys.verify(token=header[1], now=timezone.now())
         if key is None:
-            raise exceptions.AuthenticationFailed("The API key is wrong or revoked.")
+            raise exceptions.AuthenticationFailed("The API key is wrong, expired or revoked.")
         return ApiClient(key), key
 
     def authenticate_header(self, request: Request) -> str:
         """Say how to authenticate: this makes the answer a 401."""
         return "Bearer"
+
+
+class InsufficientScope(exceptions.PermissionDenied):
+    """The key may not do this. Answered as RFC 6750 says, with the scope that is missing."""
+
+    default_code = "insufficient_scope"
+
+    def __init__(self, scope: Scope) -> None:
+        """Name the scope."""
+        super().__init__(f"The key lacks the scope {scope.value}.")
+        self.auth_header = f'Bearer error="insufficient_scope", scope="{scope.value}"'
+
+
+class HasScope(BasePermission):
+    """Lets a key do what its scopes say: the view's `scopes` name the one that a method needs."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        """Whether there is a key at all. Raises InsufficientScope when it may not do this."""
+        if not isinstance(request.auth, ApiKey):
+            return False
+        scopes: Mapping[str, Scope] = getattr(view, "scopes", {})
+        method = "GET" if request.method == "HEAD" else request.method or ""
+        needed = scopes.get(method)
+        if needed is not None and needed not in request.auth.scopes:
+            raise InsufficientScope(needed)
+        return True
 
 
 class KeyThrottle(BaseThrottle):

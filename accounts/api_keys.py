@@ -2,13 +2,15 @@
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 
-from accounts.models import ApiKey, AuditEvent, User
+from accounts.models import ApiKey, AuditEvent, Scope, User
 
 _PREFIX_BYTES: Final = 5
 _SECRET_BYTES: Final = 20  # 160 bits: nothing to guess, so a plain hash is enough
@@ -17,26 +19,89 @@ _LAST_USED_STEP: Final = timedelta(minutes=1)
 
 
 @transaction.atomic
-def create(*, name: str, now: datetime, by: User | None = None) -> tuple[ApiKey, str]:
+def create(
+    *,
+    name: str,
+    now: datetime,
+    scopes: Collection[str] = tuple(Scope),
+    expires_at: datetime | None = None,
+    requests_per_minute: int | None = None,
+    by: User | None = None,
+) -> tuple[ApiKey, str]:
     """Create a key; return it with the token, which can't be had again.
 
-    Raises ValueError without a name.
+    It may do what `scopes` say, until `expires_at`; `requests_per_minute` takes the place of the
+    general limits. Raises ValidationError by field.
     """
-    name = name.strip()
-    if not name:
-        raise ValueError("A key needs a name that says who uses it.")
     prefix = secrets.token_hex(_PREFIX_BYTES)
     token = f"bp_{prefix}_{secrets.token_hex(_SECRET_BYTES)}"
-    key = ApiKey.objects.create(
-        name=name[:100], prefix=prefix, secret_hash=_hash(token), created_at=now
+    key = ApiKey(
+        name=name.strip(),
+        prefix=prefix,
+        secret_hash=_hash(token),
+        scopes=[scope for scope in Scope.values if scope in scopes],
+        requests_per_minute=requests_per_minute,
+        created_at=now,
+        expires_at=expires_at,
     )
+    _check(key, asked_for=scopes)
+    key.save()
     AuditEvent.objects.create(
         actor=by,
         action="api_key_created",
-        details={"name": key.name, "prefix": prefix},
+        details={
+            "name": key.name,
+            "prefix": prefix,
+            "scopes": key.scopes,
+            "requests_per_minute": requests_per_minute,
+            "expires_at": expires_at and expires_at.isoformat(),
+        },
         created_at=now,
     )
     return key, token
+
+
+def _check(key: ApiKey, *, asked_for: Collection[str]) -> None:
+    errors = {}
+    if not key.name or len(key.name) > 100 or not key.name.isprintable():
+        errors["name"] = "A key needs a name that says who uses it: 1 to 100 printable characters."
+    if not key.scopes or set(asked_for) - set(Scope.values):
+        errors["scopes"] = f"Choose at least one of {', '.join(Scope.values)}."
+    if key.has_expired(now=key.created_at):
+        errors["expires_at"] = "Choose a moment that is still to come."
+    if key.requests_per_minute is not None and key.requests_per_minute < 1:
+        errors["requests_per_minute"] = "Allow at least one request a minute, or leave it out."
+    if errors:
+        raise ValidationError(errors)
+
+
+@transaction.atomic
+def change(
+    *,
+    key: ApiKey,
+    name: str,
+    requests_per_minute: int | None,
+    now: datetime,
+    by: User | None = None,
+) -> None:
+    """Change a key's name or its limit; it counts from the next request on.
+
+    What it may do never changes: make another key. Raises ValidationError by field.
+    """
+    key = ApiKey.objects.select_for_update(no_key=True).get(pk=key.pk)
+    before = {"name": key.name, "requests_per_minute": key.requests_per_minute}
+    after = {"name": name.strip(), "requests_per_minute": requests_per_minute}
+    if before == after:
+        return
+    key.name, key.requests_per_minute = name.strip(), requests_per_minute
+    _check(key, asked_for=key.scopes)
+    key.save(update_fields=list(after))
+    AuditEvent.objects.create(
+        actor=by,
+        action="api_key_changed",
+        details={"prefix": key.prefix, "before": before, "after": after},
+        created_at=now,
+    )
 
 
 @transaction.atomic
@@ -53,13 +118,18 @@ def revoke(*, key: ApiKey, now: datetime, by: User | None = None) -> None:
 
 
 def verify(*, token: str, now: datetime) -> ApiKey | None:
-    """Return the key this token belongs to, or None for one that is wrong or revoked."""
+    """Return the key this token belongs to, or None for one that is wrong, revoked or expired.
+
+    It is on the way of every call: one look-up by a unique index, and one update a minute.
+    """
     kind, _, rest = token.partition("_")
     prefix, _, secret = rest.partition("_")
     if kind != "bp" or not secret or not prefix.isalnum() or len(prefix) > 16:
         return None
     key = ApiKey.objects.filter(prefix=prefix, revoked_at__isnull=True).first()
     if key is None or not secrets.compare_digest(key.secret_hash, _hash(token)):
+        return None
+    if key.has_expired(now=now):
         return None
     _note_use(key, now)
     return key

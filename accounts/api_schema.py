@@ -1,8 +1,9 @@
-"""What the API's schema says of every call: its key, its errors, its decimals."""
+"""What the API's schema says of every call: its key and scope, its errors."""
 
 from typing import Any, Final
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
@@ -29,6 +30,24 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "bearerFormat": "bp_<prefix>_<secret>"}
 
 
+class CallSchema(AutoSchema):
+    """Says at each call which scope its key needs."""
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        """Return the operation, with what every call has in common."""
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        scope = self.view.scopes.get(self.method)  # type: ignore[attr-defined]
+        needs = f"Needs the scope `{scope}`." if scope else "Needs a key, of whatever scope."
+        operation["description"] = f"{operation.get('description', '')}\n\n{needs}".strip()
+        if scope is None:
+            del operation["responses"]["403"]
+        else:
+            operation["responses"]["403"]["description"] = f"The key lacks the scope `{scope}`."
+        return operation
+
+
 _MEANINGS: Final = {
     400: "The request is not valid.",
     404: "There is no such thing.",
@@ -44,7 +63,8 @@ def errors(*statuses: int) -> dict[int, Any]:
     responses = {status: OpenApiResponse(ErrorSerializer, _MEANINGS[status]) for status in statuses}
     return {
         **responses,
-        401: OpenApiResponse(ErrorSerializer, "The key is missing, wrong or revoked."),
+        401: OpenApiResponse(ErrorSerializer, "The key is missing, wrong, expired or revoked."),
+        403: OpenApiResponse(ErrorSerializer, "The key lacks the scope."),
         429: OpenApiResponse(ErrorSerializer, "Too many requests; see Retry-After."),
     }
 

@@ -1,7 +1,7 @@
 """The base of the REST API's views: bodies of bounded size, pages, and how an account is found."""
 
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, ValidationError
@@ -11,14 +11,15 @@ from rest_framework import exceptions
 from rest_framework.generics import ListAPIView
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import JSONParser
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from accounts import references
-from accounts.api import KeyThrottle
-from accounts.models import Account
+from accounts.api import HasScope, KeyThrottle
+from accounts.models import Account, Scope
 
 
 class BoundedJSONParser(JSONParser):
@@ -69,7 +70,12 @@ class Pages(CursorPagination):
 class ApiView(APIView):
     """The base of every call."""
 
+    #: What a key must be allowed to do, by method; a method that is not listed needs a key only.
+    scopes: ClassVar[Mapping[str, Scope]] = {"GET": Scope.ACCOUNTS_READ}
+    permission_classes: Sequence[type[BasePermission]] = (HasScope,)
     throttle_classes: Sequence[type[BaseThrottle]] = (KeyThrottle,)
+    #: No call has OPTIONS: what there is to know is in the schema.
+    metadata_class = None
     parser_classes = (BoundedJSONParser,)
     throttle_scope = "default"
 

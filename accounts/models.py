@@ -1,4 +1,7 @@
-"""Who pays, how we reach them, and their cards."""
+"""Who pays, how we reach them, and their cards.
+
+Django wants all models importable from here; the API's keys have a file of their own.
+"""
 
 import uuid
 from datetime import date
@@ -12,7 +15,25 @@ from django.db.models.functions import Lower
 from django_countries.fields import CountryField
 from timezone_field import TimeZoneField
 
+from accounts.api_key_models import ApiKey, Scope
 from accounts.roles import Role
+
+__all__ = [
+    "Account",
+    "ApiKey",
+    "AuditEvent",
+    "Card",
+    "CardAttempt",
+    "CardAttemptOutcome",
+    "CardStatus",
+    "DeliveryAttempt",
+    "Membership",
+    "Message",
+    "MessageChannel",
+    "PauseReason",
+    "Scope",
+    "User",
+]
 
 
 class UserManager(BaseUserManager["User"]):
@@ -278,27 +299,6 @@ class CardAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_outcome_display()} {self.created_at:%Y-%m-%d %H:%M}"
-
-
-class ApiKey(models.Model):
-    """A key of the REST API. Only a hash is kept; the secret is shown once.
-
-    The key consists of 160 random bits, so a plain SHA-256 is as good as a slow hash: there is
-    nothing to guess.
-    """
-
-    name = models.CharField(max_length=100)
-    prefix = models.CharField(max_length=16, unique=True)
-    secret_hash = models.CharField(max_length=64, unique=True)
-    created_at = models.DateTimeField()
-    revoked_at = models.DateTimeField(null=True, blank=True)
-    last_used_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        verbose_name = "API key"
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.prefix}…)"
 
 
 class AuditEvent(models.Model):

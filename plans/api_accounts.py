@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from accounts.api import Conflict
 from accounts.api_schema import ACCOUNT_ID, errors
 from accounts.api_views import ApiView, ListView
-from accounts.models import Account, PauseReason
+from accounts.models import Account, PauseReason, Scope
 from invoices.models import Purpose, Transaction
 from plans import provisioning
 from plans.models import PlanChange, PlanChangeStatus, Subscription, SubscriptionStatus
@@ -174,6 +174,7 @@ class ChangesSerializer(serializers.Serializer[Any]):
 class AccountsView(ListView):
     """`GET /accounts/` and `POST /accounts/`."""
 
+    scopes = {"GET": Scope.ACCOUNTS_READ, "POST": Scope.ACCOUNTS_WRITE}
     queryset = Account.objects.none()
     serializer_class = AccountSerializer
 
@@ -230,6 +231,8 @@ class AccountsView(ListView):
 
 class AccountView(ApiView):
     """`GET` and `PATCH /accounts/{id}/`."""
+
+    scopes = {"GET": Scope.ACCOUNTS_READ, "PATCH": Scope.ACCOUNTS_WRITE}
 
     @extend_schema(
         operation_id="retrieve_account",

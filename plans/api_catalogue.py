@@ -79,6 +79,7 @@ class PlanSerializer(serializers.Serializer[Plan]):
 class FeaturesView(ListView):
     """`GET /features/`."""
 
+    scopes = {}
     queryset = Feature.objects.all()
     serializer_class = FeatureSerializer
     page_order = ("position", "id")
@@ -97,6 +98,7 @@ class FeaturesView(ListView):
 class PlansView(ListView):
     """`GET /plans/`: every plan on sale, those that are not public too."""
 
+    scopes = {}
     queryset = Plan.objects.none()
     serializer_class = PlanSerializer
     page_order = ("position", "id")

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from accounts.api import Conflict
 from accounts.api_schema import ACCOUNT_ID, errors
 from accounts.api_views import ApiView, ListView
-from accounts.models import Account
+from accounts.models import Account, Scope
 from invoices.api import TransactionSerializer
 from invoices.charging import AlreadyOpen
 from plans import quotes, rental_changes, rentals
@@ -165,6 +165,8 @@ class RentalsView(ListView):
 
 class RentalView(ApiView):
     """`GET` and `PUT /accounts/{id}/rentals/{feature}/`."""
+
+    scopes = {"GET": Scope.ACCOUNTS_READ, "PUT": Scope.RENTALS_WRITE}
 
     @extend_schema(
         operation_id="preview_rental",

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from accounts.api_schema import ACCOUNT_ID, errors
 from accounts.api_views import ApiView, ListView
+from accounts.models import Scope
 from plans import usage, usage_bodies
 from plans.models import UsageRecord
 from plans.usage import Result, ResultStatus
@@ -81,6 +82,7 @@ class ReportSerializer(serializers.Serializer[Any]):
 class ReportUsageView(ApiView):
     """`POST /usage/`. Plain: a serializer for each record would cost more than rating it."""
 
+    scopes = {"POST": Scope.USAGE_WRITE}
     throttle_scope = "usage"
 
     @extend_schema(

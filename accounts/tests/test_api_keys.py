@@ -1,13 +1,16 @@
 """Keys of the API: shown once, kept as a hash, worthless when revoked."""
 
 from datetime import timedelta
+from importlib import import_module
+from typing import Any
 
 import pytest
-from django.db import connection
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts import api_keys
-from accounts.models import ApiKey, AuditEvent
+from accounts.models import ApiKey, AuditEvent, Scope
 from accounts.tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +60,60 @@ def test_its_use_is_noted_at_most_once_a_minute() -> None:
     assert ApiKey.objects.get(pk=key.pk).last_used_at == NOW + timedelta(seconds=60)
 
 
-def test_a_key_needs_a_name() -> None:
-    with pytest.raises(ValueError, match="name"):
-        api_keys.create(name=" ", now=NOW)
+def test_an_expired_key_is_worthless() -> None:
+    end = NOW + timedelta(days=90)
+    key, token = api_keys.create(name="platform", expires_at=end, now=NOW)
+    assert api_keys.verify(token=token, now=end - timedelta(seconds=1)) == key
+    assert api_keys.verify(token=token, now=end) is None
+
+
+def test_a_key_may_do_everything_or_what_it_was_made_for() -> None:
+    key, _ = api_keys.create(name="platform", now=NOW)
+    assert key.scopes == ["usage:write", "accounts:read", "accounts:write", "rentals:write"]
+    metering, _ = api_keys.create(
+        name="metering", scopes=["accounts:read", "usage:write", "usage:write"], now=NOW
+    )
+    assert metering.scopes == ["usage:write", "accounts:read"]
+    event = AuditEvent.objects.get(details__prefix=metering.prefix)
+    assert event.details["scopes"] == metering.scopes
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        ({"name": " "}, "name"),
+        ({"name": "x" * 101}, "name"),
+        ({"name": "a\0b"}, "name"),
+        ({"scopes": []}, "scopes"),
+        ({"scopes": ["usage:write", "everything"]}, "scopes"),
+        ({"expires_at": NOW}, "expires_at"),
+        ({"requests_per_minute": 0}, "requests_per_minute"),
+    ],
+)
+def test_a_key_that_makes_no_sense_is_not_made(wish: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        api_keys.create(**{"name": "platform", "now": NOW, **wish})
+    assert set(caught.value.message_dict) == {field}
+    assert not ApiKey.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "constraint"),
+    [
+        ({"scopes": []}, "a_key_has_scopes_that_are_known"),
+        ({"scopes": ["everything"]}, "a_key_has_scopes_that_are_known"),
+        ({"expires_at": NOW}, "a_key_expires_after_it_was_made"),
+        ({"requests_per_minute": 0}, "a_key_may_ask_at_least_once_a_minute"),
+    ],
+)
+def test_the_database_keeps_no_such_key(change: dict[str, Any], constraint: str) -> None:
+    key, _ = api_keys.create(name="platform", now=NOW)
+    with pytest.raises(IntegrityError, match=constraint):
+        ApiKey.objects.filter(pk=key.pk).update(**change)
+
+
+def test_a_key_that_was_there_before_there_were_scopes_may_do_everything() -> None:
+    """What the migration gives the rows that it finds: the column's own default, once."""
+    migration = import_module("accounts.migrations.0008_api_key_scopes")
+    assert Scope.values == migration.ALL
+    assert migration.Migration.operations[0].field.default == Scope.values

@@ -1,9 +1,11 @@
 """Keys of the REST API: made here, shown once, revoked here."""
 
-from typing import cast
+from datetime import timedelta
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -11,21 +13,54 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import action
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from accounts import api_keys
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey, Scope, User
 from billing_portal.admin import cells
 from billing_portal.admin.base import ActionsNeedChangeMixin, PortalAdmin
+from billing_portal.admin.filters import KeyStateFilter, ScopeFilter
 
 
 class NewKeyForm(forms.Form):
-    """A key is known by who uses it."""
+    """Who uses a key, what it may do and until when. Nothing is ticked: its maker decides."""
 
     name = forms.CharField(
         max_length=100,
         help_text="Who uses it: platform production, data warehouse.",
         widget=UnfoldAdminTextInputWidget,
+    )
+    scopes = forms.MultipleChoiceField(
+        label="It may",
+        choices=Scope.choices,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        error_messages={"required": "Tick what this key is for."},
+        help_text="Every key reads the catalogue. Give it what its program does, and no more.",
+    )
+    expires_in_days = forms.TypedChoiceField(
+        label="It expires",
+        choices=[
+            ("30", "In 30 days"),
+            ("90", "In 90 days"),
+            ("365", "In a year"),
+            ("", "Never: until it is revoked"),
+        ],
+        coerce=int,
+        empty_value=None,
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+    )
+    requests_per_minute = forms.IntegerField(
+        min_value=1,
+        max_value=1_000_000,
+        required=False,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text="Of each kind of call. Empty: the portal's general limits.",
     )
 
 
@@ -37,14 +72,23 @@ class ApiKeyAdmin(ActionsNeedChangeMixin, PortalAdmin):
         "name",
         "prefix",
         "state",
+        "may",
         cells.time_column("created_at", "Created"),
         cells.time_column("last_used_at", "Last used"),
+        cells.time_column("expires_at", "Expires"),
         cells.time_column("revoked_at", "Revoked"),
     )
-    list_filter = (("revoked_at", admin.EmptyFieldListFilter),)
+    list_filter = (KeyStateFilter, ScopeFilter)
     search_fields = ("name", "prefix")
-    fields = ("name", "prefix", "created_at", "last_used_at", "revoked_at")
-    readonly_fields = ("prefix", "created_at", "last_used_at", "revoked_at")
+    readonly_fields = (
+        "prefix",
+        "may",
+        "created_at",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+    )
+    fields = ("name", "requests_per_minute", *readonly_fields)
     actions = ("revoke",)
     actions_list = ("new_key",)
 
@@ -62,10 +106,27 @@ class ApiKeyAdmin(ActionsNeedChangeMixin, PortalAdmin):
 
     @admin.display(description="State", ordering="revoked_at")
     def state(self, key: ApiKey) -> cells.Cell:
-        """Valid or revoked."""
+        """Valid, expired or revoked."""
         if key.revoked_at:
             return cells.badge("Revoked", "danger")
+        if key.has_expired(now=timezone.now()):
+            return cells.badge("Expired", "warning")
         return cells.badge("Valid", "success")
+
+    @admin.display(description="Scopes")
+    def may(self, key: ApiKey) -> str:
+        """What it may do."""
+        return ", ".join(key.scopes)
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        """Change the name or the limit, with an audit event."""
+        api_keys.change(
+            key=obj,
+            name=obj.name,
+            requests_per_minute=obj.requests_per_minute,
+            now=timezone.now(),
+            by=cast(User, request.user),
+        )
 
     @action(
         description="New API key",
@@ -79,9 +140,7 @@ class ApiKeyAdmin(ActionsNeedChangeMixin, PortalAdmin):
         form = NewKeyForm(request.POST or None)
         token = ""
         if request.method == "POST" and form.is_valid():
-            _, token = api_keys.create(
-                name=form.cleaned_data["name"], now=timezone.now(), by=cast(User, request.user)
-            )
+            token = self._make(form, cast(User, request.user))
         return TemplateResponse(
             request,
             "admin/new_key.html",
@@ -94,6 +153,18 @@ class ApiKeyAdmin(ActionsNeedChangeMixin, PortalAdmin):
                 "back_url": reverse("admin:accounts_apikey_changelist"),
             },
         )
+
+    def _make(self, form: NewKeyForm, by: User) -> str:
+        """Return the token of a new key, or "" with the form's errors."""
+        now, wish = timezone.now(), dict(form.cleaned_data)
+        days: int | None = wish.pop("expires_in_days")
+        expires_at = now + timedelta(days=days) if days else None
+        try:
+            _, token = api_keys.create(**wish, expires_at=expires_at, now=now, by=by)
+        except ValidationError as error:
+            form.add_error(None, error)
+            return ""
+        return token
 
     @admin.action(description="Revoke selected keys", permissions=["change"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:

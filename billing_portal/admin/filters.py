@@ -3,10 +3,11 @@
 from typing import Any
 
 from django.contrib.admin import ModelAdmin, SimpleListFilter
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
-from accounts.models import Account, PauseReason
+from accounts.models import Account, ApiKey, PauseReason, Scope
 from plans.models import Plan, Subscription
 from plans.subscription_models import CURRENT_STATUSES
 
@@ -94,3 +95,46 @@ class PlanFilter(SimpleListFilter):
         if slug == "none":
             return queryset.filter(~Exists(current))
         return queryset.filter(Exists(current.filter(plan_version__plan__slug=slug)))
+
+
+class KeyStateFilter(SimpleListFilter):
+    """Whether an API key still opens anything."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: "ModelAdmin[Any]"
+    ) -> list[tuple[str, str]]:
+        """Offer the states."""
+        return [("valid", "Valid"), ("expired", "Expired"), ("revoked", "Revoked")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey] | None:
+        """Narrow the list."""
+        expired = Q(expires_at__lte=timezone.now())
+        match self.value():
+            case "valid":
+                return queryset.filter(~expired, revoked_at__isnull=True)
+            case "expired":
+                return queryset.filter(expired, revoked_at__isnull=True)
+            case "revoked":
+                return queryset.filter(revoked_at__isnull=False)
+        return None
+
+
+class ScopeFilter(SimpleListFilter):
+    """What an API key may do."""
+
+    title = "scope"
+    parameter_name = "scope"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: "ModelAdmin[Any]"
+    ) -> list[tuple[str, str]]:
+        """Offer every scope."""
+        return [(scope.value, scope.value) for scope in Scope]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> QuerySet[ApiKey] | None:
+        """Narrow the list."""
+        scope = self.value()
+        return queryset.filter(scopes__contains=[scope]) if scope in Scope.values else None

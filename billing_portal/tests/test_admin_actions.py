@@ -1,6 +1,7 @@
 """What staff do from an account's page: adjust credit, lock and unlock; and API keys."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -296,14 +297,61 @@ def test_a_member_is_not_added_twice(account: Account) -> None:
 
 def test_a_new_key_is_shown_once_and_works(db: None) -> None:
     client = signed_in(User.objects.create_superuser("admin@staff.test"))
-    page = client.post(reverse("admin:accounts_apikey_new_key"), {"name": "Platform"})
+    new_key = reverse("admin:accounts_apikey_new_key")
+    unticked = client.post(new_key, {"name": "Platform"})
+    assert "Tick what this key is for." in unticked.content.decode()
+    assert not ApiKey.objects.exists()
+    page = client.post(
+        new_key,
+        {
+            "name": "Platform",
+            "scopes": ["usage:write", "accounts:read"],
+            "expires_in_days": "90",
+            "requests_per_minute": "600",
+        },
+    )
     token = page.context["token"]
     assert token in page.content.decode()
     assert "no-store" in page["Cache-Control"]
     key = api_keys.verify(token=token, now=NOW)
     assert key is not None
+    assert (key.scopes, key.requests_per_minute) == (["usage:write", "accounts:read"], 600)
+    assert key.expires_at == key.created_at + timedelta(days=90)
     change = reverse("admin:accounts_apikey_change", args=[key.pk])
     assert token not in client.get(change).content.decode()
+
+
+def test_a_key_is_renamed_and_its_limit_changed_but_never_its_scopes(db: None) -> None:
+    admin = User.objects.create_superuser("admin@staff.test")
+    key, _ = api_keys.create(name="Platform", scopes=["usage:write"], now=NOW)
+    signed_in(admin).post(
+        reverse("admin:accounts_apikey_change", args=[key.pk]),
+        {"name": "Metering", "requests_per_minute": "60", "scopes": "rentals:write"},
+    )
+    key.refresh_from_db()
+    assert (key.name, key.requests_per_minute, key.scopes) == ("Metering", 60, ["usage:write"])
+    event = AuditEvent.objects.get(action="api_key_changed")
+    assert event.actor == admin
+    assert event.details["after"] == {"name": "Metering", "requests_per_minute": 60}
+
+
+def test_keys_are_found_by_their_state_and_scope(db: None) -> None:
+    client = signed_in(User.objects.create_superuser("admin@staff.test"))
+    old, day = NOW - timedelta(days=3), timedelta(days=1)
+    revoked, _ = api_keys.create(name="Lost laptop", now=NOW)
+    api_keys.revoke(key=revoked, now=NOW)
+    api_keys.create(name="Trial", scopes=["usage:write"], expires_at=old + day, now=old)
+    api_keys.create(name="Warehouse", scopes=["accounts:read"], now=NOW)
+    keys = reverse("admin:accounts_apikey_changelist")
+
+    def found(query: str) -> list[str]:
+        page = client.get(f"{keys}?{query}")
+        return sorted(key.name for key in page.context["cl"].result_list)
+
+    assert found("state=valid") == ["Warehouse"]
+    assert found("state=expired") == ["Trial"]
+    assert found("state=revoked") == ["Lost laptop"]
+    assert found("scope=accounts:read") == ["Lost laptop", "Warehouse"]
 
 
 def test_a_revoked_key_is_worthless(db: None) -> None:

@@ -1,19 +1,21 @@
 """The REST API as the platform calls it, for the tests."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from django.test import Client
 from django.utils import timezone
 
 from accounts import api_keys
+from accounts.models import Scope
 
 
 class Platform:
     """The platform: a client with a key of its own."""
 
-    def __init__(self) -> None:
-        self.key, self.token = api_keys.create(name="platform", now=timezone.now())
+    def __init__(self, scopes: Collection[str] = tuple(Scope)) -> None:
+        self.key, self.token = api_keys.create(name="platform", scopes=scopes, now=timezone.now())
         self.client = Client(headers={"Authorization": f"Bearer {self.token}"})
 
     def send(self, method: str, path: str, body: Any = None, **fields: Any) -> Any:
