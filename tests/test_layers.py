@@ -6,6 +6,7 @@ to Stripe, nothing is float, and services are told the time.
 """
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("accounts", "invoices", "wallet", "plans", "billing_portal")
 SANDBOX = "stripe_sandbox"
+CLIENT = "clients/python/billing_portal_client"
 
 #: The only package that imports Stripe's SDK.
 GATEWAY = "accounts/gateway/"
@@ -99,6 +101,16 @@ def knows_the_portal(path: str, source: str) -> list[Problem]:
     ]
 
 
+def client_knows_the_portal(path: str, source: str) -> list[Problem]:
+    """Return what the client, which other teams install, takes from beyond its one dependency."""
+    known = {*sys.stdlib_module_names, "httpx", CLIENT.split("/")[-1]}
+    return [
+        f"{path}:{line} refers to {name}"
+        for line, name in modules_used(source)
+        if name.split(".")[0] not in known
+    ]
+
+
 def talks_to_stripe(path: str, source: str) -> list[Problem]:
     """Return where Stripe's SDK is imported outside the gateway."""
     return [
@@ -160,6 +172,12 @@ def test_imports_point_left_only(app: str) -> None:
 
 def test_the_sandbox_and_the_portal_share_no_code() -> None:
     assert [problem for each in sources(SANDBOX) for problem in knows_the_portal(*each)] == []
+
+
+def test_the_client_needs_httpx_and_nothing_else() -> None:
+    found = list(sources(CLIENT))
+    assert found
+    assert [problem for each in found for problem in client_knows_the_portal(*each)] == []
 
 
 @pytest.mark.parametrize("app", LAYERS)
@@ -231,6 +249,11 @@ def test_stripe_outside_the_gateway_is_found(source: str) -> None:
 @pytest.mark.parametrize("source", ["from accounts.models import Card", "import django"])
 def test_a_sandbox_that_knows_the_portal_is_found(source: str) -> None:
     assert len(knows_the_portal("stripe_sandbox/api.py", source)) == 1
+
+
+@pytest.mark.parametrize("source", ["from plans import usage", "import django", "import requests"])
+def test_a_client_that_needs_more_is_found(source: str) -> None:
+    assert len(client_knows_the_portal(f"{CLIENT}/client.py", source)) == 1
 
 
 @pytest.mark.parametrize("source", ["x = float('1.1')", "x = Decimal(1.1)", "x = usd(0.1)"])

@@ -1,0 +1,1 @@
+"""Tests of the client against the real portal, over HTTP, with trouble on the way."""
