@@ -100,8 +100,7 @@ class UsageRecorder:
         self._idle = self._hurry = self._closing = self._stopping = False
         self._more = True  # what an earlier process left
         self._counts = dict.fromkeys(("recorded", "duplicates", "rejected", "damaged"), 0)
-        self._failing_since: float | None = None
-        self._last_error: str | None = None
+        self._trouble: tuple[float, str] | None = None
         self._sender = threading.Thread(target=self._send, name="usage-recorder", daemon=True)
         self._sender.start()
         if fsync is Fsync.INTERVAL:
@@ -164,10 +163,11 @@ class UsageRecorder:
     @property
     def status(self) -> RecorderStatus:
         """How it is doing; for a health check."""
+        failing_since, last_error = self._trouble or (None, None)
         return RecorderStatus(
             bytes_kept=self._spool.bytes_kept,
-            failing_since=self._failing_since,
-            last_error=self._last_error,
+            failing_since=failing_since,
+            last_error=last_error,
             **self._counts,
         )
 
@@ -205,7 +205,7 @@ class UsageRecorder:
                 try:
                     self._send_batch()
                     failures = 0
-                    self._failing_since = self._last_error = None
+                    self._trouble = None
                 except Exception as error:  # noqa: BLE001 (whatever it is, the records stay)
                     self._note(error)
                     self._pause(failures, error)
@@ -300,10 +300,10 @@ class UsageRecorder:
                     log.exception("on_rejected failed; the record is kept all the same")
 
     def _note(self, error: Exception) -> None:
-        if self._failing_since is None:
-            self._failing_since = time.time()
+        since = time.time() if self._trouble is None else self._trouble[0]
+        if self._trouble is None:
             log.warning("usage waits on disk: %s", error, exc_info=not _is_expected(error))
-        self._last_error = f"{type(error).__name__}: {error}"
+        self._trouble = (since, f"{type(error).__name__}: {error}")
 
     def _pause(self, failures: int, error: Exception) -> None:
         """Back off; a flush asks once more at once, unless the portal said when."""
