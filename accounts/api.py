@@ -1,4 +1,4 @@
-"""What every call of the REST API shares: keys, limits and the shape of errors.
+"""What every call of the REST API shares: keys, scopes and the shape of errors.
 
 The settings of DRF name what is here, so nothing here may import DRF's views: they are in
 api_views.py.
@@ -7,10 +7,9 @@ api_views.py.
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.cache import cache
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
 from django.core.signals import got_request_exception
 from django.http import Http404
@@ -20,7 +19,6 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import BaseThrottle
 
 from accounts import api_keys
 from accounts.models import ApiKey, Scope
@@ -83,32 +81,6 @@ class HasScope(BasePermission):
         if needed is not None and needed not in request.auth.scopes:
             raise InsufficientScope(needed)
         return True
-
-
-class KeyThrottle(BaseThrottle):
-    """So many requests a minute for each key and kind of call (`throttle_scope` of the view)."""
-
-    _seconds: Final = 60
-
-    def allow_request(self, request: Request, view: "APIView") -> bool:
-        """Count the request; refuse it when the minute's number is used up."""
-        scope = getattr(view, "throttle_scope", "default")
-        limits: Mapping[str, int] = settings.API_REQUESTS_PER_MINUTE
-        limit = limits.get(scope, limits["default"])
-        self._elapsed = timezone.now().timestamp() % self._seconds
-        minute = int(timezone.now().timestamp() // self._seconds)
-        client = request.auth.pk if isinstance(request.auth, ApiKey) else ""
-        counter = f"api-requests:{client}:{scope}:{minute}"
-        if cache.add(counter, 1, timeout=2 * self._seconds):
-            return limit >= 1
-        try:
-            return cache.incr(counter) <= limit
-        except ValueError:  # evicted between the two
-            return True
-
-    def wait(self) -> float:
-        """Return the seconds until the next minute begins."""
-        return self._seconds - self._elapsed
 
 
 class Conflict(exceptions.APIException):

@@ -62,3 +62,36 @@ class ApiKey(models.Model):
     def has_expired(self, *, now: datetime) -> bool:
         """Whether its time is over."""
         return self.expires_at is not None and self.expires_at <= now
+
+
+class IdempotentRequest(models.Model):
+    """A request that was sent with an `Idempotency-Key`: claimed first, later with its answer.
+
+    Whoever claimed it works until `claimed_until`; without an answer by then it has died, and the
+    next one who sends the request goes on.
+    """
+
+    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="requests")
+    target = models.CharField(max_length=200, help_text="What it makes or changes.")
+    idempotency_key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64, help_text="The SHA-256 of what was asked for.")
+    claimed_until = models.DateTimeField()
+    created_at = models.DateTimeField()
+    status = models.PositiveSmallIntegerField(null=True, blank=True)
+    body = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["api_key", "target", "idempotency_key"],
+                name="one_answer_per_idempotency_key",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__isnull=True, body="") | Q(status__range=(200, 299)),
+                name="only_success_is_answered_again",
+            ),
+        ]
+        indexes = [models.Index(fields=["created_at"], name="idempotent_requests_by_age")]
+
+    def __str__(self) -> str:
+        return self.idempotency_key

@@ -30,8 +30,31 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "bearerFormat": "bp_<prefix>_<secret>"}
 
 
+def _header(name: str, description: str, *statuses: int) -> OpenApiParameter:
+    return OpenApiParameter(
+        name,
+        OpenApiTypes.STR,
+        OpenApiParameter.HEADER,
+        description=description,
+        response=statuses or True,
+    )
+
+
+LIMIT_HEADERS: Final = (
+    _header("RateLimit-Policy", 'The key\'s limit: `"usage";q=12000;w=60`.'),
+    _header("RateLimit", 'What is left of it: `"usage";r=11999;t=23`.'),
+    _header("Retry-After", "Seconds to wait.", 429),
+    _header("WWW-Authenticate", "How to authenticate, or which scope is missing.", 401, 403),
+)
+
+
 class CallSchema(AutoSchema):
-    """Says at each call which scope its key needs."""
+    """Says at each call which scope its key needs, what may be asked and what is answered."""
+
+    def get_override_parameters(self) -> list[Any]:
+        """Return what every call takes and tells, and the call's own query parameters."""
+        own = self.view.parameters.get(self.method)  # type: ignore[attr-defined]
+        return [*super().get_override_parameters(), *LIMIT_HEADERS, *([own] if own else [])]
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         """Return the operation, with what every call has in common."""

@@ -1,6 +1,7 @@
 """The base of the REST API's views: bodies of bounded size, pages, and how an account is found."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import IO, Any, ClassVar
 
 from django.conf import settings
@@ -17,8 +18,10 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from accounts import references
-from accounts.api import HasScope, KeyThrottle
+from accounts import api_parameters, references
+from accounts.api import HasScope
+from accounts.api_limits import KeyThrottle
+from accounts.api_parameters import PageParameters, Parameters
 from accounts.models import Account, Scope
 
 
@@ -72,12 +75,38 @@ class ApiView(APIView):
 
     #: What a key must be allowed to do, by method; a method that is not listed needs a key only.
     scopes: ClassVar[Mapping[str, Scope]] = {"GET": Scope.ACCOUNTS_READ}
+    #: What may stand behind the question mark, by method; where nothing is listed, nothing may.
+    parameters: ClassVar[Mapping[str, type[Parameters]]] = {}
     permission_classes: Sequence[type[BasePermission]] = (HasScope,)
     throttle_classes: Sequence[type[BaseThrottle]] = (KeyThrottle,)
     #: No call has OPTIONS: what there is to know is in the schema.
     metadata_class = None
     parser_classes = (BoundedJSONParser,)
     throttle_scope = "default"
+    #: What stood there, checked.
+    asked: Mapping[str, Any] = MappingProxyType({})
+    _throttles: Sequence[BaseThrottle] = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Check the key, its scopes and its limit, then what is asked for."""
+        super().initial(request, *args, **kwargs)
+        method = "GET" if request.method == "HEAD" else request.method or ""
+        expected = self.parameters.get(method, Parameters)
+        self.asked = api_parameters.read(request.query_params, expected)
+
+    def get_throttles(self) -> Sequence[BaseThrottle]:  # type: ignore[override]
+        """Return the throttles, kept for what they have to tell."""
+        self._throttles = super().get_throttles()
+        return self._throttles
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Tell with every answer what is left of the key's limit."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        for throttle in self._throttles:
+            if isinstance(throttle, KeyThrottle) and throttle.allowed is not None:
+                for name, value in throttle.allowed.headers().items():
+                    response[name] = value
+        return response
 
     @staticmethod
     def find_account(name: str, accounts: QuerySet[Account] | None = None) -> Account:
@@ -97,6 +126,7 @@ class ApiView(APIView):
 class ListView(ApiView, ListAPIView[Any]):
     """The base of every list."""
 
+    parameters: ClassVar[Mapping[str, type[Parameters]]] = {"GET": PageParameters}
     pagination_class = Pages
     page_order: Sequence[str] = ("-created_at", "-id")
 

@@ -11,11 +11,11 @@ from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Upper
 from django_countries.fields import CountryField
 from timezone_field import TimeZoneField
 
-from accounts.api_key_models import ApiKey, Scope
+from accounts.api_key_models import ApiKey, IdempotentRequest, Scope
 from accounts.roles import Role
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "CardAttemptOutcome",
     "CardStatus",
     "DeliveryAttempt",
+    "IdempotentRequest",
     "Membership",
     "Message",
     "MessageChannel",
@@ -122,6 +123,15 @@ class Account(models.Model):
 
     class Meta:
         ordering = ["name", "id"]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="accounts_by_age"),
+            models.Index(Upper("owner_email"), name="accounts_by_owner_email"),
+            models.Index(
+                fields=["-created_at", "-id"],
+                condition=~Q(pause_reasons=[]),
+                name="paused_accounts_by_age",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["external_id"],

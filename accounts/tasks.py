@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from accounts import card_attempts, card_changes, cards, delivery_log, outbox
+from accounts import card_attempts, card_changes, cards, delivery_log, idempotency, outbox
 from accounts.models import MessageChannel
 
 
@@ -23,6 +23,12 @@ def deliver_messages() -> int:
 def forget_delivery_attempts() -> int:
     """Delete what the delivery log has kept for long enough."""
     return delivery_log.forget_old(now=timezone.now())
+
+
+@shared_task(name="accounts.forget_idempotent_requests")
+def forget_idempotent_requests() -> int:
+    """Delete the answers that the API has kept for long enough."""
+    return idempotency.forget_old(now=timezone.now())
 
 
 @shared_task(name="accounts.finish_verifications")

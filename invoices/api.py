@@ -3,11 +3,12 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
-from rest_framework import exceptions, serializers
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api_parameters import TimeRangeParameters, within
 from accounts.api_schema import ACCOUNT_ID, errors
 from accounts.api_views import ListView
 from invoices.models import Purpose, Status, Transaction
@@ -69,31 +70,34 @@ class TransactionSerializer(serializers.Serializer[Transaction]):
         return {"brand": transaction.card_brand, "last4": transaction.card_last4}
 
 
+class TransactionParameters(TimeRangeParameters):
+    """Which transactions; `since` and `until` are about when they were opened."""
+
+    status = serializers.ChoiceField(Status.choices, required=False, help_text="Only this status.")
+    purpose = serializers.ChoiceField(
+        Purpose.choices, required=False, help_text="Only for this purpose."
+    )
+
+
 class TransactionsView(ListView):
     """`GET /accounts/{id}/transactions/`."""
 
+    parameters = {"GET": TransactionParameters}
     queryset = Transaction.objects.none()
     serializer_class = TransactionSerializer
 
     def get_queryset(self) -> QuerySet[Transaction]:
-        """Return the account's transactions, of one status when asked for."""
+        """Return the account's transactions, of one status, purpose or time when asked for."""
         account = self.find_account(self.kwargs["id"])
         transactions = Transaction.objects.filter(account=account)
-        status = self.request.query_params.get("status")
-        if status is None:
-            return transactions
-        if status not in Status.values:
-            raise exceptions.ValidationError({"status": ["This is no status."]})
-        return transactions.filter(status=status)
+        exact = {field: self.asked[field] for field in ("status", "purpose") if field in self.asked}
+        return transactions.filter(**exact, **within(dict(self.asked), "created_at"))
 
     @extend_schema(
         operation_id="list_transactions",
         tags=["Accounts"],
         summary="Billing History, newest first",
-        parameters=[
-            ACCOUNT_ID,
-            OpenApiParameter("status", enum=Status.values, description="Only this status."),
-        ],
+        parameters=[ACCOUNT_ID],
         responses={200: TransactionSerializer(many=True), **errors(400, 404)},
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:

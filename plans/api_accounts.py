@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.http import HttpResponse
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api import Conflict
+from accounts.api_idempotency import IDEMPOTENCY, once
+from accounts.api_parameters import PageParameters, Text
 from accounts.api_schema import ACCOUNT_ID, errors
 from accounts.api_views import ApiView, ListView
 from accounts.models import Account, PauseReason, Scope
@@ -171,31 +173,51 @@ class ChangesSerializer(serializers.Serializer[Any]):
     timezone = serializers.CharField(max_length=64, required=False)
 
 
+class AccountParameters(PageParameters):
+    """Which accounts."""
+
+    external_id = Text(required=False, help_text="Only the account with this id of yours.")
+    email = Text(required=False, help_text="Only with this `owner_email`, whatever its case.")
+    services = serializers.ChoiceField(
+        ["active", "paused"], required=False, help_text="Only those whose services are so."
+    )
+    plan = Text(required=False, help_text="Only those that are on the plan with this slug.")
+
+
 class AccountsView(ListView):
     """`GET /accounts/` and `POST /accounts/`."""
 
+    parameters = {"GET": AccountParameters}
     scopes = {"GET": Scope.ACCOUNTS_READ, "POST": Scope.ACCOUNTS_WRITE}
     queryset = Account.objects.none()
     serializer_class = AccountSerializer
 
     def get_queryset(self) -> QuerySet[Account]:
-        """Return all accounts, or the one with the external id asked for."""
+        """Return all accounts, or those asked for."""
         accounts = readable()
-        external_id = self.request.query_params.get("external_id")
-        if external_id is None:
-            return accounts
-        return accounts.filter(external_id=external_id.replace("\0", ""))
+        if "external_id" in self.asked:
+            accounts = accounts.filter(external_id=self.asked["external_id"])
+        if "email" in self.asked:
+            accounts = accounts.filter(owner_email__iexact=self.asked["email"])
+        if "services" in self.asked:
+            is_paused = ~Q(pause_reasons=[])
+            accounts = accounts.filter(
+                is_paused if self.asked["services"] == "paused" else ~is_paused
+            )
+        if "plan" in self.asked:
+            on_it = Subscription.objects.filter(
+                account=OuterRef("pk"),
+                status__in=CURRENT_STATUSES,
+                plan_version__plan__slug=self.asked["plan"],
+            )
+            accounts = accounts.filter(Exists(on_it))
+        return accounts
 
     @extend_schema(
         operation_id="list_accounts",
         tags=["Accounts"],
         summary="All accounts, newest first",
-        parameters=[
-            OpenApiParameter(
-                "external_id", OpenApiTypes.STR, description="Only the account with this id."
-            )
-        ],
-        responses={200: AccountSerializer(many=True), **errors(404)},
+        responses={200: AccountSerializer(many=True), **errors(400, 404)},
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the accounts."""
@@ -205,6 +227,7 @@ class AccountsView(ListView):
         operation_id="provision_account",
         tags=["Accounts"],
         summary="Provision an account",
+        parameters=[*IDEMPOTENCY],
         request=ProvisionSerializer,
         responses={
             201: AccountSerializer,
@@ -212,9 +235,15 @@ class AccountsView(ListView):
             **errors(400, 409, 413, 415),
         },
     )
-    def post(self, request: Request) -> Response:
-        """Make an account: 201. Repeated with the same content: 200 and the same account."""
-        sent = ProvisionSerializer(data=request.data)
+    def post(self, request: Request) -> Response | HttpResponse:
+        """Make an account: 201. Repeated with the same content: 200 and the same account.
+
+        Repeated with the same `Idempotency-Key`: the first answer.
+        """
+        return once(request, target="accounts", carry_out=self._provision, is_atomic=True)
+
+    def _provision(self, request_key: str) -> Response:
+        sent = ProvisionSerializer(data=self.request.data)
         sent.is_valid(raise_exception=True)
         content = dict(sent.validated_data)
         try:
@@ -239,7 +268,7 @@ class AccountView(ApiView):
         tags=["Accounts"],
         summary="One account",
         parameters=[ACCOUNT_ID],
-        responses={200: AccountSerializer, **errors(404)},
+        responses={200: AccountSerializer, **errors(400, 404)},
     )
     def get(self, request: Request, id: str) -> Response:  # noqa: A002
         """Return an account with its services, balance, plan and auto-refill."""

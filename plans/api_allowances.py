@@ -53,7 +53,7 @@ class AllowancesView(ListView):
         tags=["Usage"],
         summary="What the current period includes, and what is left",
         parameters=[ACCOUNT_ID],
-        responses={200: AllowanceSerializer(many=True), **errors(404)},
+        responses={200: AllowanceSerializer(many=True), **errors(400, 404)},
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the allowances of the current period."""

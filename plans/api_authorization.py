@@ -3,12 +3,12 @@
 from typing import Any
 
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api_parameters import Parameters, Text
 from accounts.api_schema import ACCOUNT_ID, errors
 from accounts.api_views import ApiView
 from accounts.models import PauseReason
@@ -33,26 +33,30 @@ class AuthorizationSerializer(serializers.Serializer[Any]):
     )
 
 
+class AuthorizationParameters(Parameters):
+    """What the call is about to use."""
+
+    feature = Text(
+        required=False, allow_blank=True, help_text="Ask whether the plan has this feature."
+    )
+
+
 class AuthorizationView(ApiView):
     """`GET /accounts/{id}/authorization/`."""
 
+    parameters = {"GET": AuthorizationParameters}
     throttle_scope = "authorization"
 
     @extend_schema(
         operation_id="authorize",
         tags=["Usage"],
         summary="May a call start?",
-        parameters=[
-            ACCOUNT_ID,
-            OpenApiParameter(
-                "feature", OpenApiTypes.STR, description="Ask whether the plan has this feature."
-            ),
-        ],
-        responses={200: AuthorizationSerializer, **errors(404)},
+        parameters=[ACCOUNT_ID],
+        responses={200: AuthorizationSerializer, **errors(400, 404)},
     )
     def get(self, request: Request, id: str) -> Response:  # noqa: A002
         """Answer from what is stored at this moment: nothing is reserved."""
-        feature = request.query_params.get("feature") or None
+        feature = self.asked.get("feature") or None
         try:
             answer = authorization.check(account=id, feature=feature, now=timezone.now())
         except authorization.UnknownAccount as error:

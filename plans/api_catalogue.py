@@ -88,7 +88,7 @@ class FeaturesView(ListView):
         operation_id="list_features",
         tags=["Catalogue"],
         summary="Everything that is sold",
-        responses={200: FeatureSerializer(many=True), **errors(404)},
+        responses={200: FeatureSerializer(many=True), **errors(400, 404)},
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the features, in the order of the catalogue."""
@@ -119,7 +119,7 @@ class PlansView(ListView):
         operation_id="list_plans",
         tags=["Catalogue"],
         summary="Every plan on sale",
-        responses={200: PlanSerializer(many=True), **errors(404)},
+        responses={200: PlanSerializer(many=True), **errors(400, 404)},
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List the plans with the prices of the version on sale."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -12,11 +13,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api import Conflict
+from accounts.api_idempotency import IDEMPOTENCY, once
+from accounts.api_parameters import Parameters, PlainInteger
 from accounts.api_schema import ACCOUNT_ID, errors
 from accounts.api_views import ApiView, ListView
 from accounts.models import Account, Scope
 from invoices.api import TransactionSerializer
 from invoices.charging import AlreadyOpen
+from invoices.models import Transaction
 from plans import quotes, rental_changes, rentals
 from plans.models import Feature, FeatureKind, FeaturePrice, Rental, RentalVia
 from plans.rental_changes import Change
@@ -25,25 +29,16 @@ from plans.subscription_models import CURRENT_STATUSES
 FEATURE = OpenApiParameter("feature", OpenApiTypes.STR, OpenApiParameter.PATH)
 
 
-class PlainInteger(serializers.IntegerField):
-    """A whole number, as a JSON number or in plain ASCII digits: what is bought is not guessed."""
+class QuantityParameters(Parameters):
+    """How many of a rental the account would hold."""
 
-    def to_internal_value(self, data: Any) -> int:
-        """Return the number. Raises ValidationError for `1_000` and the like."""
-        if isinstance(data, str) and not (data.isascii() and data.isdigit()):
-            self.fail("invalid")
-        return super().to_internal_value(data)
+    quantity = PlainInteger(min_value=0, max_value=1_000_000, help_text="How many to hold.")
 
 
-class QuantitySerializer(serializers.Serializer[Any]):
-    """How many of a rental the account is to hold."""
-
-    quantity = PlainInteger(min_value=0, max_value=1_000_000)
-
-
-class WishSerializer(QuantitySerializer):
+class WishSerializer(serializers.Serializer[Any]):
     """How many of a rental the account is to hold, and at which price."""
 
+    quantity = PlainInteger(min_value=0, max_value=1_000_000, help_text="How many to hold.")
     quote = serializers.CharField(
         required=False,
         max_length=1000,
@@ -156,7 +151,7 @@ class RentalsView(ListView):
         tags=["Rentals"],
         summary="The plan's rentals, and how many are held",
         parameters=[ACCOUNT_ID],
-        responses={200: HeldSerializer(many=True), **errors(404)},
+        responses={200: HeldSerializer(many=True), **errors(400, 404)},
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """List every rental of the account's plan, held or not."""
@@ -167,24 +162,19 @@ class RentalView(ApiView):
     """`GET` and `PUT /accounts/{id}/rentals/{feature}/`."""
 
     scopes = {"GET": Scope.ACCOUNTS_READ, "PUT": Scope.RENTALS_WRITE}
+    parameters = {"GET": QuantityParameters}
 
     @extend_schema(
         operation_id="preview_rental",
         tags=["Rentals"],
         summary="What holding another quantity would charge",
-        parameters=[
-            ACCOUNT_ID,
-            FEATURE,
-            OpenApiParameter("quantity", OpenApiTypes.INT, required=True),
-        ],
+        parameters=[ACCOUNT_ID, FEATURE],
         responses={200: PreviewSerializer, **errors(400, 404, 409)},
     )
     def get(self, request: Request, id: str, feature: str) -> Response:  # noqa: A002
         """Change nothing; return the exact amounts, and a quote that keeps them."""
         account, rental = self.find_account(id), _find(feature)
-        asked = QuantitySerializer(data=request.query_params)
-        asked.is_valid(raise_exception=True)
-        quantity, now = asked.validated_data["quantity"], timezone.now()
+        quantity, now = self.asked["quantity"], timezone.now()
         try:
             change = rentals.preview(account=account, feature=rental, quantity=quantity, now=now)
         except AlreadyOpen as error:
@@ -201,19 +191,37 @@ class RentalView(ApiView):
         operation_id="set_rental",
         tags=["Rentals"],
         summary="Buy or release a rental",
-        parameters=[ACCOUNT_ID, FEATURE],
+        parameters=[ACCOUNT_ID, FEATURE, *IDEMPOTENCY],
         request=WishSerializer,
         responses={200: RentalSerializer, **errors(400, 404, 409, 413, 415)},
     )
-    def put(self, request: Request, id: str, feature: str) -> Response:  # noqa: A002
+    def put(
+        self,
+        request: Request,
+        id: str,  # noqa: A002
+        feature: str,
+    ) -> Response | HttpResponse:
         """Hold this many. More are charged for the rest of the period; fewer end with it.
 
-        More are held only once `transaction.status` is `paid`.
+        More are held only once `transaction.status` is `paid`. Repeated with the same
+        `Idempotency-Key`: the first answer, and no second charge, also when the first was declined.
         """
         account, rental = self.find_account(id), _find(feature)
-        sent = WishSerializer(data=request.data)
+        return once(
+            request,
+            target=f"rentals/{account.pk}/{rental.key}",
+            carry_out=lambda request_key: self._hold(account, rental, request_key),
+            is_atomic=False,
+        )
+
+    def _hold(self, account: Account, rental: Feature, request_key: str) -> Response:
+        sent = WishSerializer(data=self.request.data)
         sent.is_valid(raise_exception=True)
-        transaction = _set(account, rental, **sent.validated_data)
+        transaction = rentals.asked_for_before(
+            account=account, request_key=request_key, now=timezone.now()
+        )
+        if transaction is None:
+            transaction = _set(account, rental, request_key=request_key, **sent.validated_data)
         held = rental_changes.open_rental(account=account, feature=rental)
         return Response(
             RentalSerializer(
@@ -227,7 +235,9 @@ class RentalView(ApiView):
         )
 
 
-def _set(account: Account, rental: Feature, quantity: int, quote: str = "") -> Any:
+def _set(
+    account: Account, rental: Feature, *, quantity: int, request_key: str, quote: str = ""
+) -> Transaction | None:
     now = timezone.now()
     subject = rental_changes.subject(feature=rental, quantity=quantity)
     try:
@@ -239,6 +249,7 @@ def _set(account: Account, rental: Feature, quantity: int, quote: str = "") -> A
             now=now,
             via=RentalVia.API,
             agreed=agreed,
+            request_key=request_key,
         )
     except AlreadyOpen as error:
         raise _conflict(error, "payment_open") from error

@@ -8,12 +8,12 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
-from rest_framework import exceptions, serializers
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api_parameters import Parameters, Text, TimeRangeParameters, within
 from accounts.api_schema import ACCOUNT_ID, errors
 from accounts.api_views import ApiView, ListView
 from accounts.models import Scope
@@ -79,23 +79,27 @@ class ReportSerializer(serializers.Serializer[Any]):
     results = serializers.ListField(child=ResultSerializer())
 
 
+class ReportParameters(Parameters):
+    """How much is answered."""
+
+    results = serializers.ChoiceField(
+        ["all", "none"],
+        required=False,
+        help_text="`none` leaves everything out of `results` but the rejected.",
+    )
+
+
 class ReportUsageView(ApiView):
     """`POST /usage/`. Plain: a serializer for each record would cost more than rating it."""
 
     scopes = {"POST": Scope.USAGE_WRITE}
+    parameters = {"POST": ReportParameters}
     throttle_scope = "usage"
 
     @extend_schema(
         operation_id="report_usage",
         tags=["Usage"],
         summary="Report usage",
-        parameters=[
-            OpenApiParameter(
-                "results",
-                enum=["all", "none"],
-                description="`none` leaves everything out of `results` but the rejected.",
-            )
-        ],
         request={
             usage_bodies.JSON: BatchSerializer,
             usage_bodies.NDJSON: SentRecordSerializer,
@@ -125,12 +129,11 @@ class ReportUsageView(ApiView):
 
         NDJSON has a record on each line. Both may be sent with `Content-Encoding: gzip`.
         """
-        detailed = request.query_params.get("results", "all")
-        if detailed not in ("all", "none"):
-            raise exceptions.ValidationError({"results": ["Send all or none."]})
         batch = usage_bodies.read(request._request)
         results = usage.record(records=batch.records, now=timezone.now())
-        answer = report(results, lines=batch.lines, only_rejected=detailed == "none")
+        answer = report(
+            results, lines=batch.lines, only_rejected=self.asked.get("results") == "none"
+        )
         body = json.dumps(answer, ensure_ascii=True)
         return HttpResponse(body, content_type="application/json")
 
@@ -195,35 +198,37 @@ class UsageRecordSerializer(serializers.Serializer[UsageRecord]):
     description = serializers.CharField()
 
 
+class UsageParameters(TimeRangeParameters):
+    """Which records; `since` and `until` are about when the usage occurred."""
+
+    feature = Text(required=False, help_text="Only of this feature.")
+    workspace = Text(required=False, allow_blank=True, help_text="Only of this workspace.")
+
+
 class UsageView(ListView):
     """`GET /accounts/{id}/usage/`."""
 
+    parameters = {"GET": UsageParameters}
     queryset = UsageRecord.objects.none()
     serializer_class = UsageRecordSerializer
     page_order = ("-occurred_at", "-id")
 
     def get_queryset(self) -> QuerySet[UsageRecord]:
-        """Return the account's records, of one feature or workspace when asked for."""
+        """Return the account's records, of one feature, workspace or time when asked for."""
         account = self.find_account(self.kwargs["id"])
         records = UsageRecord.objects.filter(account=account)
         records = records.select_related("feature", "plan_version__plan")
-        for parameter, field in (("feature", "feature__key"), ("workspace", "workspace")):
-            value = self.request.query_params.get(parameter)
-            if value is not None and "\0" in value:
-                raise exceptions.ValidationError({parameter: ["Leave out NUL characters."]})
-            if value is not None:
-                records = records.filter(**{field: value})
-        return records
+        if "feature" in self.asked:
+            records = records.filter(feature__key=self.asked["feature"])
+        if "workspace" in self.asked:
+            records = records.filter(workspace=self.asked["workspace"])
+        return records.filter(**within(dict(self.asked), "occurred_at"))
 
     @extend_schema(
         operation_id="list_usage",
         tags=["Usage"],
         summary="Rated usage, newest first",
-        parameters=[
-            ACCOUNT_ID,
-            OpenApiParameter("feature", OpenApiTypes.STR, description="Only this feature."),
-            OpenApiParameter("workspace", OpenApiTypes.STR, description="Only this workspace."),
-        ],
+        parameters=[ACCOUNT_ID],
         responses={200: UsageRecordSerializer(many=True), **errors(400, 404)},
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -21,11 +21,12 @@ from wallet.reversals import CreditFollowsPayment
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who asked for a change, where, and why."""
+    """Who asked for a change, where, and why; `request_key` is one request, however often sent."""
 
     via: RentalVia
     by: User | None = None
     reason: str = ""
+    request_key: str = ""
 
 
 def preview(*, account: Account, feature: Feature, quantity: int, now: datetime) -> Change:
@@ -50,6 +51,7 @@ def set_quantity(
     by: User | None = None,
     reason: str = "",
     agreed: Agreed | None = None,
+    request_key: str = "",
 ) -> Transaction | None:
     """Hold `quantity` of a rental.
 
@@ -58,14 +60,18 @@ def set_quantity(
     the smallest charge is waived. Fewer: the released ones stay until the period ends, and until
     then they are taken back for nothing.
 
+    A request that may have been carried out before, under its `request_key`, is first looked for
+    with `asked_for_before`: there is one payment under a key at most.
+
     With `agreed` the price is that of the moment it was quoted at, or nothing happens.
 
     Raises ValidationError when the plan does not have the rental, above its maximum, without a
     subscription; for more also without a card, while the subscription is unpaid or services are
-    locked. Raises AlreadyOpen while more of it are being paid for, QuoteExpired when the price is
+    locked. Raises AlreadyOpen while more of it are being paid for or after a payment under
+    `request_key`, QuoteExpired when the price is
     not what was agreed to.
     """
-    asked = Asked(via=via, by=by, reason=reason)
+    asked = Asked(via=via, by=by, reason=reason, request_key=request_key)
     with database.atomic(durable=True):
         account = subscriptions.lock_account(account_id=account.pk)
         moment = agreed.moment if agreed else now
@@ -94,6 +100,14 @@ def set_quantity(
     return charging.execute(transaction_id=transaction.pk, now=now)
 
 
+def asked_for_before(*, account: Account, request_key: str, now: datetime) -> Transaction | None:
+    """Return the payment that a request led to before; one that is open is asked about again."""
+    if not request_key:
+        return None
+    payment = Transaction.objects.filter(account=account, request_key=request_key).first()
+    return payment and charging.execute(transaction_id=payment.pk, now=now)
+
+
 def _check_same_period(account: Account, change: Change, now: datetime) -> None:
     """Raise QuoteExpired when another period has begun since the price was quoted."""
     subscription, _ = rental_changes.terms_of(account=account, feature=change.feature)
@@ -117,6 +131,7 @@ def _open_payment(account: Account, change: Change, asked: Asked, now: datetime)
         card=card,
         subject_id=wanted.pk,
         obligation=_obligation(change.feature),
+        request_key=asked.request_key,
         is_on_session=asked.via == RentalVia.DASHBOARD,
         by=asked.by,
         now=now,

@@ -3,11 +3,12 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import exceptions, serializers
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api_parameters import TimeRangeParameters, within
 from accounts.api_schema import ACCOUNT_ID, errors
 from accounts.api_views import ListView
 from wallet.models import Entry, EntryKind
@@ -38,32 +39,33 @@ class EntrySerializer(serializers.Serializer[Entry]):
         return entry.usage_id or None
 
 
+class EntryParameters(TimeRangeParameters):
+    """Which entries."""
+
+    kind = serializers.ChoiceField(EntryKind.choices, required=False, help_text="Only this kind.")
+
+
 class EntriesView(ListView):
     """`GET /accounts/{id}/entries/`."""
 
+    parameters = {"GET": EntryParameters}
     queryset = Entry.objects.none()
     serializer_class = EntrySerializer
     page_order = ("-sequence",)
 
     def get_queryset(self) -> QuerySet[Entry]:
-        """Return the account's entries, of one kind when asked for."""
+        """Return the account's entries, of one kind or time when asked for."""
         account = self.find_account(self.kwargs["id"])
         entries = Entry.objects.filter(wallet__account=account).select_related("transaction")
-        kind = self.request.query_params.get("kind")
-        if kind is None:
-            return entries
-        if kind not in EntryKind.values:
-            raise exceptions.ValidationError({"kind": ["This is no kind of entry."]})
-        return entries.filter(kind=kind)
+        if "kind" in self.asked:
+            entries = entries.filter(kind=self.asked["kind"])
+        return entries.filter(**within(dict(self.asked), "created_at"))
 
     @extend_schema(
         operation_id="list_entries",
         tags=["Accounts"],
         summary="The ledger, newest first",
-        parameters=[
-            ACCOUNT_ID,
-            OpenApiParameter("kind", enum=EntryKind.values, description="Only this kind."),
-        ],
+        parameters=[ACCOUNT_ID],
         responses={200: EntrySerializer(many=True), **errors(400, 404)},
     )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
-from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
@@ -109,24 +108,6 @@ def test_a_body_over_the_limit_is_too_large(platform: Platform, settings: LazySe
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
     response = platform.send("POST", "accounts/", b'{"name": "' + b"x" * 100 + b'"}')
     assert_error(response, 413, "body_too_large")
-
-
-def test_too_many_requests_are_refused_for_this_key_only(
-    platform: Platform, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cache.clear()
-    settings.API_REQUESTS_PER_MINUTE = {"default": 2}
-    at = timezone.now().replace(second=20, microsecond=0)
-    monkeypatch.setattr("accounts.api.timezone.now", lambda: at)
-    assert [platform.send("GET", "features/").status_code for _ in range(3)] == [200, 200, 429]
-    refused = platform.send("GET", "features/")
-    assert_error(refused, 429, "throttled")
-    assert refused["Retry-After"] == "40"
-    assert Platform().send("GET", "features/").status_code == 200
-    later = at + timedelta(seconds=40)
-    monkeypatch.setattr("accounts.api.timezone.now", lambda: later)
-    assert platform.send("GET", "features/").status_code == 200
-    cache.clear()
 
 
 def test_a_fault_of_ours_is_told_in_the_same_shape_and_logged(
