@@ -13,6 +13,7 @@ from plans.catalogue_models import (
     PriceTier,
     Pricing,
 )
+from plans.daily_spend_models import DailySpend, SpendProgress
 from plans.plan_change_models import PlanChange, PlanChangeStatus
 from plans.subscription_models import (
     Renewal,
@@ -26,6 +27,7 @@ from plans.usage_models import Allowance, UsageRecord
 
 __all__ = [
     "Allowance",
+    "DailySpend",
     "Feature",
     "FeatureKind",
     "FeaturePrice",
@@ -40,6 +42,7 @@ __all__ = [
     "RenewalStatus",
     "Rental",
     "RentalVia",
+    "SpendProgress",
     "Subscription",
     "SubscriptionStatus",
     "UsageRecord",

@@ -1,5 +1,6 @@
 """What was used: allowances and the records the platform reports."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -95,6 +96,13 @@ class UsageRecord(models.Model):
         ]
         indexes = [
             models.Index(fields=["account", "-occurred_at", "-id"], name="usage_history"),
+            # Of all accounts, a range of time. Records are written as they come, some are late.
+            BrinIndex(fields=["recorded_at"], name="usage_by_time_recorded"),
+            BrinIndex(
+                fields=["occurred_at"],
+                opclasses=["timestamptz_minmax_multi_ops"],
+                name="usage_by_time_occurred",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from djmoney.models.fields import MoneyField
@@ -185,7 +186,23 @@ class Entry(models.Model):
                 name="an_entry_moves_the_balance",
             ),
         ]
-        indexes = [models.Index(fields=["account", "-created_at"], name="entries_of_account")]
+        indexes = [
+            models.Index(fields=["account", "-created_at"], name="entries_of_account"),
+            # What is not usage is little: the forecast takes it out of the balance's change, and
+            # staff look for it.
+            models.Index(
+                fields=["account", "sequence"],
+                condition=~Q(kind=EntryKind.USAGE),
+                name="entries_but_usage",
+            ),
+            models.Index(
+                fields=["kind", "-id"],
+                condition=~Q(kind=EntryKind.USAGE),
+                name="entries_of_a_kind",
+            ),
+            # Entries come in the order of time: a few blocks of this index lead to a day's.
+            BrinIndex(fields=["created_at"], name="entries_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.sequence}: {self.amount}"

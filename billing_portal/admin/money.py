@@ -1,7 +1,7 @@
 """Money: transactions, the ledger and adjustments. All of it read-only."""
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
@@ -9,6 +9,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTime
 from accounts.money import format_omr, format_quantity, format_unit_price
 from billing_portal.admin import cells
 from billing_portal.admin.base import PartOfParentInline, ReadOnlyAdmin
+from billing_portal.admin.long_lists import LongListAdmin
 from billing_portal.admin.refund_action import RefundActionMixin
 from billing_portal.admin.reversals import DisputeInline, RefundInline
 from invoices.models import Line, Transaction
@@ -76,8 +77,12 @@ class EntryInline(PartOfParentInline):
 
 
 @admin.register(Transaction)
-class TransactionAdmin(RefundActionMixin, ReadOnlyAdmin):
+class TransactionAdmin(RefundActionMixin, LongListAdmin):
     """Every attempt to move real money, and what came of it."""
+
+    name_field = "number"
+    time_field = "created_at"
+    order_of_an_account = ("-created_at", "-id")
 
     list_display = (
         "number",
@@ -97,14 +102,7 @@ class TransactionAdmin(RefundActionMixin, ReadOnlyAdmin):
         ("created_at", RangeDateTimeFilter),
         ("account", AutocompleteSelectFilter),
     )
-    search_fields = (
-        "number__iexact",
-        "receipt_number__iexact",
-        "stripe_payment_intent_id__exact",
-        "stripe_checkout_session_id__exact",
-        "account__name",
-        "account__owner_email",
-    )
+    search_fields = ("number",)
     search_help_text = "Number, receipt number, Stripe id, company or its owner's e-mail"
     inlines = (LineInline, RefundInline, DisputeInline, EntryInline)
     fieldsets = (
@@ -151,6 +149,16 @@ class TransactionAdmin(RefundActionMixin, ReadOnlyAdmin):
         transactions: QuerySet[Transaction] = super().get_queryset(request)
         return transactions.select_related("account", "card", "opened_by", "supersedes")
 
+    def also_found(self, term: str) -> list[int]:
+        """Return the transactions of the number in other letters, of a receipt or at Stripe."""
+        found = Transaction.objects.filter(
+            Q(number=term.upper())
+            | Q(receipt_number=term.upper())
+            | Q(stripe_payment_intent_id=term)
+            | Q(stripe_checkout_session_id=term)
+        )
+        return list(found.values_list("pk", flat=True))
+
     @admin.display(description="Status", ordering="status")
     def state(self, transaction: Transaction) -> cells.Cell:
         """The status, and beside it what never replaces it."""
@@ -189,8 +197,12 @@ class TransactionAdmin(RefundActionMixin, ReadOnlyAdmin):
 
 
 @admin.register(Entry)
-class EntryAdmin(ReadOnlyAdmin):
+class EntryAdmin(LongListAdmin):
     """The ledger, line by line."""
+
+    name_field = "usage_id"
+    time_field = "created_at"
+    order_of_an_account = ("-sequence",)
 
     dollars = ("amount", "balance_after")
     list_display = (
@@ -208,9 +220,8 @@ class EntryAdmin(ReadOnlyAdmin):
         ("created_at", RangeDateTimeFilter),
         ("account", AutocompleteSelectFilter),
     )
-    search_fields = ("usage_id__exact", "transaction__number__iexact", "account__name")
+    search_fields = ("usage_id",)
     search_help_text = "Usage record id, transaction number or company"
-    ordering = ("-created_at", "-id")
     fields = (
         ("account", "sequence", "kind"),
         ("amount", "balance_after"),
@@ -224,6 +235,11 @@ class EntryAdmin(ReadOnlyAdmin):
         """Load what the page links to."""
         entries: QuerySet[Entry] = super().get_queryset(request)
         return entries.select_related("account", "transaction", "refund", "dispute", "adjustment")
+
+    def also_found(self, term: str) -> list[int]:
+        """Return the entries of the transaction numbered so."""
+        entries = Entry.objects.filter(transaction__number=term.upper())
+        return list(entries.values_list("pk", flat=True))
 
 
 @admin.register(Adjustment)

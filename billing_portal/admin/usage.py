@@ -8,6 +8,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTime
 from accounts.money import format_quantity, format_unit_price
 from billing_portal.admin import cells
 from billing_portal.admin.base import ReadOnlyAdmin
+from billing_portal.admin.long_lists import LongListAdmin
 from plans.allowances import remaining
 from plans.models import (
     Allowance,
@@ -144,8 +145,12 @@ class AllowanceAdmin(ReadOnlyAdmin):
 
 
 @admin.register(UsageRecord)
-class UsageRecordAdmin(ReadOnlyAdmin):
+class UsageRecordAdmin(LongListAdmin):
     """What the platform reported, and how it was rated."""
+
+    name_field = "record_id"
+    time_field = "occurred_at"
+    order_of_an_account = ("-occurred_at", "-id")
 
     list_display = (
         "record_id",
@@ -165,8 +170,8 @@ class UsageRecordAdmin(ReadOnlyAdmin):
         ("occurred_at", RangeDateTimeFilter),
         ("account", AutocompleteSelectFilter),
     )
-    search_fields = ("record_id__exact", "workspace__exact", "account__name")
-    search_help_text = "Record id, workspace or company"
+    search_fields = ("record_id",)
+    search_help_text = "Record id or company"
     dollars = ("amount", "balance_before", "balance_after")
     readonly_fields = ("price",)
     fieldsets = (

@@ -10,6 +10,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from accounts.money import format_usd
 from billing_portal.dashboard.times import write_short_day
+from plans.daily_spend import Spend
 
 HEIGHT = 100
 STEP = 12
@@ -21,15 +22,6 @@ FUTURE_HEIGHT = Decimal("1.6")
 #: What separates stacked parts.
 GAP = Decimal("0.6")
 _LABEL_EVERY_DAYS = 7
-
-
-@dataclass(frozen=True)
-class Spend:
-    """What one feature cost on one day."""
-
-    day: date
-    feature: str
-    amount: Decimal
 
 
 @dataclass(frozen=True)

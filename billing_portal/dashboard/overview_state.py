@@ -5,16 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Sum
-from django.db.models.functions import TruncDate
-
 from accounts import cards
 from accounts.models import Account, Card, CardStatus
-from billing_portal.dashboard.charts import Spend
 from invoices import confirmations
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
-from plans import past_due, plan_changes, renewal_charges, subscriptions
+from plans import daily_spend, past_due, plan_changes, renewal_charges, subscriptions
+from plans.daily_spend import Spend
 from plans.models import (
     Allowance,
     FeatureKind,
@@ -24,7 +21,6 @@ from plans.models import (
     Renewal,
     Subscription,
     SubscriptionStatus,
-    UsageRecord,
 )
 from wallet import forecast, topups
 from wallet.forecast import Forecast
@@ -110,7 +106,7 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         renewal=renewal,
         included=_included(subscription),
         allowances=_allowances(renewal),
-        spends=_spends(account, renewal),
+        spends=(tuple(daily_spend.of_period(account=account, renewal=renewal)) if renewal else ()),
         recent=tuple(account.transactions.prefetch_related("lines", "disputes")[:ACTIVITY_ROWS]),
         lacks_card=card is None and cards.why_needed(account=account) != "",
         to_confirm=confirmations.waiting(account=account, now=now),
@@ -172,24 +168,6 @@ def _allowances(renewal: Renewal | None) -> Mapping[int, Allowance]:
     if renewal is None:
         return {}
     return {each.feature_id: each for each in Allowance.objects.filter(renewal=renewal)}
-
-
-def _spends(account: Account, renewal: Renewal | None) -> tuple[Spend, ...]:
-    if renewal is None:
-        return ()
-    rows = (
-        UsageRecord.objects.filter(
-            account=account,
-            occurred_at__gte=renewal.period_start,
-            occurred_at__lt=renewal.period_end,
-            amount__gt=0,
-        )
-        .annotate(day=TruncDate("occurred_at", tzinfo=account.timezone))
-        .values_list("day", "feature__name")
-        .annotate(total=Sum("amount"))
-        .order_by("day", "feature__name")
-    )
-    return tuple(Spend(day=day, feature=name, amount=total) for day, name, total in rows)
 
 
 def _last(account: Account, purpose: Purpose) -> Transaction | None:

@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from accounts.quantities import write_price, write_quantity, write_used
-from billing_portal.dashboard.charts import MAXIMUM_SERIES, Spend, nice_scale, spend_chart
+from billing_portal.dashboard.charts import MAXIMUM_SERIES, nice_scale, spend_chart
 from billing_portal.dashboard.shell import initials_of
 from billing_portal.dashboard.times import moment, write_period
+from plans.daily_spend import Spend
 
 DAY = date(2026, 11, 3)
 

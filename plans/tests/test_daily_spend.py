@@ -1,0 +1,145 @@
+"""What usage cost by day: worked examples of a shop that calls in June."""
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from accounts.models import Account
+from accounts.tests.factories import NOW, make_account
+from plans import daily_spend, usage
+from plans.daily_spend import Spend
+from plans.models import DailySpend, Renewal, SpendProgress
+from plans.tests.factories import make_subscription, make_version
+from plans.usage_records import ParsedRecord
+from wallet import ledger
+
+pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def shop() -> Account:
+    """Of each call the first minute is included once; a minute costs ten cents."""
+    account = make_account(name="Shop")
+    ledger.open_wallet(account=account, now=NOW)
+    make_subscription(account, make_version(included="1"), anchor=NOW, number=1)
+    return account
+
+
+def call(account: Account, name: str, *, minutes: int, at: datetime) -> None:
+    """Report a call when it happened."""
+    record = ParsedRecord(
+        id=name,
+        account=str(account.pk),
+        feature="call_minutes",
+        quantity=Decimal(minutes),
+        occurred_at=at,
+    )
+    usage.record(records=[record], now=max(at, NOW))
+
+
+def spends(account: Account) -> list[Spend]:
+    """What the current period's usage cost."""
+    renewal = Renewal.objects.filter(account=account).latest("number")
+    return daily_spend.of_period(account=account, renewal=renewal)
+
+
+def on(days: int, amount: str) -> Spend:
+    """So much spent on calls, so many days after the first."""
+    return Spend(NOW.date() + days * DAY, "Call minutes", Decimal(amount))
+
+
+def test_what_is_not_added_up_yet_is_in_the_answer(shop: Account) -> None:
+    call(shop, "call-1", minutes=11, at=NOW)
+    call(shop, "call-2", minutes=5, at=NOW)
+    call(shop, "call-3", minutes=3, at=NOW + 2 * DAY)
+    expected = [on(0, "1.50"), on(2, "0.30")]
+    assert spends(shop) == expected
+
+    daily_spend.add_up(account_id=shop.pk)
+
+    assert [row.amount for row in DailySpend.objects.order_by("day")] == [
+        Decimal("1.50"),
+        Decimal("0.30"),
+    ]
+    assert spends(shop) == expected
+    call(shop, "call-4", minutes=7, at=NOW + 2 * DAY)
+    assert spends(shop) == [on(0, "1.50"), on(2, "1.00")]
+    daily_spend.add_up(account_id=shop.pk)
+    daily_spend.add_up(account_id=shop.pk)
+    assert spends(shop) == [on(0, "1.50"), on(2, "1.00")]
+
+
+def test_entries_are_added_up_a_part_at_a_time(
+    shop: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daily_spend, "AT_ONCE", 2)
+    for number in range(5):
+        call(shop, f"call-{number}", minutes=2, at=NOW)
+
+    assert [daily_spend.add_up(account_id=shop.pk) for _ in range(4)] == [3, 1, 0, 0]
+
+    assert spends(shop) == [on(0, "0.90")]
+
+
+def test_only_accounts_with_entries_enough_are_added_up(
+    shop: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daily_spend, "LEFT_TO_READERS", 2)
+    for number in range(2):
+        call(shop, f"call-{number}", minutes=2, at=NOW)
+    assert daily_spend.add_up_due() == 0
+    call(shop, "call-2", minutes=2, at=NOW)
+
+    assert daily_spend.add_up_due() == 1
+    assert daily_spend.add_up_due() == 0
+
+    assert SpendProgress.objects.get().through_sequence == 3
+
+
+def test_a_late_call_belongs_to_the_day_and_period_in_which_it_was_made(shop: Account) -> None:
+    call(shop, "call-1", minutes=11, at=NOW)
+    daily_spend.add_up(account_id=shop.pk)
+    next_period = NOW + 40 * DAY
+    call(shop, "call-2", minutes=4, at=next_period)
+    late = ParsedRecord(
+        id="late",
+        account=str(shop.pk),
+        feature="call_minutes",
+        quantity=Decimal(2),
+        occurred_at=NOW + 9 * DAY,
+    )
+    usage.record(records=[late], now=next_period)
+    daily_spend.add_up(account_id=shop.pk)
+
+    assert spends(shop) == [Spend(next_period.date(), "Call minutes", Decimal("0.30"))]
+    first = Renewal.objects.get(account=shop, number=1)
+    assert daily_spend.of_period(account=shop, renewal=first) == [on(0, "1.00"), on(9, "0.20")]
+
+
+def test_days_are_the_account_s_own_and_follow_its_timezone(shop: Account) -> None:
+    before_midnight = (NOW + DAY).replace(hour=21, minute=0)
+    call(shop, "call-1", minutes=11, at=before_midnight)
+    daily_spend.add_up(account_id=shop.pk)
+    utc_day: date = before_midnight.date()
+    assert [spend.day for spend in spends(shop)] == [utc_day]
+
+    shop.timezone = ZoneInfo("Asia/Muscat")
+    shop.save()
+    assert daily_spend.add_up_due() == 1
+
+    assert [spend.day for spend in spends(shop)] == [utc_day + DAY]
+    assert DailySpend.objects.count() == 1
+
+
+def test_the_answer_is_one_query(
+    shop: Account, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    call(shop, "call-1", minutes=11, at=NOW)
+    renewal = Renewal.objects.get(account=shop)
+    with django_assert_num_queries(1):
+        daily_spend.of_period(account=shop, renewal=renewal)
