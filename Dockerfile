@@ -30,6 +30,5 @@ USER portal
 EXPOSE 8000
 # The worker and beat serve no HTTP: compose.yaml switches this off for them.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(r.Request('http://127.0.0.1:8000/healthz', headers={'Host': os.environ['ALLOWED_HOSTS'].split(',')[0].strip(' .')}), timeout=4)"]
-CMD ["gunicorn", "billing_portal.wsgi", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", \
-     "--workers", "2", "--threads", "8", "--timeout", "60", "--graceful-timeout", "30", \
-     "--worker-tmp-dir", "/dev/shm", "--no-control-socket", "--access-logfile", "-"]
+CMD ["gunicorn", "billing_portal.wsgi", "--config", "python:billing_portal.web_server", \
+     "--bind", "0.0.0.0:8000"]

@@ -9,6 +9,8 @@ from bench.measure import Run
 #: In the order in which they are run: name and class. A new scenario is one line here.
 SCENARIOS: Final = {
     "ingest": "bench.ingest.Ingest",
+    "http": "bench.http.Http",
+    "memory": "bench.memory.Memory",
 }
 
 

@@ -36,9 +36,8 @@ def web(port: int) -> Program:
         "web",
         [
             *(sys.executable, "-m", "gunicorn", "billing_portal.wsgi"),
-            *("--bind", f"127.0.0.1:{port}", "--worker-class", "gthread"),
-            *("--workers", "2", "--threads", "8", "--timeout", "60", "--graceful-timeout", "2"),
-            *("--access-logfile", "-", "--no-control-socket"),
+            *("--config", "python:billing_portal.web_server"),
+            *("--bind", f"127.0.0.1:{port}", "--graceful-timeout", "2"),
         ],
         lambda: answers(f"http://127.0.0.1:{port}/readyz"),
     )

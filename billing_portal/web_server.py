@@ -1,0 +1,32 @@
+"""gunicorn's settings: `gunicorn --config python:billing_portal.web_server billing_portal.wsgi`.
+
+The one place of them, for the image, the demo and the bench; docs/deployment.md says what they are
+worth. What differs (the address, the time to stop in) is on the command line, which comes first.
+"""
+
+import gc
+import os
+from pathlib import Path
+from typing import Any
+
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_WORKERS", "2"))
+threads = int(os.environ.get("WEB_THREADS", "8"))
+timeout = 60
+graceful_timeout = 30
+# Longer than a proxy keeps its connections (nginx: 60 s), so that it is the proxy that closes them.
+# A connection that waits holds no thread.
+keepalive = 75
+# Workers prove that they live by touching a file: on a disk that hangs, they would be killed.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+control_socket_disable = True
+accesslog = "-"
+
+
+def post_worker_init(worker: Any) -> None:
+    """Spare the garbage collector what the apps have loaded: it stays until the process ends.
+
+    A full collection went through all of it, some 400,000 objects, and held up every thread.
+    """
+    gc.collect()
+    gc.freeze()
