@@ -38,9 +38,7 @@ class Memory(Scenario):
             at_the_start = max(server.memory())
             largest = []
             for number in range(_LOOKS):
-                bodies = dataset.bodies(
-                    accounts, SIZE, records // _LOOKS // SIZE, f"part-{number}"
-                )
+                bodies = dataset.bodies(accounts, SIZE, records // _LOOKS // SIZE, f"part-{number}")
                 requests = [request("POST", USAGE, key=server.key, body=body) for body in bodies]
                 loader.send(Load(server.port, requests, connections=BATCH_CONNECTIONS))
                 largest.append(max(server.memory()))

@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api_views import ApiView
+from accounts.models import Scope
 from bench import orm_loop
 
 
@@ -13,6 +14,7 @@ class NothingView(ApiView):
     """Authenticates, counts the request against its limit, and does nothing."""
 
     throttle_scope = "usage"
+    scopes = {"POST": Scope.USAGE_WRITE}
 
     def post(self, request: Request) -> HttpResponse:
         """Answer."""
@@ -23,6 +25,7 @@ class OrmView(ApiView):
     """Rates one record at a time through the ORM."""
 
     throttle_scope = "usage"
+    scopes = {"POST": Scope.USAGE_WRITE}
 
     def post(self, request: Request) -> Response:
         """Rate, and answer."""

@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (memory that looks like a folder)
+
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_WORKERS", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8"))
@@ -18,7 +20,7 @@ graceful_timeout = 30
 # A connection that waits holds no thread.
 keepalive = 75
 # Workers prove that they live by touching a file: on a disk that hangs, they would be killed.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+worker_tmp_dir = str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None
 control_socket_disable = True
 accesslog = "-"
 
