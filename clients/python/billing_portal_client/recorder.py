@@ -1,5 +1,6 @@
 """Usage that is never lost and never counted twice: on disk first, then sent in the background."""
 
+import gzip
 import json
 import logging
 import os
@@ -99,6 +100,7 @@ class UsageRecorder:
         self._new_records = self._flushes = 0
         self._idle = self._hurry = self._closing = self._stopping = False
         self._more = True  # what an earlier process left
+        self._compressed = True
         self._counts = dict.fromkeys(("recorded", "duplicates", "rejected", "damaged"), 0)
         self._trouble: tuple[float, str] | None = None
         self._sender = threading.Thread(target=self._send, name="usage-recorder", daemon=True)
@@ -250,6 +252,9 @@ class UsageRecorder:
                 report = self._post(batch.lines)
                 rejected = _rejected(batch.lines, report)
             except ApiError as error:
+                if self._compressed and _is_about_form(error):
+                    self._compressed, self._more = False, True
+                    return
                 if len(batch.lines) > 1 and (error.status == 413 or _is_bad_batch(error)):
                     # One of them spoils the batch: send fewer, until it stands alone.
                     self._batch_limit = len(batch.lines) // 2
@@ -275,13 +280,20 @@ class UsageRecorder:
             self._changed.notify_all()
 
     def _post(self, lines: Sequence[bytes]) -> UsageReport:
+        """Report them: a line each, compressed; to who does not take that, as plain JSON."""
+        if self._compressed:
+            content = gzip.compress(b"\n".join(lines), compresslevel=1)
+            headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
+        else:
+            content = b'{"records":[' + b",".join(lines) + b"]}"
+            headers = {"Content-Type": "application/json"}
         answer = self._portal.transport.request(
             "POST",
             "usage/",
             repeatable=True,
             params={"results": "none"},
-            content=b'{"records":[' + b",".join(lines) + b"]}",
-            headers={"Content-Type": "application/json"},
+            content=content,
+            headers=headers,
             timeout=self._timeout,
             retries=NO_RETRIES,
         )
@@ -321,6 +333,11 @@ class UsageRecorder:
 
 def _is_expected(error: Exception) -> bool:
     return isinstance(error, PortalError | SpoolError | OSError)
+
+
+def _is_about_form(error: ApiError) -> bool:
+    """Whether it is the form of the body, not its content, that was not taken."""
+    return error.status == 415 or error.code == "invalid_encoding"
 
 
 def _is_bad_batch(error: ApiError) -> bool:

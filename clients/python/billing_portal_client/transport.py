@@ -1,8 +1,8 @@
 """Requests, and when they are repeated.
 
 A request is repeated only where that changes nothing twice: whoever calls says so. What is worth
-repeating: no connection, a timeout, an answer cut off, 429, 502, 503 and 504. Nothing else is: any
-other answer is the portal's word.
+repeating: no connection, a timeout, an answer cut off, 429, 502, 503, 504, and what the portal is
+still at. Nothing else is: any other answer is the portal's word.
 """
 
 import random
@@ -24,6 +24,9 @@ from billing_portal_client.errors import (
 )
 
 _WORTH_REPEATING: Final = frozenset({429, 502, 503, 504})
+#: 409 to a repetition that came before the first request was answered. Its Retry-After is when the
+#: portal gives the first one up; most are answered long before.
+_UNDER_WAY: Final = "request_in_progress"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ NO_RETRIES: Final = Retries(attempts=1)
 def is_passing(error: PortalError) -> bool:
     """Whether the same request may well succeed a little later."""
     if isinstance(error, ApiError):
-        return error.status in _WORTH_REPEATING
+        return error.status in _WORTH_REPEATING or error.code == _UNDER_WAY
     return isinstance(error, Unreachable)
 
 
@@ -93,7 +96,9 @@ class Transport:
                     )
                 )
             except PortalError as error:
-                retry_after = error.retry_after if isinstance(error, ApiError) else None
+                retry_after = None
+                if isinstance(error, ApiError) and error.code != _UNDER_WAY:
+                    retry_after = error.retry_after
                 if (
                     repetition + 1 == attempts
                     or not is_passing(error)

@@ -1,5 +1,6 @@
 """The recorder loses nothing and counts nothing twice: the ledger is asked, not the recorder."""
 
+import gzip
 import os
 import signal
 import subprocess
@@ -27,6 +28,7 @@ from accounts import api_keys
 from billing_portal import audit
 from client_tests.conftest import LivePortal, minutes
 from client_tests.fault_proxy import SLOW_SECONDS, Trouble
+from plans import usage_bodies
 
 PATIENCE_SECONDS = 20
 PACKAGE = Path(__file__).parent.parent
@@ -115,7 +117,22 @@ def test_many_threads_record_at_once(live: LivePortal, open_recorder: Open) -> N
         thread.join()
     assert recorder.flush(timeout=PATIENCE_SECONDS)
     assert set(live.ledger()) == ids(0, 59)
-    assert max(body.count(b'"id"') for _, _, body in live.proxy.requests) == 9
+    bodies = [body for _, path, body in live.proxy.requests if "usage" in path]
+    assert max(gzip.decompress(body).count(b'"id"') for body in bodies) == 9
+
+
+def test_a_portal_that_takes_plain_json_only_gets_that(
+    live: LivePortal, open_recorder: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage_bodies, "_NDJSON_TYPES", frozenset())
+    live.provision()
+    recorder = open_recorder(batch_records=2)
+    for number in range(1, 6):
+        recorder.record(minutes(id=f"call-{number}"))
+    assert recorder.flush(timeout=PATIENCE_SECONDS)
+    assert set(live.ledger()) == ids(1, 5)
+    kinds = [headers["Content-Type"] for headers in live.proxy.headers]
+    assert kinds.count("application/x-ndjson") == 1
 
 
 def test_killed_twice_in_the_middle_each_record_is_in_the_ledger_once(

@@ -109,6 +109,15 @@ def test_retry_after_is_honoured(sleeps: list[float]) -> None:
     assert 4 < sleeps[1] < 5.6
 
 
+def test_a_repetition_that_overtakes_the_first_request_waits_for_its_answer(
+    sleeps: list[float],
+) -> None:
+    under_way = {"code": "request_in_progress", "detail": "This request is under way."}
+    early = httpx.Response(409, json=under_way, headers={"Retry-After": "60"})
+    assert ask(early, httpx.Response(200, json=GOOD)) == 2
+    assert sleeps == [0.25]
+
+
 def test_a_wait_beyond_patience_is_told_at_once(sleeps: list[float]) -> None:
     with pytest.raises(Throttled) as throttled:
         ask(httpx.Response(429, headers={"Retry-After": "60"}))
