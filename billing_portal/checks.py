@@ -53,6 +53,12 @@ def money_problems() -> Iterator[CheckMessage]:
             f"STRIPE_CHARGES_PER_SECOND is {settings.STRIPE_CHARGES_PER_SECOND}.",
             "Set it to what Stripe takes of the account, like 25, or leave it out.",
         )
+    if settings.RENEWAL_THREADS < 1:
+        yield _error(
+            7,
+            f"RENEWAL_THREADS is {settings.RENEWAL_THREADS}.",
+            "Set it to how many charges a run has under way at once, like 10, or leave it out.",
+        )
     yield from tax_problems()
 
 

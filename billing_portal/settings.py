@@ -240,6 +240,9 @@ STRIPE_TIMEOUT_SECONDS = env.int("STRIPE_TIMEOUT_SECONDS", 20)
 #: What Stripe takes, of all processes together: 25 requests a second at an endpoint, unless it was
 #: raised for the account (docs.stripe.com/rate-limits). The sandbox takes what it can.
 STRIPE_CHARGES_PER_SECOND = env.int("STRIPE_CHARGES_PER_SECOND", 500 if STRIPE_SANDBOX_URL else 25)
+#: How many charges a run of renewals has under way at once, each with a database connection:
+#: charges a second × the seconds that one takes, from its moment's turn to its settlement.
+RENEWAL_THREADS = env.int("RENEWAL_THREADS", 10)
 STRIPE_LIVE_MODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
 #: For a staging server: production settings with Stripe's test keys.
 ALLOW_STRIPE_TEST_MODE = env.bool("ALLOW_STRIPE_TEST_MODE", False)

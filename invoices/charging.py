@@ -116,44 +116,95 @@ def open_transaction(
     attempt at `obligation` is open, or when `request_key` led to one before, and ValidationError
     without a card that can be charged.
     """
-    if card is None and status == Status.PROCESSING:
-        # Without one nothing would ever be asked, and the obligation would stay open for good.
-        raise ValidationError("Add a payment method first.")
-    if card is not None and (card.status != CardStatus.VERIFIED or card.account_id != account.pk):
-        raise ValidationError("This card can't be charged. Choose another one.")
-    quoted = quote(total_of(lines), account=account)
+    transaction = _new(
+        NewCharge(
+            account=account,
+            purpose=purpose,
+            lines=lines,
+            card=card,
+            subject_id=subject_id,
+            obligation=obligation,
+        ),
+        status=status,
+        now=now,
+    )
+    transaction.request_key = request_key
+    transaction.is_on_session = is_on_session
+    transaction.opened_by = by
     try:
         with database.atomic():
-            transaction = Transaction.objects.create(
-                account=account,
-                number=new_number("T"),
-                purpose=purpose,
-                status=status,
-                subject_id=subject_id,
-                obligation=obligation,
-                request_key=request_key,
-                amount=usd(quoted.amount),
-                tax_rate=quoted.tax_rate,
-                tax_amount=usd(quoted.tax),
-                charged_amount=quoted.charged_amount,
-                exchange_rate=quoted.exchange_rate,
-                card=card,
-                card_brand=card.brand if card else "",
-                card_last4=card.last4 if card else "",
-                is_on_session=is_on_session,
-                opened_by=by,
-                created_at=now,
-            )
-            # Only now: whoever settled the attempt before has committed, or this one is refused.
-            if earlier := confirmations.to_give_way(transaction):
-                transaction.supersedes = earlier
-                transaction.save(update_fields=["supersedes"])
-            Line.objects.bulk_create(_lines(transaction, lines))
+            _record([transaction], [lines])
     except IntegrityError as error:
         if "one_open_" in str(error) or "one_attempt_per_request" in str(error):
             raise AlreadyOpen(_UNDER_WAY) from error
         raise
     return transaction
+
+
+@dataclass(frozen=True, slots=True)
+class NewCharge:
+    """What a saved card is to be charged for: the sum of `lines`, USD, net."""
+
+    account: Account
+    purpose: Purpose
+    lines: Sequence[NewLine]
+    card: Card | None
+    subject_id: int | None = None
+    obligation: str = ""
+
+
+@database.atomic
+def open_many(charges: Sequence[NewCharge], *, now: datetime) -> list[Transaction]:
+    """Record the intents to charge saved cards, in as many statements as open_transaction for one.
+
+    Call it as open_transaction, and holding a lock that keeps anybody else from opening an attempt
+    at these obligations. Raises ValidationError and IntegrityError, and then none is recorded.
+    """
+    transactions = [_new(charge, status=Status.PROCESSING, now=now) for charge in charges]
+    _record(transactions, [charge.lines for charge in charges])
+    return transactions
+
+
+def _new(charge: NewCharge, *, status: Status, now: datetime) -> Transaction:
+    """Return a transaction that is not saved yet. Raises ValidationError as open_transaction."""
+    account, card = charge.account, charge.card
+    if card is None and status == Status.PROCESSING:
+        # Without one nothing would ever be asked, and the obligation would stay open for good.
+        raise ValidationError("Add a payment method first.")
+    if card is not None and (card.status != CardStatus.VERIFIED or card.account_id != account.pk):
+        raise ValidationError("This card can't be charged. Choose another one.")
+    quoted = quote(total_of(charge.lines), account=account)
+    return Transaction(
+        account=account,
+        number=new_number("T"),
+        purpose=charge.purpose,
+        status=status,
+        subject_id=charge.subject_id,
+        obligation=charge.obligation,
+        amount=usd(quoted.amount),
+        tax_rate=quoted.tax_rate,
+        tax_amount=usd(quoted.tax),
+        charged_amount=quoted.charged_amount,
+        exchange_rate=quoted.exchange_rate,
+        card=card,
+        card_brand=card.brand if card else "",
+        card_last4=card.last4 if card else "",
+        created_at=now,
+    )
+
+
+def _record(transactions: Sequence[Transaction], lines: Sequence[Sequence[NewLine]]) -> None:
+    """Insert transactions with their lines."""
+    Transaction.objects.bulk_create(transactions)
+    # Only now: whoever settled the attempt before has committed, or this one is refused.
+    for transaction, earlier in confirmations.to_give_way(transactions):
+        transaction.supersedes = earlier
+        transaction.save(update_fields=["supersedes"])
+    Line.objects.bulk_create(
+        row
+        for transaction, of_one in zip(transactions, lines, strict=True)
+        for row in _lines(transaction, of_one)
+    )
 
 
 def _lines(transaction: Transaction, lines: Sequence[NewLine]) -> list[Line]:

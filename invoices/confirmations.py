@@ -7,6 +7,7 @@ rest. Nothing waits for ever: what was not confirmed in time, what a newer attem
 of and what is no longer wanted is canceled at Stripe, so that it can't be paid any more.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -14,6 +15,7 @@ import structlog
 from django.db.models import Q
 
 from accounts import gateway
+from accounts.bulk import any_uuid
 from accounts.models import Account, AuditEvent, CardStatus, User
 from accounts.stripe_objects import Outcome
 from invoices import settlement
@@ -127,17 +129,24 @@ def decline(*, transaction: Transaction, by: User, now: datetime) -> Transaction
         return transaction
 
 
-def to_give_way(transaction: Transaction) -> Transaction | None:
-    """Return the earlier attempt at the same obligation that waits for confirmation, or None."""
-    if not transaction.obligation:
-        return None
-    earlier = Transaction.objects.filter(
-        account_id=transaction.account_id,
-        obligation=transaction.obligation,
+def to_give_way(
+    transactions: Sequence[Transaction],
+) -> list[tuple[Transaction, Transaction]]:
+    """Return those that follow an earlier attempt which waits for confirmation, each with that one.
+
+    An attempt at the same obligation; one query, however many there are.
+    """
+    obliged = {(each.account_id, each.obligation): each for each in transactions if each.obligation}
+    if not obliged:
+        return []
+    waiting = Transaction.objects.filter(
+        account_id__in=any_uuid(account_id for account_id, _ in obliged),
         status=Status.FAILED,
         confirmable_until__isnull=False,
-    )
-    return earlier.order_by("-pk").first()
+    ).order_by("pk")
+    # The newest of several is the last.
+    earlier = {(each.account_id, each.obligation): each for each in waiting}
+    return [(each, earlier[key]) for key, each in obliged.items() if key in earlier]
 
 
 def give_way(*, transaction: Transaction, now: datetime) -> Transaction | None:

@@ -13,20 +13,20 @@ SELECT renewal.account_id, renewal.id, price.feature_id, price.included_quantity
 FROM plans_renewal AS renewal
 JOIN plans_featureprice AS price ON price.version_id = renewal.plan_version_id
 JOIN plans_feature AS feature ON feature.id = price.feature_id
-WHERE renewal.id = %s AND feature.kind = %s AND price.included_quantity > 0
+WHERE renewal.id = ANY(%s) AND feature.kind = %s AND price.included_quantity > 0
 ON CONFLICT (account_id, renewal_id, feature_id) DO UPDATE SET included = excluded.included
 """
 
 
-def grant(*, renewal: Renewal) -> None:
-    """Grant the period's allowance, once it is paid or when it costs nothing.
+def grant(*renewals: Renewal) -> None:
+    """Grant the periods' allowances, once they are paid or when they cost nothing.
 
     Usage reported before stays billed: it was used at the unit price (DESIGN.md section 6). Under
-    the wallet's lock, so that no batch of usage rates with half of it.
+    the wallets' locks, so that no batch of usage rates with half of it.
     """
-    ledger.lock(account_ids=[renewal.account_id])
+    ledger.lock(account_ids=[renewal.account_id for renewal in renewals])
     with connection.cursor() as cursor:
-        cursor.execute(_GRANT, [renewal.pk, FeatureKind.CONSUMABLE.value])
+        cursor.execute(_GRANT, [[renewal.pk for renewal in renewals], FeatureKind.CONSUMABLE.value])
 
 
 _CHANGE = """

@@ -1,12 +1,14 @@
 """What a period costs: the plan's price and the rentals held, line by line. All amounts are USD."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from django.db.models import Q
 
+from accounts.bulk import any_uuid
 from accounts.models import Account
 from accounts.money import format_quantity, to_cents
 from invoices.charging import NewLine
@@ -20,8 +22,12 @@ def period_lines(
     plan_version: PlanVersion,
     period: periods.Period,
     held: Sequence[Rental],
+    prices: Sequence[FeaturePrice] | None = None,
 ) -> list[NewLine]:
-    """Return what one period of a plan with the rentals `held` costs, line by line (USD)."""
+    """Return what one period of a plan with the rentals `held` costs, line by line (USD).
+
+    `prices` are the version's rental_prices, when they are at hand.
+    """
     lines = []
     monthly_price = plan_version.monthly_price.amount
     if monthly_price:
@@ -33,12 +39,12 @@ def period_lines(
                 period_end=period.end,
             )
         )
-    prices = {
+    by_feature = {
         price.feature_id: price
-        for price in plan_version.prices.filter(feature__kind=FeatureKind.RENTAL)
+        for price in (rental_prices([plan_version])[plan_version.pk] if prices is None else prices)
     }
     for rental in held:
-        price = prices.get(rental.feature_id)
+        price = by_feature.get(rental.feature_id)
         if price is None:
             continue
         billed = pricing.rental_quantity_billed(
@@ -60,6 +66,16 @@ def period_lines(
     return lines
 
 
+def rental_prices(versions: Iterable[PlanVersion]) -> dict[int, list[FeaturePrice]]:
+    """Return what rentals cost in each of these versions, by its id."""
+    prices: dict[int, list[FeaturePrice]] = {version.pk: [] for version in versions}
+    for price in FeaturePrice.objects.filter(
+        version_id__in=list(prices), feature__kind=FeatureKind.RENTAL
+    ):
+        prices[price.version_id].append(price)
+    return prices
+
+
 def described(rental: Rental, price: FeaturePrice) -> str:
     """Return the rental's name, with what is held and free when the plan includes some."""
     if not price.included_quantity:
@@ -70,14 +86,46 @@ def described(rental: Rental, price: FeaturePrice) -> str:
 
 def rentals_held(*, account: Account, at: datetime | None = None) -> list[Rental]:
     """Return the rentals held now, or those held at a moment."""
-    rentals = Rental.objects.filter(account=account, started_at__isnull=False, quantity__gt=0)
-    if at is None:
-        rentals = rentals.filter(ended_at__isnull=True)
-    else:
-        rentals = rentals.filter(started_at__lte=at).filter(
-            Q(ended_at__isnull=True) | Q(ended_at__gt=at)
-        )
+    if at is not None:
+        return rentals_of([account.pk], since=at).held_by(account.pk, at=at)
+    rentals = Rental.objects.filter(
+        account=account, started_at__isnull=False, ended_at__isnull=True, quantity__gt=0
+    )
     return list(rentals.select_related("feature").order_by("feature__position"))
+
+
+@dataclass(frozen=True, slots=True)
+class RentalHistory:
+    """What some accounts held from some moment on, by account."""
+
+    rentals: Mapping[UUID, Sequence[Rental]]
+
+    def held_by(self, account_id: UUID, *, at: datetime) -> list[Rental]:
+        """Return what an account held at a moment."""
+        return [
+            rental
+            for rental in self.rentals.get(account_id, ())
+            if rental.started_at is not None
+            and rental.started_at <= at
+            and (rental.ended_at is None or rental.ended_at > at)
+        ]
+
+
+def rentals_of(account_ids: Sequence[UUID], *, since: datetime) -> RentalHistory:
+    """Return what these accounts held from `since` on, in one query."""
+    found: dict[UUID, list[Rental]] = {}
+    for rental in (
+        Rental.objects.filter(
+            Q(ended_at__isnull=True) | Q(ended_at__gt=since),
+            account_id__in=any_uuid(account_ids),
+            started_at__isnull=False,
+            quantity__gt=0,
+        )
+        .select_related("feature")
+        .order_by("feature__position")
+    ):
+        found.setdefault(rental.account_id, []).append(rental)
+    return RentalHistory(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +137,20 @@ class Release:
     kept: int
 
 
-def releases(*, held: Sequence[Rental], plan_version: PlanVersion) -> list[Release]:
-    """Return what a version does not have, or not so many of, among the rentals `held`."""
-    maximums = dict(
-        plan_version.prices.filter(feature__kind=FeatureKind.RENTAL).values_list(
-            "feature_id", "maximum"
-        )
-    )
+def releases(
+    *,
+    held: Sequence[Rental],
+    plan_version: PlanVersion,
+    prices: Sequence[FeaturePrice] | None = None,
+) -> list[Release]:
+    """Return what a version does not have, or not so many of, among the rentals `held`.
+
+    `prices` are the version's rental_prices, when they are at hand.
+    """
+    maximums = {
+        price.feature_id: price.maximum
+        for price in (rental_prices([plan_version])[plan_version.pk] if prices is None else prices)
+    }
     found = []
     for rental in held:
         maximum = maximums.get(rental.feature_id, 0)

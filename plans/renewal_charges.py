@@ -121,13 +121,18 @@ def _open_attempt(
                 status=Status.PROCESSING,
                 card=cards.default_card(account=renewal.account),
                 subject_id=renewal.pk,
-                obligation=f"renewal:{renewal.pk}",
+                obligation=obligation_of(renewal),
                 is_on_session=is_on_session,
                 by=by,
                 now=now,
             )
         except charging.AlreadyOpen:
             return None
+
+
+def obligation_of(renewal: Renewal) -> str:
+    """Return what is owed: while one attempt at it is open, no second one is opened."""
+    return f"renewal:{renewal.pk}"
 
 
 def lines_of(renewal: Renewal) -> list[NewLine]:
@@ -203,7 +208,7 @@ class RenewalFulfilment(CreditFollowsPayment):
             subscription.status = SubscriptionStatus.ACTIVE
             subscription.past_due_since = None
             subscription.save()
-        allowances.grant(renewal=renewal)
+        allowances.grant(renewal)
         if following is None:
             service_state.lift(
                 account_ids=[renewal.account_id],

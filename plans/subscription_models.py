@@ -88,7 +88,7 @@ class Subscription(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["current_period_end"],
+                fields=["current_period_end", "id"],
                 condition=Q(status__in=CURRENT_STATUSES),
                 name="subscriptions_to_renew",
             )
@@ -157,7 +157,7 @@ class Renewal(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["next_attempt_at"],
+                fields=["next_attempt_at", "id"],
                 condition=Q(status=RenewalStatus.DUE),
                 name="renewals_to_charge",
             ),

@@ -285,7 +285,7 @@ def begin(
         created_at=now,
         paid_at=now,
     )
-    allowances.grant(renewal=renewal)
+    allowances.grant(renewal)
     AuditEvent.objects.create(
         account_id=subscription.account_id,
         action="subscription_started",

@@ -1,15 +1,32 @@
 """Scheduled and nudged work on subscriptions."""
 
+import time
+
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from plans import daily_spend, reminders, renewals
 
+#: A run that has more to do than this lets the worker go on with it in a task of its own: no task
+#: takes long, whatever there is to renew, and a worker that is stopped is done within a minute.
+RUN_SECONDS = 40
+
 
 @shared_task(name="plans.renew_due")
 def renew_due() -> None:
-    """Open, charge and chase renewals."""
-    renewals.renew_due(now=timezone.now())
+    """Open, charge and chase renewals; one run at a time, however often beat ticks meanwhile."""
+    with renewals.scheduled_run() as is_the_only_one:
+        if not is_the_only_one:
+            return
+        began = time.monotonic()
+        report = renewals.run(
+            clock=timezone.now,
+            threads=settings.RENEWAL_THREADS,
+            is_over=lambda: time.monotonic() - began > RUN_SECONDS,
+        )
+    if report.is_cut_short:
+        renew_due.delay()
 
 
 @shared_task(name="plans.remind_renewals")

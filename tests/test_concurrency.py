@@ -237,7 +237,7 @@ def test_beats_at_once_bill_a_period_once(add_card: AddCard) -> None:
 
 def test_a_beat_and_pay_now_at_once_charge_once(add_card: AddCard) -> None:
     alice = make_subscriber(add_card, "growth", now=ANCHOR)
-    opening.open_due_periods(now=SECOND)
+    opening.open_page(now=SECOND)
     results = at_once(
         *[lambda: renewals.renew_due(now=SECOND)] * 3,
         *[lambda: renewal_charges.pay_now(account=alice, by=None, now=SECOND)] * 3,

@@ -37,13 +37,14 @@ def open_wallet(*, account: Account, now: datetime) -> Wallet:
     return wallet
 
 
-def lock(*, account_ids: Iterable[UUID]) -> dict[UUID, Wallet]:
+def lock(*, account_ids: Iterable[UUID], skip_locked: bool = False) -> dict[UUID, Wallet]:
     """Lock the accounts' wallets in one statement, in id order, and return them by account.
 
     Call it inside a transaction. The one order is what keeps concurrent batches from deadlocking;
-    what depends on a balance is read in the statements after this one.
+    what depends on a balance is read in the statements after this one. With `skip_locked`, those
+    that somebody else has locked are left out.
     """
-    wallets = Wallet.objects.select_for_update(no_key=True).filter(
+    wallets = Wallet.objects.select_for_update(no_key=True, skip_locked=skip_locked).filter(
         account_id__in=any_uuid(account_ids)
     )
     return {wallet.account_id: wallet for wallet in wallets.order_by("pk")}

@@ -92,6 +92,7 @@ def test_good_settings_have_no_problems() -> None:
         ({"CHARGE_TAX": True}, "E005", "SELLER_TAX_NUMBER"),
         ({"USD_TO_OMR": Decimal("NaN")}, "E001", "USD_TO_OMR"),
         ({"MAXIMUM_TOP_UP": Decimal("-1")}, "E002", "MAXIMUM_TOP_UP"),
+        ({"RENEWAL_THREADS": 0}, "E007", "RENEWAL_THREADS"),
         ({"STRIPE_CHARGES_PER_SECOND": 0}, "E006", "STRIPE_CHARGES_PER_SECOND"),
         ({"PLATFORM_WEBHOOK_URL": ""}, "E040", "PLATFORM_WEBHOOK_URL"),
         ({"PLATFORM_WEBHOOK_URL": "http://platform.example.com"}, "E040", "PLATFORM_WEBHOOK_URL"),

@@ -96,7 +96,7 @@ def test_granting_twice_is_granting_once(alice: Account) -> None:
     use(alice, 100, START + timedelta(days=1))
     first = minutes_of(alice, 1)
     assert first is not None
-    allowances.grant(renewal=first.renewal)
+    allowances.grant(first.renewal)
     granted = minutes_of(alice, 1)
     assert granted is not None
     assert (granted.included, granted.used) == (500, 100)

@@ -15,7 +15,7 @@ from accounts.tests.stripe_side import decline_from_now_on, lose_answers, paymen
 from invoices import charging, settlement, sweeper
 from invoices.models import Purpose, Status, Transaction
 from invoices.purposes import subject_of
-from plans import renewal_charges, renewals, rentals
+from plans import opening, period_costs, renewal_charges, renewals, rentals
 from plans.models import (
     Allowance,
     Renewal,
@@ -337,13 +337,28 @@ def test_one_period_that_cannot_be_opened_does_not_hold_back_the_next(
     alice: Account, add_card: AddCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bob = make_subscriber(add_card, "starter", now=ANCHOR)
-    release = rentals.release_at_renewal
-
-    def breaks_for_alice(*, account: Account, at: datetime) -> None:
-        if account == alice:
-            raise RuntimeError("a bug")
-        release(account=account, at=at)
-
-    monkeypatch.setattr(rentals, "release_at_renewal", breaks_for_alice)
+    break_prices_of(alice, monkeypatch)
     assert renewals.renew_due(now=SECOND).opened == 1
     assert attempts_of(bob) == ["paid"]
+
+
+def test_one_renewal_that_cannot_be_claimed_does_not_hold_back_the_next(
+    alice: Account, add_card: AddCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = make_subscriber(add_card, "starter", now=ANCHOR)
+    opening.open_page(now=SECOND)
+    break_prices_of(alice, monkeypatch)
+    assert renewals.renew_due(now=SECOND).paid == 1
+    assert (attempts_of(alice), attempts_of(bob)) == ([], ["paid"])
+
+
+def break_prices_of(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have whoever asks what a period of this account costs meet a bug."""
+    period_lines = period_costs.period_lines
+
+    def breaks(**asked: Any) -> Any:
+        if asked["account"] == account:
+            raise RuntimeError("a bug")
+        return period_lines(**asked)
+
+    monkeypatch.setattr(period_costs, "period_lines", breaks)

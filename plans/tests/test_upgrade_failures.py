@@ -145,7 +145,7 @@ def test_a_payment_that_arrives_in_the_next_period_is_credit(
 ) -> None:
     lose_answers(sandbox)
     move(alice, "growth", now=END - DAY)
-    opening.open_due_periods(now=END)
+    opening.open_page(now=END)
     sweeper.sweep(now=END + MINUTE)
     assert plan_of(alice) == "starter"
     assert PlanChange.objects.get(account=alice).status == PlanChangeStatus.FAILED

@@ -58,9 +58,9 @@ def refund(account: str, now: str) -> None:
     refunders.refund(payment, "10", now=datetime.fromisoformat(now))
 
 
-def renew(account: str, now: str) -> None:
-    """Renew what is due, of every account."""
-    renewals.renew_due(now=datetime.fromisoformat(now))
+def renew(account: str, now: str, threads: str) -> None:
+    """Renew what is due, of every account, in so many threads."""
+    renewals.run(clock=lambda: datetime.fromisoformat(now), threads=int(threads))
 
 
 def subscribe(account: str, now: str) -> None:

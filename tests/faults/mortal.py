@@ -26,10 +26,11 @@ def _dying(function: Callable[..., Any], *, when: str, nth: int) -> Callable[...
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == nth and when == "before":
+        is_last = calls == nth
+        if is_last and when == "before":
             die()
         result = function(*args, **kwargs)
-        if calls == nth:
+        if is_last:
             die()
         return result
 

@@ -140,16 +140,38 @@ def test_killed_while_renting(
     assert_books_are_right()
 
 
-@at_each_point
-@pytest.mark.parametrize("nth", [1, 2], ids=["at the first", "at the second"])
+#: A run claims many together, so it also dies with all of them claimed and none charged.
+CLAIMS = {
+    "before the claim": Death(at="before invoices.charging.open_many"),
+    "within the claim": Death(at="after invoices.charging.open_many"),
+    "after the claim": Death(at="after plans.renewal_claims.claim"),
+}
+
+
+@pytest.mark.parametrize(
+    ("threads", "death"),
+    [
+        *[pytest.param("0", death, id=name) for name, death in DEATHS.items()],
+        *[pytest.param("3", death, id=f"{name}, in threads") for name, death in DEATHS.items()],
+        *[pytest.param("3", death, id=name) for name, death in CLAIMS.items()],
+    ],
+)
 def test_the_worker_is_killed_in_the_middle_of_a_renewal_run(
-    mortals: Mortals, worker: Worker, add_card: AddCard, death: Death, nth: int
+    mortals: Mortals, worker: Worker, add_card: AddCard, death: Death, threads: str
 ) -> None:
     accounts = [make_subscriber(add_card, "growth") for _ in range(3)]
-    network = replace(death.network, passes=nth - 1) if death.network else None
+    # The second of three charges; there is only one claim.
+    nth = 1 if death in CLAIMS.values() else 2
+    network = replace(death.network, passes=1) if death.network else None
 
     ended = mortals.do(
-        "renew", account="", now=NEXT_PERIOD.isoformat(), network=network, at=death.at, nth=nth
+        "renew",
+        account="",
+        now=NEXT_PERIOD.isoformat(),
+        threads=threads,
+        network=network,
+        at=death.at,
+        nth=nth,
     )
 
     assert ended == KILLED
@@ -158,23 +180,6 @@ def test_the_worker_is_killed_in_the_middle_of_a_renewal_run(
         second = Renewal.objects.get(account=account, number=2)
         assert second.status == RenewalStatus.PAID
         assert account.transactions.filter(purpose=Purpose.RENEWAL).count() == 1
-    assert_books_are_right()
-
-
-def test_killed_between_opening_the_period_and_charging_it(
-    mortals: Mortals, worker: Worker, add_card: AddCard
-) -> None:
-    alice = make_subscriber(add_card, "growth")
-    ended = mortals.do(
-        "renew",
-        account="",
-        now=NEXT_PERIOD.isoformat(),
-        at="before invoices.charging.open_transaction",
-    )
-    assert ended == KILLED
-    assert not alice.transactions.filter(purpose=Purpose.RENEWAL).exists()
-    worker(NEXT_PERIOD + 2 * MINUTE)
-    assert alice.transactions.filter(purpose=Purpose.RENEWAL).count() == 1
     assert_books_are_right()
 
 

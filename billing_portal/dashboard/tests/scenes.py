@@ -169,7 +169,7 @@ def past_due_company(**fields: Any) -> Account:
         quantity=5,
         started_at=now - timedelta(days=31, hours=20),
     )
-    opening.open_due_periods(now=now)
+    opening.open_page(now=now)
     renewal = subscription.renewals.get(number=2)
     transaction = make_transaction(
         account,
