@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("plans", "0006_of_one_account")]
+    dependencies = [("plans", "0008_daily_spend")]
 
     operations = [
         migrations.RemoveIndex(model_name="renewal", name="renewals_to_charge"),
