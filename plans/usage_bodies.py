@@ -133,15 +133,15 @@ def decompress(body: bytes) -> Iterator[bytes]:
 def _read_lines(chunks: Iterable[bytes]) -> Batch:
     records: list[ParsedRecord | Rejected] = []
     numbers: list[int] = []
-    for number, record in usage_lines.parse(_bounded(usage_lines.split(chunks))):
+    for line in usage_lines.parse(_bounded(usage_lines.split(chunks))):
         if len(records) == MAXIMUM_RECORDS:
             raise EnvelopeError(
                 "batch_too_large",
                 f"A batch takes at most {MAXIMUM_RECORDS:,} records; this one has more. "
                 "Send it in parts.",
             )
-        records.append(record)
-        numbers.append(number)
+        records.append(line.record)
+        numbers.append(line.number)
     if not records:
         raise EnvelopeError(
             "invalid_request", f"Send 1 to {MAXIMUM_RECORDS:,} records, one to a line."

@@ -1,11 +1,13 @@
 """What the processes that die are doing: each a way in which the portal moves money.
 
-Everything goes through the services that pages, tasks and commands call; arguments are JSON.
+Everything goes through the services that pages and tasks call, or a command; arguments are JSON.
 """
 
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+
+from django.core.management import call_command
 
 from accounts import cards
 from accounts.models import Account
@@ -98,6 +100,11 @@ def add_card(account: str, now: str, setup_intent: str) -> None:
     )
 
 
+def import_usage(path: str) -> None:
+    """Import a file of usage records in batches of ten."""
+    call_command("import_usage", path, batch_size=10)
+
+
 DEEDS: dict[str, Callable[..., None]] = {
     deed.__name__: deed
     for deed in (
@@ -111,5 +118,6 @@ DEEDS: dict[str, Callable[..., None]] = {
         upgrade,
         rent,
         add_card,
+        import_usage,
     )
 }
