@@ -11,10 +11,10 @@ BASELINES := $(VENV)/.installed-bench
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test bench bench-full lint format clean
+.PHONY: help demo demo-reset test bench bench-full api-conformance lint format clean
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "  PORT=8080 make demo            another port"
 	@echo "  DATABASE_URL=postgresql://...  another PostgreSQL than the embedded one"
@@ -36,6 +36,10 @@ bench: $(BASELINES) ## Measure how quick it is, in under two minutes (results: b
 
 bench-full: $(BASELINES) ## Measure it in all rounds and with all rows
 	@exec $(PY) -m bench --full $(ARGS)
+
+api-conformance: $(TOOLS) ## Hold the API against its schema for some minutes, with ever other requests
+	@exec env API_CONFORMANCE_EXAMPLES=300 $(PY) -m pytest --create-db --reuse-db -q \
+		billing_portal/tests/test_api_conformance.py $(ARGS)
 
 lint: $(TOOLS) ## Check style and types
 	@$(PY) -m ruff check .

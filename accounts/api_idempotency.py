@@ -14,7 +14,6 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpResponse
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions
 from rest_framework.renderers import JSONRenderer
@@ -45,9 +44,9 @@ IDEMPOTENCY: Final = (
     ),
     OpenApiParameter(
         "Retry-After",
-        OpenApiTypes.STR,
+        {"type": "string", "pattern": "^[0-9]+$"},
         OpenApiParameter.HEADER,
-        description="Seconds to wait.",
+        description="Seconds to wait, while the same request is under way.",
         response=[409],
     ),
 )

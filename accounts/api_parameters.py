@@ -18,12 +18,26 @@ class Parameters(serializers.Serializer[Any]):
     """The base of what a call may be asked with; itself: nothing."""
 
 
+class StrictText(serializers.CharField):
+    """Text of a body: a JSON string, nothing that could be written as one."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text. Raises ValidationError for numbers."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class StrictEmail(StrictText, serializers.EmailField):
+    """An e-mail address, as a JSON string."""
+
+
 class PlainInteger(serializers.IntegerField):
     """A whole number, as a JSON number or in plain ASCII digits: what is bought is not guessed."""
 
     def to_internal_value(self, data: Any) -> int:
         """Return the number. Raises ValidationError for `1_000`, `true` and the like."""
-        plain = isinstance(data, int) and not isinstance(data, bool)
+        plain = isinstance(data, int | float) and not isinstance(data, bool)
         if not plain and not (isinstance(data, str) and data.isascii() and data.isdigit()):
             self.fail("invalid")
         return super().to_internal_value(data)
@@ -82,7 +96,8 @@ def read(sent: QueryDict, expected: type[Parameters]) -> dict[str, Any]:
     errors = {}
     for name, values in sent.lists():
         if name not in declared:
-            errors[name] = [f"There is no such parameter; there are: {', '.join(declared)}."]
+            known = ", ".join(declared) or "none"
+            errors[name] = [f"There is no such parameter. There are: {known}."]
         elif len(values) > 1:
             errors[name] = ["Send it once."]
     if errors:

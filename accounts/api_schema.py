@@ -30,21 +30,50 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "bearerFormat": "bp_<prefix>_<secret>"}
 
 
-def _header(name: str, description: str, *statuses: int) -> OpenApiParameter:
-    return OpenApiParameter(
-        name,
-        OpenApiTypes.STR,
-        OpenApiParameter.HEADER,
-        description=description,
-        response=statuses or True,
-    )
+def _header(description: str, pattern: str) -> dict[str, Any]:
+    schema = {"type": "string", "pattern": pattern}
+    return {"description": description, "required": True, "schema": schema}
 
 
-LIMIT_HEADERS: Final = (
-    _header("RateLimit-Policy", 'The key\'s limit: `"usage";q=12000;w=60`.'),
-    _header("RateLimit", 'What is left of it: `"usage";r=11999;t=23`.'),
-    _header("Retry-After", "Seconds to wait.", 429),
-    _header("WWW-Authenticate", "How to authenticate, or which scope is missing.", 401, 403),
+#: What comes with answers; referred to by name.
+HEADERS: Final[dict[str, Any]] = {
+    "RateLimit-Policy": _header(
+        'The key\'s limit: `"usage";q=12000;w=60`, 12,000 requests in 60 seconds.',
+        r'^"[a-z]+";q=[0-9]+;w=[0-9]+$',
+    ),
+    "RateLimit": _header(
+        'What is left of it: `"usage";r=11999;t=23`, 11,999 in the next 23 seconds.',
+        r'^"[a-z]+";r=[0-9]+;t=[0-9]+$',
+    ),
+    "Retry-After": _header("Seconds to wait.", "^[0-9]+$"),
+    "WWW-Authenticate": _header("How to authenticate, or which scope is missing.", "^Bearer"),
+    "ETag": _header("Names this content: send it as `If-None-Match`.", '^".+"$'),
+}
+
+
+def add_headers(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Put the headers into the schema, where the calls refer to them."""
+    result["components"]["headers"] = HEADERS
+    return result
+
+
+def _headers_of(status: str, *, has_etag: bool) -> list[str]:
+    """Return which headers an answer always has."""
+    if status in ("401", "403"):
+        return ["WWW-Authenticate"]
+    headers = ["RateLimit-Policy", "RateLimit"]
+    if status == "429":
+        headers.append("Retry-After")
+    if has_etag and status in ("200", "304"):
+        headers.append("ETag")
+    return headers
+
+
+IF_NONE_MATCH: Final = OpenApiParameter(
+    "If-None-Match",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="The `ETag` of what you have: the answer is 304 while it is as it was.",
 )
 
 
@@ -54,7 +83,11 @@ class CallSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         """Return what every call takes and tells, and the call's own query parameters."""
         own = self.view.parameters.get(self.method)  # type: ignore[attr-defined]
-        return [*super().get_override_parameters(), *LIMIT_HEADERS, *([own] if own else [])]
+        revalidated = [IF_NONE_MATCH] if self._has_etag() else []
+        return [*super().get_override_parameters(), *revalidated, *([own] if own else [])]
+
+    def _has_etag(self) -> bool:
+        return self.method == "GET" and self.view.has_etag  # type: ignore[attr-defined]
 
     def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
         """Return the operation, with what every call has in common."""
@@ -68,6 +101,12 @@ class CallSchema(AutoSchema):
             del operation["responses"]["403"]
         else:
             operation["responses"]["403"]["description"] = f"The key lacks the scope `{scope}`."
+        if self._has_etag():
+            operation["responses"]["304"] = {"description": "It is as it was."}
+        for status, response in operation["responses"].items():
+            for name in _headers_of(status, has_etag=self._has_etag()):
+                header = {"$ref": f"#/components/headers/{name}"}
+                response.setdefault("headers", {})[name] = header
         return operation
 
 

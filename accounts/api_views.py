@@ -1,6 +1,7 @@
 """The base of the REST API's views: bodies of bounded size, pages, and how an account is found."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import IO, Any, ClassVar
 
@@ -8,6 +9,9 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, ValidationError
 from django.db import DataError
 from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.cache import get_conditional_response, set_response_etag
 from rest_framework import exceptions
 from rest_framework.generics import ListAPIView
 from rest_framework.pagination import CursorPagination
@@ -83,6 +87,8 @@ class ApiView(APIView):
     metadata_class = None
     parser_classes = (BoundedJSONParser,)
     throttle_scope = "default"
+    #: Whether the answer to GET is named by its content, so that it need not be sent again.
+    has_etag = False
     #: What stood there, checked.
     asked: Mapping[str, Any] = MappingProxyType({})
     _throttles: Sequence[BaseThrottle] = ()
@@ -91,8 +97,9 @@ class ApiView(APIView):
         """Check the key, its scopes and its limit, then what is asked for."""
         super().initial(request, *args, **kwargs)
         method = "GET" if request.method == "HEAD" else request.method or ""
-        expected = self.parameters.get(method, Parameters)
-        self.asked = api_parameters.read(request.query_params, expected)
+        if hasattr(self, method.lower()):  # else it is answered with 405
+            expected = self.parameters.get(method, Parameters)
+            self.asked = api_parameters.read(request.query_params, expected)
 
     def get_throttles(self) -> Sequence[BaseThrottle]:  # type: ignore[override]
         """Return the throttles, kept for what they have to tell."""
@@ -106,6 +113,8 @@ class ApiView(APIView):
             if isinstance(throttle, KeyThrottle) and throttle.allowed is not None:
                 for name, value in throttle.allowed.headers().items():
                     response[name] = value
+        if self.has_etag and request.method in ("GET", "HEAD") and response.status_code == 200:
+            response.add_post_render_callback(partial(_revalidated, request._request))
         return response
 
     @staticmethod
@@ -121,6 +130,18 @@ class ApiView(APIView):
         if account is None:
             raise exceptions.NotFound("No account has this id.")
         return account
+
+
+def _revalidated(request: HttpRequest, response: Response) -> HttpResponseBase:
+    """Return the answer with its ETag, or 304 when the client has it already."""
+    set_response_etag(response)
+    etag = response["ETag"]
+    answer = get_conditional_response(request, etag=etag, response=response)
+    assert answer is not None
+    for name in ("RateLimit", "RateLimit-Policy"):
+        answer[name] = response[name]
+    answer["Cache-Control"] = "private, no-cache"
+    return answer
 
 
 class ListView(ApiView, ListAPIView[Any]):

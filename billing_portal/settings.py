@@ -321,6 +321,12 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Usage reporting, call authorization and account provisioning.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "accounts.api_schema.add_headers",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "EntryKind": "wallet.models.EntryKind.choices",
         "FeatureKind": "plans.models.FeatureKind.choices",

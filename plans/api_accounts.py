@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from accounts.api import Conflict
 from accounts.api_idempotency import IDEMPOTENCY, once
-from accounts.api_parameters import PageParameters, Text
+from accounts.api_parameters import PageParameters, StrictEmail, StrictText, Text
 from accounts.api_schema import ACCOUNT_ID, errors
 from accounts.api_views import ApiView, ListView
 from accounts.models import Account, PauseReason, Scope
@@ -145,20 +145,44 @@ def readable() -> QuerySet[Account]:
     )
 
 
+def _text(format: str, maximum: int) -> dict[str, Any]:  # noqa: A002
+    return {"type": "string", "format": format, "minLength": 1, "maxLength": maximum}
+
+
+@extend_schema_field(_text("external-id", 200))
+class ExternalId(StrictText):
+    """The platform's own id of an account."""
+
+
+@extend_schema_field(_text("printable", 200))
+class Name(StrictText):
+    """What somebody is called."""
+
+
+@extend_schema_field(_text("plan-slug", 64))
+class PlanSlug(StrictText):
+    """One of the plans on sale."""
+
+
+@extend_schema_field(_text("time-zone", 64))
+class TimeZone(StrictText):
+    """One of the zones of the IANA database."""
+
+
 class ProvisionSerializer(serializers.Serializer[Any]):
     """An account to be made."""
 
-    external_id = serializers.CharField(
-        max_length=200, help_text="The platform's own id of it; without slashes."
+    external_id = ExternalId(
+        max_length=200, help_text="The platform's own id of it: printable, without slashes."
     )
-    name = serializers.CharField(max_length=200)
-    owner_email = serializers.EmailField(max_length=254)
-    plan = serializers.CharField(
+    name = Name(max_length=200, help_text="Printable.")
+    owner_email = StrictEmail(max_length=254)
+    plan = PlanSlug(
         max_length=64,
         default="payg",
         help_text="A plan's slug. One that costs something starts when the customer pays for it.",
     )
-    timezone = serializers.CharField(
+    timezone = TimeZone(
         max_length=64, default="UTC", help_text="A name of the IANA time zone database."
     )
 
@@ -166,11 +190,13 @@ class ProvisionSerializer(serializers.Serializer[Any]):
 class ChangesSerializer(serializers.Serializer[Any]):
     """What may be changed of an account."""
 
-    name = serializers.CharField(max_length=200, required=False)
-    owner_email = serializers.EmailField(
+    name = Name(max_length=200, required=False, help_text="Printable.")
+    owner_email = StrictEmail(
         max_length=254, required=False, help_text="Where receipts and notices go."
     )
-    timezone = serializers.CharField(max_length=64, required=False)
+    timezone = TimeZone(
+        max_length=64, required=False, help_text="A name of the IANA time zone database."
+    )
 
 
 class AccountParameters(PageParameters):
@@ -262,6 +288,7 @@ class AccountView(ApiView):
     """`GET` and `PATCH /accounts/{id}/`."""
 
     scopes = {"GET": Scope.ACCOUNTS_READ, "PATCH": Scope.ACCOUNTS_WRITE}
+    has_etag = True
 
     @extend_schema(
         operation_id="retrieve_account",

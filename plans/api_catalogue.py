@@ -80,6 +80,7 @@ class FeaturesView(ListView):
     """`GET /features/`."""
 
     scopes = {}
+    has_etag = True
     queryset = Feature.objects.all()
     serializer_class = FeatureSerializer
     page_order = ("position", "id")
@@ -99,6 +100,7 @@ class PlansView(ListView):
     """`GET /plans/`: every plan on sale, those that are not public too."""
 
     scopes = {}
+    has_etag = True
     queryset = Plan.objects.none()
     serializer_class = PlanSerializer
     page_order = ("position", "id")

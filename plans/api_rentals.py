@@ -7,14 +7,14 @@ from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api import Conflict
 from accounts.api_idempotency import IDEMPOTENCY, once
-from accounts.api_parameters import Parameters, PlainInteger
+from accounts.api_parameters import Parameters, PlainInteger, StrictText
 from accounts.api_schema import ACCOUNT_ID, errors
 from accounts.api_views import ApiView, ListView
 from accounts.models import Account, Scope
@@ -35,11 +35,23 @@ class QuantityParameters(Parameters):
     quantity = PlainInteger(min_value=0, max_value=1_000_000, help_text="How many to hold.")
 
 
+@extend_schema_field(
+    {
+        "anyOf": [
+            {"type": "integer", "minimum": 0, "maximum": 1_000_000},
+            {"type": "string", "pattern": "^([0-9]{1,6}|1000000)$"},
+        ]
+    }
+)
+class Quantity(PlainInteger):
+    """How many to hold: up to a million."""
+
+
 class WishSerializer(serializers.Serializer[Any]):
     """How many of a rental the account is to hold, and at which price."""
 
-    quantity = PlainInteger(min_value=0, max_value=1_000_000, help_text="How many to hold.")
-    quote = serializers.CharField(
+    quantity = Quantity(min_value=0, max_value=1_000_000, help_text="How many to hold.")
+    quote = StrictText(
         required=False,
         max_length=1000,
         help_text="Of the preview: then it is charged exactly that, or refused.",

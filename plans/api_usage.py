@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiExample, extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -44,12 +44,25 @@ class SentRecordSerializer(serializers.Serializer[Any]):
     description = serializers.CharField(max_length=300, required=False, allow_null=True)
 
 
+@extend_schema_field(
+    {
+        "type": "array",
+        "minItems": 1,
+        "maxItems": MAXIMUM_RECORDS,
+        "items": {
+            "anyOf": [{"$ref": "#/components/schemas/SentRecordRequest"}, {}],
+            "description": "A record. What is none is rejected by itself, with the reason.",
+        },
+    }
+)
+class Records(serializers.ListField):
+    """Records as they are sent: a bad one does not make the batch a bad one."""
+
+
 class BatchSerializer(serializers.Serializer[Any]):
     """1 to 10,000 records."""
 
-    records = serializers.ListField(
-        child=SentRecordSerializer(), min_length=1, max_length=MAXIMUM_RECORDS
-    )
+    records = Records()
 
 
 class ResultSerializer(serializers.Serializer[Any]):

@@ -31,6 +31,13 @@ def refused(platform: Platform, path: str) -> dict[str, Any]:
     return fields
 
 
+@pytest.mark.parametrize("path", ["usage/?workspace=%00", "authorization/?feature=%00"])
+def test_nothing_is_called_nul(platform: Platform, path: str) -> None:
+    make_account(external_id="c-1")
+    [name] = refused(platform, f"accounts/external:c-1/{path}")
+    assert name in path
+
+
 def test_a_misspelt_filter_is_refused_rather_than_ignored(platform: Platform) -> None:
     fields = refused(platform, "accounts/?externalid=customer-42")
     assert "external_id" in fields["externalid"][0]
@@ -122,3 +129,28 @@ def test_pages_are_followed_to_the_end(platform: Platform) -> None:
     assert len(seen) == 7
     assert set(seen) == set(made)
     assert seen[0] == made[-1]  # newest first
+
+
+# ETags ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("path", ["plans/", "features/", "accounts/external:c-1/"])
+def test_what_is_as_it_was_is_not_sent_again(platform: Platform, path: str) -> None:
+    make_subscription(make_account(external_id="c-1"), make_version())
+    first = platform.send("GET", path)
+    again = platform.send("GET", path, headers={"If-None-Match": first["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert (again["ETag"], again["Cache-Control"]) == (first["ETag"], "private, no-cache")
+    assert again.has_header("RateLimit")
+
+
+def test_what_was_changed_is_sent_again(platform: Platform) -> None:
+    make_account(external_id="c-1")
+    before = platform.send("GET", "accounts/external:c-1/")["ETag"]
+    platform.send("PATCH", "accounts/external:c-1/", {"name": "Another"})
+    after = platform.send("GET", "accounts/external:c-1/", headers={"If-None-Match": before})
+    assert (after.status_code, after.json()["name"]) == (200, "Another")
+    assert after["ETag"] != before
+
+
+def test_whether_a_call_may_start_is_never_an_old_answer(platform: Platform) -> None:
+    make_subscription(make_account(external_id="c-1"), make_version())
+    assert not platform.send("GET", "accounts/external:c-1/authorization/").has_header("ETag")
