@@ -220,6 +220,18 @@ class Transaction(models.Model):
         ]
         indexes = [
             models.Index(fields=["account", "-created_at", "-id"], name="billing_history"),
+            # What the hourly audit looks at: what came and what was settled since a moment.
+            models.Index(fields=["created_at"], name="transactions_by_time"),
+            models.Index(
+                fields=["paid_at"],
+                condition=Q(paid_at__isnull=False),
+                name="transactions_by_payment",
+            ),
+            models.Index(
+                fields=["failed_at"],
+                condition=Q(failed_at__isnull=False),
+                name="transactions_by_failure",
+            ),
             models.Index(
                 fields=["created_at"],
                 condition=Q(status__in=OPEN_STATUSES),

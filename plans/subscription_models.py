@@ -164,6 +164,10 @@ class Renewal(models.Model):
             models.Index(
                 fields=["account", "period_start", "period_end"], name="periods_of_account"
             ),
+            models.Index(fields=["created_at"], name="periods_by_time"),
+            models.Index(
+                fields=["paid_at"], condition=Q(paid_at__isnull=False), name="periods_by_payment"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -3,16 +3,22 @@
 Each check is one query that returns the rows that break it, in words. The database enforces most
 of them by itself; the audit is what would notice if it ever did not. The checks of an app are in
 the module of its name.
+
+The full audit reads everything and, when it finds nothing, leaves a checkpoint. With `since` the
+checks read what came or changed from a moment on, and that it continues what was there: a ledger
+that was whole at the checkpoint, and whose entries since continue it up to the wallet's balance, is
+whole. Who changed older rows behind the database's back is found by the full audit alone.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
 from billing_portal.audit import accounts, invoices, plans, reversals, tenants, wallet
 from billing_portal.audit.check import Check
+from billing_portal.models import Heartbeat
 
 CHECKS = (
     *accounts.CHECKS,
@@ -27,6 +33,12 @@ CHECKS = (
 MOST_ROWS = 20
 #: A check that takes longer fails the audit instead of holding up the database.
 STATEMENT_TIMEOUT = "60s"
+#: What one sort or hash of a check may hold in memory; what is more goes through files.
+WORK_MEMORY = "64MB"
+#: Under this name a full audit that found nothing is noted.
+CHECKPOINT = "audit"
+#: What was being written while the full audit began may be dated before it and was not seen by it.
+OVERLAP = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +53,10 @@ class Violation:
         return f"{self.invariant} {self.rule}: {self.row}"
 
 
-def run(*, now: datetime, checks: Iterable[Check] = CHECKS) -> list[Violation]:
-    """Check every invariant; return what breaks one.
+def run(
+    *, now: datetime, since: datetime | None = None, checks: Iterable[Check] = CHECKS
+) -> list[Violation]:
+    """Check every invariant, of everything or of what came since a moment; return what breaks one.
 
     Each check is one statement and so sees one moment of the database, while others write.
     Raises OperationalError when a check takes longer than STATEMENT_TIMEOUT.
@@ -50,9 +64,26 @@ def run(*, now: datetime, checks: Iterable[Check] = CHECKS) -> list[Violation]:
     violations: list[Violation] = []
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL statement_timeout = '{STATEMENT_TIMEOUT}'")
+        cursor.execute(f"SET LOCAL work_mem = '{WORK_MEMORY}'")
         for check in checks:
-            cursor.execute(f"{check.query} LIMIT {MOST_ROWS}", {"now": now})
+            statement = check.statement(since=since is not None)
+            cursor.execute(f"{statement} LIMIT {MOST_ROWS}", {"now": now, "since": since})
             violations += [
                 Violation(check.invariant, check.rule, row) for (row,) in cursor.fetchall()
             ]
     return violations
+
+
+def note_checkpoint(*, now: datetime) -> None:
+    """Note that the full audit that began at `now` found nothing."""
+    Heartbeat.objects.update_or_create(name=CHECKPOINT, defaults={"at": now})
+
+
+def checkpoint() -> datetime | None:
+    """Return when the last full audit began that found nothing."""
+    return Heartbeat.objects.filter(name=CHECKPOINT).values_list("at", flat=True).first()
+
+
+def since_checkpoint(*, now: datetime) -> list[Violation]:
+    """Check what came since the last full audit that found nothing; without one, the last day."""
+    return run(now=now, since=(checkpoint() or now - timedelta(days=1)) - OVERLAP)

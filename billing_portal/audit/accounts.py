@@ -17,7 +17,7 @@ CHECKS = (
         """
         SELECT format('account %%s: balance %%s, paused for {%%s}', account.id, wallet.balance,
                       array_to_string(account.pause_reasons, ', '))
-        FROM accounts_account AS account JOIN wallet_wallet AS wallet
+        FROM accounts_account AS account JOIN changed_wallets AS wallet
           ON wallet.account_id = account.id
         WHERE wallet.balance < 0 AND NOT 'negative_balance' = ANY (account.pause_reasons)
            OR wallet.balance > 0 AND 'negative_balance' = ANY (account.pause_reasons)
@@ -93,7 +93,7 @@ CHECKS = (
         """
         SELECT format('hold %%s of card %%s is the payment of %%s', card.stripe_hold_id, card.id,
                       payment.number)
-        FROM accounts_card AS card JOIN invoices_transaction AS payment
+        FROM accounts_card AS card JOIN changed_transactions AS payment
           ON payment.stripe_payment_intent_id = card.stripe_hold_id
         WHERE card.stripe_hold_id <> ''
         """,
@@ -105,7 +105,7 @@ CHECKS = (
         SELECT format('charge %%s of hold %%s: %%s %%s captured', id,
                       stripe_data ->> 'payment_intent', stripe_data ->> 'amount_captured',
                       stripe_data ->> 'currency')
-        FROM djstripe_charge
+        FROM changed_charges
         WHERE stripe_data #>> '{metadata,hold}' IS NOT NULL
           AND (stripe_data ->> 'captured')::boolean
           AND (stripe_data ->> 'amount_captured')::numeric

@@ -29,7 +29,7 @@ CHECKS = (
                       '%%s upgrades',
                       payment.number, payment.purpose, payment.amount, credit.total, credit.number,
                       renewal.number, upgrade.number)
-        FROM invoices_transaction AS payment
+        FROM changed_transactions AS payment
         CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS total, count(*) AS number
                             FROM wallet_entry WHERE transaction_id = payment.id
                             AND kind IN ('top_up', 'auto_refill')) AS credit
@@ -57,7 +57,7 @@ CHECKS = (
         SELECT format('charge %%s of %%s %%s names transaction %%s', charge.id,
                       charge.stripe_data ->> 'amount_captured', charge.stripe_data ->> 'currency',
                       coalesce(charge.stripe_data #>> '{metadata,transaction}', 'none'))
-        FROM djstripe_charge AS charge
+        FROM changed_charges AS charge
         LEFT JOIN invoices_transaction AS payment
           ON payment.number = charge.stripe_data #>> '{metadata,transaction}'
         WHERE (charge.stripe_data ->> 'captured')::boolean
@@ -72,7 +72,7 @@ CHECKS = (
         """
         SELECT format('%%s: opened %%s, settled %%s', number, created_at,
                       coalesce(paid_at, failed_at))
-        FROM invoices_transaction
+        FROM changed_transactions
         WHERE coalesce(paid_at, failed_at) < created_at
            OR status = 'paid' AND stripe_payment_intent_id = ''
         """,
@@ -95,7 +95,7 @@ CHECKS = (
         SELECT format('%%s: %%s USD with a tax of %%s at %%s percent; its lines have %%s of tax',
                       payment.number, payment.amount, payment.tax_amount, payment.tax_rate,
                       line.tax)
-        FROM invoices_transaction AS payment
+        FROM changed_transactions AS payment
         CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS tax FROM invoices_line
                             WHERE transaction_id = payment.id AND is_tax) AS line
         WHERE payment.tax_amount <> line.tax
@@ -111,7 +111,7 @@ CHECKS = (
                       coalesce(paid_at::text, 'never'), coalesce(failed_at::text, 'never'),
                       coalesce(nullif(receipt_number, ''), 'none'),
                       coalesce(nullif(stripe_payment_intent_id, ''), 'none'))
-        FROM invoices_transaction
+        FROM changed_transactions
         WHERE NOT CASE status
             WHEN 'checkout' THEN paid_at IS NULL AND failed_at IS NULL AND receipt_number = ''
             WHEN 'processing' THEN paid_at IS NULL AND failed_at IS NULL AND receipt_number = ''
@@ -129,9 +129,10 @@ CHECKS = (
         """
         SELECT format('%%s of %%s USD: its lines sum to %%s', payment.number, payment.amount,
                       coalesce(sum(line.amount), 0))
-        FROM invoices_transaction AS payment
+        FROM changed_transactions AS payment
         LEFT JOIN invoices_line AS line ON line.transaction_id = payment.id
-        GROUP BY payment.id HAVING coalesce(sum(line.amount), 0) <> payment.amount
+        GROUP BY payment.id, payment.number, payment.amount
+        HAVING coalesce(sum(line.amount), 0) <> payment.amount
         """,
     ),
     Check(
@@ -140,10 +141,13 @@ CHECKS = (
         """
         SELECT format('payment %%s pays for %%s', stripe_payment_intent_id,
                       string_agg(number, ', '))
-        FROM invoices_transaction
+        FROM changed_transactions AS payment
         WHERE status = 'paid'
+          AND (stripe_payment_intent_id = ''
+               OR EXISTS (SELECT 1 FROM invoices_transaction AS other
+                          WHERE other.stripe_payment_intent_id = payment.stripe_payment_intent_id
+                            AND other.status = 'paid' AND other.id <> payment.id))
         GROUP BY stripe_payment_intent_id
-        HAVING count(*) > 1 OR stripe_payment_intent_id = ''
         """,
     ),
     Check(
@@ -155,7 +159,7 @@ CHECKS = (
                       payment.charged_amount, payment.charged_amount_currency,
                       charge.stripe_data ->> 'payment_intent',
                       charge.stripe_data ->> 'amount_captured', charge.stripe_data ->> 'currency')
-        FROM djstripe_charge AS charge JOIN invoices_transaction AS payment
+        FROM changed_charges AS charge JOIN invoices_transaction AS payment
           ON payment.number = charge.stripe_data #>> '{metadata,transaction}'
         WHERE (charge.stripe_data ->> 'captured')::boolean
           AND charge.stripe_data ->> 'status' = 'succeeded'

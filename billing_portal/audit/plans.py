@@ -27,7 +27,7 @@ CHECKS = (
         SELECT format('renewal %%s for %%s USD: %%s of %%s USD for subject %%s, which is %%s',
                       renewal.id, renewal.amount, payment.number, payment.amount,
                       payment.subject_id, payment.status)
-        FROM plans_renewal AS renewal JOIN invoices_transaction AS payment
+        FROM changed_renewals AS renewal JOIN invoices_transaction AS payment
           ON payment.id = renewal.transaction_id
         WHERE payment.status <> 'paid'
            OR payment.account_id <> renewal.account_id
@@ -65,7 +65,7 @@ CHECKS = (
         """
         SELECT format('subscription %%s is on version %%s, not %%s', subscription.id,
                       subscription.plan_version_id, version.id)
-        FROM plans_subscription AS subscription
+        FROM changed_subscriptions AS subscription
         JOIN plans_renewal AS renewal ON renewal.subscription_id = subscription.id
           AND renewal.number = subscription.current_period_number
         CROSS JOIN LATERAL (
@@ -80,14 +80,16 @@ CHECKS = (
         "I7",
         "periods follow from the anchor, without gaps",
         """
-        SELECT format('renewal %%s: period %%s of subscription %%s, %%s to %%s', id, number,
-                      subscription_id, period_start, period_end)
-        FROM (SELECT renewal.*, lag(number) OVER periods AS before
-              FROM plans_renewal AS renewal
-              WINDOW periods AS (PARTITION BY subscription_id ORDER BY number)) AS renewal
-        WHERE period_start <> start_of_period(anchor, number)
-           OR period_end <> start_of_period(anchor, number + 1)
-           OR number <> coalesce(before, 0) + 1
+        SELECT format('renewal %%s: period %%s of subscription %%s, %%s to %%s', renewal.id,
+                      renewal.number, renewal.subscription_id, renewal.period_start,
+                      renewal.period_end)
+        FROM changed_renewals AS renewal LEFT JOIN plans_renewal AS before
+          ON before.account_id = renewal.account_id
+          AND before.subscription_id = renewal.subscription_id
+          AND before.number = renewal.number - 1
+        WHERE renewal.period_start <> start_of_period(renewal.anchor, renewal.number)
+           OR renewal.period_end <> start_of_period(renewal.anchor, renewal.number + 1)
+           OR before.id IS NULL AND renewal.number <> 1
         """,
     ),
     Check(
@@ -96,9 +98,9 @@ CHECKS = (
         """
         SELECT format('subscription %%s is in period %%s, opened are %%s', subscription.id,
                       subscription.current_period_number, count(renewal.id))
-        FROM plans_subscription AS subscription
+        FROM changed_subscriptions AS subscription
         LEFT JOIN plans_renewal AS renewal ON renewal.subscription_id = subscription.id
-        GROUP BY subscription.id
+        GROUP BY subscription.id, subscription.current_period_number
         HAVING count(renewal.id) <> subscription.current_period_number
         """,
     ),
@@ -106,9 +108,10 @@ CHECKS = (
         "I7",
         "subscriptions of an account do not overlap",
         """
-        SELECT format('subscriptions %%s and %%s of account %%s', one.id, other.id, one.account_id)
-        FROM plans_subscription AS one JOIN plans_subscription AS other
-          ON other.account_id = one.account_id AND other.id > one.id
+        SELECT DISTINCT format('subscriptions %%s and %%s of account %%s',
+                               least(one.id, other.id), greatest(one.id, other.id), one.account_id)
+        FROM changed_subscriptions AS one JOIN plans_subscription AS other
+          ON other.account_id = one.account_id AND other.id <> one.id
         WHERE tstzrange(one.anchor, one.ended_at) && tstzrange(other.anchor, other.ended_at)
           AND one.anchor IS NOT NULL AND other.anchor IS NOT NULL
         """,
@@ -120,9 +123,9 @@ CHECKS = (
         SELECT format('record %%s of account %%s: %%s entries of %%s USD for %%s USD',
                       record.record_id, record.account_id, count(entry.id), sum(entry.amount),
                       record.amount)
-        FROM plans_usagerecord AS record LEFT JOIN wallet_entry AS entry
+        FROM changed_records AS record LEFT JOIN changed_entries AS entry
           ON entry.account_id = record.account_id AND entry.usage_id = record.record_id
-        GROUP BY record.id
+        GROUP BY record.id, record.record_id, record.account_id, record.amount
         HAVING coalesce(sum(entry.amount), 0) <> -record.amount
             OR count(entry.id) <> (record.amount <> 0)::int
         """,
@@ -133,7 +136,7 @@ CHECKS = (
         """
         SELECT format('entry %%s for record %%s of account %%s', entry.id, entry.usage_id,
                       entry.account_id)
-        FROM wallet_entry AS entry LEFT JOIN plans_usagerecord AS record
+        FROM changed_entries AS entry LEFT JOIN changed_records AS record
           ON record.account_id = entry.account_id AND record.record_id = entry.usage_id
         WHERE entry.kind = 'usage' AND record.id IS NULL
         """,
@@ -144,7 +147,7 @@ CHECKS = (
         """
         SELECT format('record %%s of account %%s: %%s included, %%s billed of %%s', record_id,
                       account_id, included_quantity, billed_quantity, quantity)
-        FROM plans_usagerecord
+        FROM changed_records
         WHERE included_quantity + billed_quantity <> quantity
            OR included_quantity < 0 OR billed_quantity < 0
         """,
@@ -155,15 +158,63 @@ CHECKS = (
         """
         SELECT format('allowance %%s: %%s of %%s used and %%s billed, records say %%s and %%s',
                       allowance.id, allowance.used, allowance.included, allowance.billed_quantity,
-                      coalesce(sum(record.included_quantity), 0),
-                      coalesce(sum(record.billed_quantity), 0))
+                      coalesce(record.included, 0), coalesce(record.billed, 0))
         FROM plans_allowance AS allowance
-        LEFT JOIN plans_usagerecord AS record
+        LEFT JOIN (SELECT renewal_id, feature_id, sum(included_quantity) AS included,
+                          sum(billed_quantity) AS billed
+                   FROM plans_usagerecord GROUP BY renewal_id, feature_id) AS record
           ON record.renewal_id = allowance.renewal_id AND record.feature_id = allowance.feature_id
-        GROUP BY allowance.id
-        HAVING allowance.used <> coalesce(sum(record.included_quantity), 0)
-            OR allowance.billed_quantity <> coalesce(sum(record.billed_quantity), 0)
-            OR allowance.used > allowance.included
+        WHERE allowance.used <> coalesce(record.included, 0)
+           OR allowance.billed_quantity <> coalesce(record.billed, 0)
+           OR allowance.used > allowance.included
+        """,
+        # Of a period that began before, the records since continue what was billed before them, and
+        # the newest ends at what the allowance says.
+        since="""
+        SELECT format('allowance %%s: %%s of %%s used and %%s billed; records since drew %%s and '
+                      'billed %%s, from %%s to %%s', allowance.id, allowance.used,
+                      allowance.included, allowance.billed_quantity,
+                      coalesce(record.included, 0), coalesce(record.billed, 0),
+                      coalesce(record.billed_from, 0), coalesce(record.billed_to, 0))
+        FROM changed_allowances AS allowance
+        JOIN plans_renewal AS renewal ON renewal.id = allowance.renewal_id
+        LEFT JOIN (SELECT renewal_id, feature_id, sum(included_quantity) AS included,
+                          sum(billed_quantity) AS billed, min(billed_before) AS billed_from,
+                          max(billed_before + billed_quantity) AS billed_to
+                   FROM changed_records GROUP BY renewal_id, feature_id) AS record
+          ON record.renewal_id = allowance.renewal_id AND record.feature_id = allowance.feature_id
+        WHERE allowance.used > allowance.included
+           OR allowance.used < coalesce(record.included, 0)
+           OR record.billed_to <> allowance.billed_quantity
+           OR record.billed_from + record.billed <> record.billed_to
+           OR renewal.created_at >= %(since)s
+              AND (allowance.used, allowance.billed_quantity) IS DISTINCT FROM
+                  (coalesce(record.included, 0), coalesce(record.billed, 0))
+        """,
+    ),
+    Check(
+        "I9",
+        "what usage cost by day is what the ledger says",
+        """
+        SELECT format('account %%s: its days sum to %%s, its entries from %%s to %%s to %%s',
+                      progress.account_id, coalesce(days.total, 0), progress.after_sequence + 1,
+                      progress.through_sequence, ledger.used)
+        FROM plans_spendprogress AS progress
+        LEFT JOIN (SELECT account_id, sum(amount) AS total FROM plans_dailyspend
+                   GROUP BY account_id) AS days ON days.account_id = progress.account_id
+        CROSS JOIN LATERAL (
+            -- How far usage lowered the balance: how far it fell, without what else moved it.
+            SELECT coalesce((SELECT balance_after FROM wallet_entry
+                             WHERE account_id = progress.account_id
+                               AND sequence = progress.after_sequence), 0)
+                 - coalesce((SELECT balance_after FROM wallet_entry
+                             WHERE account_id = progress.account_id
+                               AND sequence = progress.through_sequence), 0)
+                 + coalesce((SELECT sum(amount) FROM wallet_entry
+                             WHERE account_id = progress.account_id AND kind <> 'usage'
+                               AND sequence > progress.after_sequence
+                               AND sequence <= progress.through_sequence), 0) AS used) AS ledger
+        WHERE coalesce(days.total, 0) <> ledger.used
         """,
     ),
 )

@@ -29,7 +29,7 @@ CHECKS = (
                       '%%s and %%s; it says %%s', payment.number, payment.amount,
                       payment.tax_amount, payment.charged_amount, given.amount, given.tax,
                       given.charged, payment.refunded_amount)
-        FROM invoices_transaction AS payment
+        FROM changed_transactions AS payment
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(amount), 0) AS amount, coalesce(sum(tax_amount), 0) AS tax,
                    coalesce(sum(charged_amount), 0) AS charged,
@@ -47,7 +47,7 @@ CHECKS = (
         """
         SELECT format('%%s bought %%s USD of credit; %%s went back of it, taken were %%s',
                       payment.number, credit.bought, gone.net, -credit.moved)
-        FROM invoices_transaction AS payment
+        FROM changed_transactions AS payment
         CROSS JOIN LATERAL (
             SELECT sum(amount) FILTER (WHERE kind IN ('top_up', 'auto_refill')) AS bought,
                    coalesce(sum(amount) FILTER (
@@ -72,7 +72,7 @@ CHECKS = (
                       payment.number, refund.status, refund.amount - refund.tax_amount,
                       posted.total)
         FROM invoices_refund AS refund
-        JOIN invoices_transaction AS payment ON payment.id = refund.transaction_id
+        JOIN changed_transactions AS payment ON payment.id = refund.transaction_id
         CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS total FROM wallet_entry
                             WHERE refund_id = refund.id) AS posted
         WHERE EXISTS (SELECT 1 FROM wallet_entry WHERE transaction_id = payment.id
@@ -91,7 +91,7 @@ CHECKS = (
                       dispute.stripe_dispute_id, payment.number, dispute.status, posted.debits,
                       posted.debited, posted.reversals, posted.reversed)
         FROM invoices_dispute AS dispute
-        JOIN invoices_transaction AS payment ON payment.id = dispute.transaction_id
+        JOIN changed_transactions AS payment ON payment.id = dispute.transaction_id
         CROSS JOIN LATERAL (
             SELECT count(*) FILTER (WHERE kind = 'dispute') AS debits,
                    coalesce(-sum(amount) FILTER (WHERE kind = 'dispute'), 0) AS debited,

@@ -1,6 +1,6 @@
 """Whether nothing of one account refers to another's (I14)."""
 
-from billing_portal.audit.check import Check
+from billing_portal.audit.check import CHANGED, Check
 
 #: Table, its column, the table that it refers to. Both say whose they are in `account_id`.
 REFERENCES = (
@@ -20,7 +20,10 @@ REFERENCES = (
     ("plans_planchange", "transaction_id", "invoices_transaction"),
     ("plans_allowance", "renewal_id", "plans_renewal"),
     ("plans_usagerecord", "renewal_id", "plans_renewal"),
+    ("plans_dailyspend", "renewal_id", "plans_renewal"),
 )
+
+_CHANGED = {table: f"changed_{name}" for name, (table, _) in CHANGED.items()}
 
 #: The composite keys that make it impossible. Of usage records only the audit looks: a key of their
 #: own would be one more look-up for each row of a batch.
@@ -47,8 +50,8 @@ def _foreign(table: str, column: str, target: str) -> str:
     return f"""
         SELECT format('%%s %%s of account %%s refers to %%s %%s of account %%s', '{table}', one.id,
                       one.account_id, '{target}', other.id, other.account_id)
-        FROM {table} AS one JOIN {target} AS other ON other.id = one.{column}
-        WHERE other.account_id <> one.account_id
+        FROM {_CHANGED.get(table, table)} AS one JOIN {target} AS other ON other.id = one.{column}
+        WHERE one.{column} IS NOT NULL AND other.account_id <> one.account_id
     """  # noqa: S608 - names from this file
 
 
@@ -73,9 +76,9 @@ CHECKS = (
         """
         SELECT format('entry %%s of wallet %%s posts adjustment %%s of wallet %%s', entry.id,
                       entry.wallet_id, adjustment.id, adjustment.wallet_id)
-        FROM wallet_entry AS entry JOIN wallet_adjustment AS adjustment
+        FROM changed_entries AS entry JOIN wallet_adjustment AS adjustment
           ON adjustment.id = entry.adjustment_id
-        WHERE adjustment.wallet_id <> entry.wallet_id
+        WHERE entry.adjustment_id IS NOT NULL AND adjustment.wallet_id <> entry.wallet_id
         """,
     ),
     Check(
@@ -84,7 +87,7 @@ CHECKS = (
         """
         SELECT format('%%s (%%s) of account %%s pays for %%s of account %%s', payment.number,
                       payment.purpose, payment.account_id, payment.subject_id, subject.account_id)
-        FROM invoices_transaction AS payment
+        FROM changed_transactions AS payment
         JOIN (SELECT 'renewal' AS purpose, id, account_id FROM plans_renewal
               UNION ALL SELECT 'rental', id, account_id FROM plans_rental
               UNION ALL SELECT 'plan_change', id, account_id FROM plans_subscription) AS subject
@@ -97,7 +100,7 @@ CHECKS = (
         "what is charged for is there",
         """
         SELECT format('%%s (%%s) pays for %%s, which is not there', number, purpose, subject_id)
-        FROM invoices_transaction AS payment
+        FROM changed_transactions AS payment
         WHERE purpose IN ('renewal', 'rental', 'plan_change')
           AND NOT CASE purpose
               WHEN 'renewal' THEN EXISTS (SELECT 1 FROM plans_renewal WHERE id = subject_id)

@@ -19,24 +19,27 @@ CHECKS = (
     ),
     Check(
         "I1",
-        "a balance equals the sum of its entries",
+        "a balance equals the sum of its entries, numbered from one without gaps",
         """
-        SELECT format('wallet %%s of account %%s: balance %%s, entries sum to %%s', wallet.id,
-                      wallet.account_id, wallet.balance, coalesce(sum(entry.amount), 0))
-        FROM wallet_wallet AS wallet LEFT JOIN wallet_entry AS entry ON entry.wallet_id = wallet.id
-        GROUP BY wallet.id HAVING wallet.balance <> coalesce(sum(entry.amount), 0)
+        SELECT format('wallet %%s of account %%s: balance %%s, entries sum to %%s; %%s entries, '
+                      'the last is number %%s, the wallet says %%s', wallet.id, wallet.account_id,
+                      wallet.balance, coalesce(ledger.total, 0), coalesce(ledger.entries, 0),
+                      coalesce(ledger.last, 0), wallet.last_sequence)
+        FROM wallet_wallet AS wallet LEFT JOIN (
+            SELECT wallet_id, sum(amount) AS total, count(*) AS entries, max(sequence) AS last
+            FROM wallet_entry GROUP BY wallet_id) AS ledger ON ledger.wallet_id = wallet.id
+        WHERE (wallet.balance, wallet.last_sequence, wallet.last_sequence) IS DISTINCT FROM
+              (coalesce(ledger.total, 0), coalesce(ledger.entries, 0), coalesce(ledger.last, 0))
         """,
-    ),
-    Check(
-        "I1",
-        "entries are numbered from one without gaps",
-        """
-        SELECT format('wallet %%s: %%s entries, the last is number %%s, the wallet says %%s',
-                      wallet.id, count(entry.id), max(entry.sequence), wallet.last_sequence)
-        FROM wallet_wallet AS wallet LEFT JOIN wallet_entry AS entry ON entry.wallet_id = wallet.id
-        GROUP BY wallet.id
-        HAVING count(entry.id) <> wallet.last_sequence
-            OR coalesce(max(entry.sequence), 0) <> wallet.last_sequence
+        since="""
+        SELECT format('wallet %%s of account %%s: balance %%s after %%s entries, its last is '
+                      'number %%s and left %%s', wallet.id, wallet.account_id, wallet.balance,
+                      wallet.last_sequence, last.sequence, last.balance_after)
+        FROM changed_wallets AS wallet LEFT JOIN LATERAL (
+            SELECT sequence, balance_after FROM wallet_entry
+            WHERE account_id = wallet.account_id ORDER BY sequence DESC LIMIT 1) AS last ON true
+        WHERE (wallet.balance, wallet.last_sequence) IS DISTINCT FROM
+              (coalesce(last.balance_after, 0), coalesce(last.sequence, 0))
         """,
     ),
     Check(
@@ -51,6 +54,15 @@ CHECKS = (
              ) AS chained
         WHERE balance_after <> before + amount
         """,
+        since="""
+        SELECT format('entry %%s (number %%s of wallet %%s): %%s after %%s %%s', entry.id,
+                      entry.sequence, entry.wallet_id, entry.balance_after,
+                      coalesce(before.balance_after::text, 'nothing'), entry.amount)
+        FROM changed_entries AS entry LEFT JOIN wallet_entry AS before
+          ON before.account_id = entry.account_id AND before.sequence = entry.sequence - 1
+        WHERE entry.balance_after <> coalesce(before.balance_after, 0) + entry.amount
+           OR before.id IS NULL AND entry.sequence <> 1
+        """,
     ),
     Check(
         "I3",
@@ -58,7 +70,7 @@ CHECKS = (
         """
         SELECT format('entry %%s credits %%s USD for %%s, which is %%s', entry.id, entry.amount,
                       payment.number, payment.status)
-        FROM wallet_entry AS entry JOIN invoices_transaction AS payment
+        FROM changed_entries AS entry JOIN invoices_transaction AS payment
           ON payment.id = entry.transaction_id
         WHERE entry.kind IN ('top_up', 'auto_refill')
           AND (payment.status <> 'paid' OR payment.account_id <> entry.account_id)

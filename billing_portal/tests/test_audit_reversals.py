@@ -1,6 +1,7 @@
 """The audit finds what does not add up of money that went back (I10)."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -75,6 +76,6 @@ def test_what_does_not_add_up_is_named(named: str, corruption: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(corruption)
 
-    found = [str(violation) for violation in audit.run(now=NOW)]
-
-    assert any(line.startswith("I10 ") and named in line for line in found), found
+    for since in (None, NOW - timedelta(days=1)):
+        found = [str(violation) for violation in audit.run(now=NOW, since=since)]
+        assert any(line.startswith("I10 ") and named in line for line in found), found
