@@ -126,6 +126,8 @@ DATABASES["default"].update(
         "CONN_MAX_AGE": 0,
         "OPTIONS": {
             **DATABASES["default"].get("OPTIONS", {}),
+            # For statements that are to be planned once (accounts/prepared.py): at their first run.
+            "prepare_threshold": 0 if env.bool("DATABASE_PREPARED_STATEMENTS", True) else None,
             "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 20), "timeout": 10},
         },
         "ATOMIC_REQUESTS": False,

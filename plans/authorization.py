@@ -1,11 +1,10 @@
-"""May a call start? Asked before each call, so it is one query."""
+"""May a call start? Asked before each call, so it is one query, planned once."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import connection
-
+from accounts import prepared
 from accounts.references import split
 from plans.catalogue_models import FeatureKind
 from plans.subscription_models import CURRENT_STATUSES
@@ -67,17 +66,15 @@ def check(*, account: str, feature: str | None, now: datetime) -> Authorization:
         raise UnknownAccount
     if feature is not None and "\0" in feature:
         raise UnknownFeature
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _BY_ID if account_id else _BY_EXTERNAL_ID,
-            {
-                "reference": account_id or external_id,
-                "feature": feature,
-                "now": now,
-                "current": [str(status) for status in CURRENT_STATUSES],
-            },
-        )
-        row = cursor.fetchone()
+    row = prepared.fetch_one(
+        _BY_ID if account_id else _BY_EXTERNAL_ID,
+        {
+            "reference": account_id or external_id,
+            "feature": feature,
+            "now": now,
+            "current": [str(status) for status in CURRENT_STATUSES],
+        },
+    )
     if row is None:
         raise UnknownAccount
     pauses, balance, has_subscription, kind, in_plan, included, remaining, held = row
