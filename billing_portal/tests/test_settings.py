@@ -163,11 +163,16 @@ def test_no_process_starts_on_wrong_values(entry: str) -> None:
 
 def test_every_variable_is_in_the_deployment_guide() -> None:
     folder = ROOT / "billing_portal"
-    settings = "".join((folder / name).read_text() for name in ("environment.py", "settings.py"))
+    names = ("environment.py", "settings.py", "web_server.py")
+    settings = "".join((folder / name).read_text() for name in names)
     guide = (ROOT / "docs" / "deployment.md").read_text()
     table = guide.partition("## Environment variables")[2].partition("\n## ")[0]
 
-    read = set(re.findall(r'(?:env\.\w+|required|decimal|tax_rates)\(\s*"([A-Z_]+)"', settings))
+    read = set(
+        re.findall(
+            r'(?:env\.\w+|environ\.get|required|decimal|tax_rates)\(\s*"([A-Z_]+)"', settings
+        )
+    )
     told = set(
         re.findall(
             r"`([A-Z_]+)`",
