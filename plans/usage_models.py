@@ -19,9 +19,13 @@ class Allowance(models.Model):
     first; until the period is paid nothing is included. `billed_quantity` decides the volume tier.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="allowances")
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="allowances", db_index=False
+    )
     renewal = models.ForeignKey(Renewal, on_delete=models.PROTECT, related_name="allowances")
-    feature = models.ForeignKey(Feature, on_delete=models.PROTECT, related_name="allowances")
+    feature = models.ForeignKey(
+        Feature, on_delete=models.PROTECT, related_name="allowances", db_index=False
+    )
     included = models.DecimalField(max_digits=18, decimal_places=6, default=0)
     used = models.DecimalField(max_digits=18, decimal_places=6, default=0)
     billed_quantity = models.DecimalField(max_digits=18, decimal_places=6, default=0)
@@ -45,15 +49,22 @@ class UsageRecord(models.Model):
     """A record the platform reported, and how it was rated. Append-only (invariant I2).
 
     It keeps everything that explains the charge to a customer: what was left of the allowance,
-    the price, and the balance before and after.
+    the price, and the balance before and after. Every record pays for every index here, so there is
+    none that no query reads.
     """
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="usage_records")
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="usage_records", db_index=False
+    )
     record_id = models.CharField(max_length=200, help_text="The platform's id of the record.")
-    feature = models.ForeignKey(Feature, on_delete=models.PROTECT, related_name="usage_records")
-    renewal = models.ForeignKey(Renewal, on_delete=models.PROTECT, related_name="usage_records")
+    feature = models.ForeignKey(
+        Feature, on_delete=models.PROTECT, related_name="usage_records", db_index=False
+    )
+    renewal = models.ForeignKey(
+        Renewal, on_delete=models.PROTECT, related_name="usage_records", db_index=False
+    )
     plan_version = models.ForeignKey(
-        PlanVersion, on_delete=models.PROTECT, related_name="usage_records"
+        PlanVersion, on_delete=models.PROTECT, related_name="usage_records", db_index=False
     )
     quantity = models.DecimalField(max_digits=18, decimal_places=6)
     included_quantity = models.DecimalField(max_digits=18, decimal_places=6)

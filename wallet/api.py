@@ -56,7 +56,7 @@ class EntriesView(ListView):
     def get_queryset(self) -> QuerySet[Entry]:
         """Return the account's entries, of one kind or time when asked for."""
         account = self.find_account(self.kwargs["id"])
-        entries = Entry.objects.filter(wallet__account=account).select_related("transaction")
+        entries = Entry.objects.filter(account=account).select_related("transaction")
         if "kind" in self.asked:
             entries = entries.filter(kind=self.asked["kind"])
         return entries.filter(**within(dict(self.asked), "created_at"))

@@ -104,26 +104,54 @@ class Adjustment(models.Model):
 
 
 class Entry(models.Model):
-    """One signed line of the ledger with the balance after it. Append-only (invariant I2)."""
+    """One signed line of the ledger with the balance after it. Append-only (invariant I2).
 
-    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="entries")
-    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="entries")
+    Every line of usage pays for every index here, so there is none that no query reads, and what is
+    set on few entries is indexed on those only.
+    """
+
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="entries", db_index=False
+    )
+    wallet = models.ForeignKey(
+        Wallet, on_delete=models.PROTECT, related_name="entries", db_index=False
+    )
     sequence = models.BigIntegerField()
     kind = models.CharField(max_length=20, choices=EntryKind)
     amount = models.DecimalField(max_digits=18, decimal_places=6)
     balance_after = models.DecimalField(max_digits=18, decimal_places=6)
     description = models.CharField(max_length=300)
     transaction = models.ForeignKey(
-        Transaction, null=True, blank=True, on_delete=models.PROTECT, related_name="entries"
+        Transaction,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="entries",
+        db_index=False,
     )
-    adjustment = models.OneToOneField(
-        Adjustment, null=True, blank=True, on_delete=models.PROTECT, related_name="entry"
+    adjustment = models.ForeignKey(
+        Adjustment,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="entries",
+        db_index=False,
     )
     refund = models.ForeignKey(
-        Refund, null=True, blank=True, on_delete=models.PROTECT, related_name="entries"
+        Refund,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="entries",
+        db_index=False,
     )
     dispute = models.ForeignKey(
-        Dispute, null=True, blank=True, on_delete=models.PROTECT, related_name="entries"
+        Dispute,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="entries",
+        db_index=False,
     )
     usage_id = models.CharField(
         max_length=200, blank=True, help_text="The platform's id of the usage record."
@@ -134,7 +162,8 @@ class Entry(models.Model):
         ordering = ["-sequence"]
         verbose_name_plural = "entries"
         constraints = [
-            models.UniqueConstraint(fields=["wallet", "sequence"], name="entries_are_numbered"),
+            # Carries the account, like every unique key of a hot table; a wallet has one account.
+            models.UniqueConstraint(fields=["account", "sequence"], name="entries_are_numbered"),
             models.UniqueConstraint(
                 fields=["transaction"],
                 condition=Q(kind__in=["top_up", "auto_refill"]),
@@ -147,12 +176,12 @@ class Entry(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["refund"],
-                condition=Q(amount__lt=0),
+                condition=Q(refund__isnull=False, amount__lt=0),
                 name="a_refund_takes_credit_back_once",
             ),
             models.UniqueConstraint(
                 fields=["refund"],
-                condition=Q(amount__gt=0),
+                condition=Q(refund__isnull=False, amount__gt=0),
                 name="a_failed_refund_returns_credit_once",
             ),
             models.CheckConstraint(
@@ -160,7 +189,14 @@ class Entry(models.Model):
                 name="a_refund_is_posted_as_one",
             ),
             models.UniqueConstraint(
-                fields=["dispute", "kind"], name="a_dispute_debits_once_and_is_reinstated_once"
+                fields=["dispute", "kind"],
+                condition=Q(dispute__isnull=False),
+                name="a_dispute_debits_once_and_is_reinstated_once",
+            ),
+            models.UniqueConstraint(
+                fields=["adjustment"],
+                condition=Q(adjustment__isnull=False),
+                name="an_adjustment_is_posted_once",
             ),
             models.CheckConstraint(
                 condition=Q(
@@ -187,7 +223,6 @@ class Entry(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["account", "-created_at"], name="entries_of_account"),
             # What is not usage is little: the forecast takes it out of the balance's change, and
             # staff look for it.
             models.Index(
@@ -202,6 +237,14 @@ class Entry(models.Model):
             ),
             # Entries come in the order of time: a few blocks of this index lead to a day's.
             BrinIndex(fields=["created_at"], name="entries_by_time"),
+            models.Index(
+                fields=["transaction"],
+                condition=Q(transaction__isnull=False),
+                name="entries_of_transaction",
+            ),
+            models.Index(
+                fields=["refund"], condition=Q(refund__isnull=False), name="entries_of_refund"
+            ),
         ]
 
     def __str__(self) -> str:
