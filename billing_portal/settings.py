@@ -328,6 +328,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "accounts.api_schema.add_headers",
+        "billing_portal.api_examples.add",
     ],
     "ENUM_NAME_OVERRIDES": {
         "EntryKind": "wallet.models.EntryKind.choices",

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -23,40 +23,60 @@ from plans.usage import Result, ResultStatus
 from plans.usage_records import MAXIMUM_RECORDS, Code
 
 
+@extend_schema_field(
+    {
+        "anyOf": [
+            {"type": "string", "pattern": r"^[0-9]{1,10}(\.[0-9]{1,6})?$"},
+            {"type": "number", "minimum": 0, "maximum": 1_000_000_000},
+        ]
+    }
+)
+class SentQuantity(serializers.Field[Any, Any, Any, Any]):
+    """From 0 to a billion, in the feature's unit; as a string or a number."""
+
+
+# These are for the schema: no serializer touches a record.
 class SentRecordSerializer(serializers.Serializer[Any]):
-    """A record as the platform sends it. For the schema: no serializer touches a record."""
+    """A record of usage."""
 
     id = serializers.CharField(max_length=200, help_text="Yours, unique within the account.")
     account = serializers.CharField(help_text="A UUID, or `external:` and your id of the account.")
-    feature = serializers.CharField(max_length=64)
-    quantity = serializers.DecimalField(
-        max_digits=16,
-        decimal_places=6,
-        min_value=Decimal(0),
-        max_value=Decimal(1_000_000_000),
-        help_text="A string (or a number) of plain digits with at most 6 decimals.",
-    )
+    feature = serializers.CharField(max_length=64, help_text="A key of GET /features/.")
+    quantity = SentQuantity(help_text="Plain digits with at most 6 decimals.")
     occurred_at = serializers.DateTimeField(help_text="ISO 8601 with an offset.")
-    workspace = serializers.CharField(max_length=200, required=False, allow_null=True)
-    source = serializers.CharField(  # type: ignore[assignment]
-        max_length=200, required=False, allow_null=True
+    workspace = serializers.CharField(
+        max_length=200, required=False, allow_null=True, allow_blank=True
     )
-    description = serializers.CharField(max_length=300, required=False, allow_null=True)
+    source = serializers.CharField(  # type: ignore[assignment]
+        max_length=200, required=False, allow_null=True, allow_blank=True
+    )
+    description = serializers.CharField(
+        max_length=300, required=False, allow_null=True, allow_blank=True
+    )
 
 
-@extend_schema_field(
-    {
-        "type": "array",
-        "minItems": 1,
-        "maxItems": MAXIMUM_RECORDS,
-        "items": {
-            "anyOf": [{"$ref": "#/components/schemas/SentRecordRequest"}, {}],
-            "description": "A record. What is none is rejected by itself, with the reason.",
-        },
-    }
-)
+#: What is no record is rejected by itself, with the reason: it makes no batch a bad one.
+_RECORD_OR_NOT: Final = {"anyOf": [{"$ref": "#/components/schemas/SentRecordRequest"}, {}]}
+
+
 class Records(serializers.ListField):
-    """Records as they are sent: a bad one does not make the batch a bad one."""
+    """Records as they are sent, each judged by itself."""
+
+
+class RecordsInTheSchema(OpenApiSerializerFieldExtension):
+    """Says what a record is, without saying that anything else is refused."""
+
+    target_class = Records
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
+        """Return the schema of the list."""
+        auto_schema.resolve_serializer(SentRecordSerializer, direction)
+        return {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": MAXIMUM_RECORDS,
+            "items": _RECORD_OR_NOT,
+        }
 
 
 class BatchSerializer(serializers.Serializer[Any]):
@@ -115,27 +135,9 @@ class ReportUsageView(ApiView):
         summary="Report usage",
         request={
             usage_bodies.JSON: BatchSerializer,
-            usage_bodies.NDJSON: SentRecordSerializer,
+            usage_bodies.NDJSON: _RECORD_OR_NOT,
         },
         responses={200: ReportSerializer, **errors(400, 411, 413, 415)},
-        examples=[
-            OpenApiExample(
-                "A call of 12 minutes",
-                request_only=True,
-                media_type=usage_bodies.JSON,
-                value={
-                    "records": [
-                        {
-                            "id": "call-8731",
-                            "account": "external:customer-42",
-                            "feature": "call_minutes",
-                            "quantity": "12",
-                            "occurred_at": "2026-11-23T09:30:00Z",
-                        }
-                    ]
-                },
-            )
-        ],
     )
     def post(self, request: Request) -> HttpResponse:
         """Rate records, draw them from allowances and deduct the rest. Safe to repeat.
