@@ -58,7 +58,7 @@ def measure(name: str, *, full: bool, rounds: int | None) -> tuple[Run, float] |
         title=scenario.title,
         meaning=scenario.meaning,
     )
-    print(f"\n{name}: {scenario.title} ({run.rounds} rounds)", flush=True)
+    print(f"\n{name}: {scenario.title} ({run.rounds_shown})", flush=True)
     began = time.monotonic()
     try:
         scenario.run(run)

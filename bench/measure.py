@@ -122,6 +122,11 @@ class Run:
     notes: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
+    @property
+    def rounds_shown(self) -> str:
+        """How many rounds, written."""
+        return "one round" if self.rounds == 1 else f"{self.rounds} rounds"
+
     def measure(self, name: str, unit: str, values: Sequence[float]) -> Measure:
         """Report a measure."""
         measure = Measure(name, unit, list(values))

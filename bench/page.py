@@ -97,7 +97,7 @@ def _section(name: str, run: Run, kept: dict[str, Any]) -> list[str]:
     if run.left_out:
         parts.append("Left to the full form:\n\n" + "\n".join(f"- {t}" for t in run.left_out))
     parts.append(
-        f"Measured {kept['measured_at'][:16].replace('T', ' ')} UTC, {form}, {run.rounds} rounds, "
+        f"Measured {kept['measured_at'][:16].replace('T', ' ')} UTC, {form}, {run.rounds_shown}, "
         f"{kept['seconds']} s, commit {machine['commit']}. Dataset: {run.dataset}. "
         f"{machine['database']}; Python {machine['python']}, {machine['packages']}. "
         f"{machine['processor']}, {machine['memory']}, {machine['system']}; "
