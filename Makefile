@@ -57,7 +57,7 @@ $(RUNTIME): requirements.txt
 	$(call install,requirements.txt,about half a minute)
 	@touch $(RUNTIME)
 
-$(TOOLS): requirements.txt requirements-dev.txt requirements-parquet.txt
+$(TOOLS): requirements.txt requirements-dev.txt requirements-parquet.txt requirements-kafka.txt
 	$(call install,requirements-dev.txt,about a minute)
 	@touch $(RUNTIME) $(TOOLS)
 

@@ -300,6 +300,15 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Badal Billing <billing@badal
 PLATFORM_WEBHOOK_URL = env.str("PLATFORM_WEBHOOK_URL", "")
 PLATFORM_WEBHOOK_SECRET = env.str("PLATFORM_WEBHOOK_SECRET", "")
 
+# Kafka ----------------------------------------------------------------------------------------
+#: Where `consume_usage` reads usage from. Nothing else in the portal needs it.
+KAFKA_BOOTSTRAP_SERVERS = env.str("KAFKA_BOOTSTRAP_SERVERS", "")
+KAFKA_USAGE_TOPIC = env.str("KAFKA_USAGE_TOPIC", "usage")
+KAFKA_DEAD_LETTER_TOPIC = env.str("KAFKA_DEAD_LETTER_TOPIC", "usage-rejected")
+KAFKA_USAGE_GROUP = env.str("KAFKA_USAGE_GROUP", "billing-portal")
+#: More of librdkafka's options, as a JSON object: how to sign in, above all.
+KAFKA_OPTIONS = env.json("KAFKA_OPTIONS", default={})
+
 # REST API -------------------------------------------------------------------------------------
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 #: For each key and kind of call (`throttle_scope` of the view).

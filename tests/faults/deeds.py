@@ -3,11 +3,16 @@
 Everything goes through the services that pages and tasks call, or a command; arguments are JSON.
 """
 
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
 from django.core.management import call_command
+from django.test import override_settings
 
 from accounts import cards
 from accounts.models import Account
@@ -105,6 +110,31 @@ def import_usage(path: str) -> None:
     call_command("import_usage", path, batch_size=10)
 
 
+def consume_usage(address: str, usage: str, rejected: str, group: str, number: str) -> None:
+    """Consume so many messages in batches of twenty; then it is told to stop, as by a restart."""
+    from plans.usage_consumer import REGISTRY
+    from tests.faults.kafka_broker import QUICK
+
+    def stop_after_the_last() -> None:
+        read = 0.0
+        while read < int(number):
+            time.sleep(0.05)
+            metrics = [each for metric in REGISTRY.collect() for each in metric.samples]
+            read = sum(each.value for each in metrics if each.name.endswith("consumed_total"))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=stop_after_the_last, daemon=True).start()
+    with override_settings(KAFKA_BOOTSTRAP_SERVERS=address, KAFKA_OPTIONS=QUICK):
+        call_command(
+            "consume_usage",
+            topic=usage,
+            dead_letter_topic=rejected,
+            group=group,
+            batch_size=20,
+            linger=0.1,
+        )
+
+
 DEEDS: dict[str, Callable[..., None]] = {
     deed.__name__: deed
     for deed in (
@@ -119,5 +149,6 @@ DEEDS: dict[str, Callable[..., None]] = {
         rent,
         add_card,
         import_usage,
+        consume_usage,
     )
 }
