@@ -4,7 +4,7 @@ A call knows its parameters and takes no others: a misspelt filter that was igno
 with everybody's rows.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.http import QueryDict
@@ -63,11 +63,11 @@ class Moment(serializers.Field[datetime, str, str, Any]):
         """Return the moment. Raises ValidationError for what is none."""
         try:
             moment = parse_datetime(data.upper())
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
+            if moment is None or moment.tzinfo is None:
+                self.fail("invalid")
+            return moment.astimezone(UTC)  # PostgreSQL reads no offset beyond 15:59
+        except (ValueError, OverflowError):
             self.fail("invalid")
-        return moment
 
     def to_representation(self, value: datetime) -> str:
         """Return it as it is sent."""

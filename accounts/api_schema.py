@@ -101,6 +101,8 @@ class CallSchema(AutoSchema):
             del operation["responses"]["403"]
         else:
             operation["responses"]["403"]["description"] = f"The key lacks the scope `{scope}`."
+        if self.method in ("POST", "PUT"):
+            operation["requestBody"]["required"] = True
         if self._has_etag():
             operation["responses"]["304"] = {"description": "It is as it was."}
         for status, response in operation["responses"].items():
