@@ -20,6 +20,10 @@ from billing_portal import audit
 
 SIZE: Final = 1000
 WRITERS: Final = 4
+CHECKED: Final = (
+    "After it: as many records as were sent, no deadlock, the full audit clean, and of each "
+    "allowance as much drawn as the smaller of granted and used."
+)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -53,8 +57,8 @@ class Ingest(Scenario):
             for number in range(run.rounds):
                 rounds.measure(number)
             _report(run, rounds.paces)
-            check_invariants()
-        run.note("After it: audit clean; each allowance drawn = the smaller of granted and used.")
+            check_invariants(sent=rounds.sent)
+        run.note(CHECKED)
 
 
 class _Rounds:
@@ -63,6 +67,8 @@ class _Rounds:
     def __init__(self, batches: int, writers: Writers) -> None:
         self.batches, self.writers = batches, writers
         self.paces: dict[str, list[float]] = {}
+        #: Records that are in the database when all goes well.
+        self.sent = 0
         self.accounts = dataset.account_ids()
         orm_loop.make_tables()
         copying.make_row_table()
@@ -111,7 +117,9 @@ class _Rounds:
         batches: int | None = None,
         accounts: list[str] | None = None,
     ) -> float:
-        bodies = dataset.bodies(accounts or self.accounts, size, batches or self.batches, label)
+        batches = batches or self.batches
+        bodies = dataset.bodies(accounts or self.accounts, size, batches, label)
+        self.sent += size * batches
         return seconds(lambda: [engine.rate(body) for body in bodies])
 
     def _write(self, label: str, batches: int, *, writers: int) -> float:
@@ -119,6 +127,7 @@ class _Rounds:
             self.accounts, SIZE, batches, label, zipf=True,
             features=["call_minutes", "voicemail_detection"],
         )  # fmt: skip
+        self.sent += SIZE * batches
         return self.writers.rate(bodies, writers=writers)
 
     def _charges(self, number: int) -> list[Charge]:
@@ -180,12 +189,22 @@ SELECT count(*) FROM (
 """
 
 
-def check_invariants() -> None:
-    """Raise AssertionError unless every balance and every allowance is what it should be."""
+def check_invariants(*, sent: int) -> None:
+    """Raise AssertionError unless all that was sent is there once, and exactly right.
+
+    No two writers may have deadlocked on the way, even if one of them was asked again.
+    """
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM plans_usagerecord), deadlocks FROM pg_stat_database"
+            " WHERE datname = current_database()"
+        )
+        found, deadlocks = cursor.fetchone()
         cursor.execute(_WRONG_ALLOWANCES)
         wrong = cursor.fetchone()[0]
+    assert found == sent, f"{sent:,} records were sent, {found:,} are there"
+    assert not deadlocks, f"{deadlocks} deadlocks"
     assert not wrong, f"{wrong} allowances are not the smaller of granted and used"
     violations = audit.run(now=timezone.now())
     assert not violations, f"the audit found {violations[:3]}"

@@ -5,7 +5,7 @@ from typing import Final
 from bench import dataset
 from bench.database import empty_database
 from bench.http import BATCH_CONNECTIONS, USAGE
-from bench.ingest import SIZE
+from bench.ingest import SIZE, check_invariants
 from bench.load import Load, Loader, request
 from bench.measure import Run
 from bench.scenario import Scenario
@@ -42,6 +42,7 @@ class Memory(Scenario):
                 requests = [request("POST", USAGE, key=server.key, body=body) for body in bodies]
                 loader.send(Load(server.port, requests, connections=BATCH_CONNECTIONS))
                 largest.append(max(server.memory()))
+            check_invariants(sent=records)
         run.measure("a worker that has answered nothing", "MB", [at_the_start])
         run.measure("the larger worker, ten times on the way", "MB", largest)
         run.goal(6, f"a web process after {records:,} records", "MB", largest[-1:], at_most=200)
