@@ -34,21 +34,24 @@ def written_since(before: dict[str, int], batches: int) -> Rows:
     return parts
 
 
-def make_tables(prefix: str, *, foreign_keys: bool) -> None:
-    """Make tables like ours: the same indexes and constraints, no triggers.
+def foreign_keys() -> list[tuple[str, str, str]]:
+    """Return table, name and definition of the foreign keys that our tables carry."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE conrelid = ANY(%s::text[]::regclass[]) AND contype = 'f'",
+            [list(TABLES)],
+        )
+        return cursor.fetchall()
 
-    Foreign keys are like ours too, when asked for.
-    """
+
+def make_tables(prefix: str, *, keys: list[tuple[str, str, str]]) -> None:
+    """Make tables like ours, with these foreign keys: indexes and constraints, no triggers."""
     with connection.cursor() as cursor:
         for table in TABLES:
             cursor.execute(f"CREATE TABLE {prefix}{table} (LIKE {table} INCLUDING ALL)")
-            cursor.execute(
-                "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
-                " WHERE conrelid = %s::regclass AND contype = 'f'",
-                [table],
-            )
-            for name, definition in cursor.fetchall() if foreign_keys else []:
-                cursor.execute(f'ALTER TABLE {prefix}{table} ADD CONSTRAINT "{name}" {definition}')
+        for table, name, definition in keys:
+            cursor.execute(f'ALTER TABLE {prefix}{table} ADD CONSTRAINT "{name}" {definition}')
 
 
 def copy(parts: Rows, prefix: str) -> None:

@@ -40,10 +40,11 @@ class Ingest(Scenario):
     meaning = """
         Goal 1: one writer, batches of 1,000 records over 1,000 accounts, with every constraint and
         trigger on. Bare COPY writes the very rows that rating wrote, into tables with the same
-        indexes and constraints (once without and once with the foreign keys that ours carry), a
-        commit for each batch. The baselines: django-hordak, which is spared rating, JSON and
-        duplicates; and a loop over the ORM that locks, rates and saves one record at a time. Goal
-        2: all records of one account; and four processes whose accounts follow Zipf's law.
+        indexes and constraints, a commit for each batch: at least 60 % of that where ours carry
+        foreign keys, which theirs then carry too, else 40 %. The baselines: django-hordak, which is
+        spared rating, JSON and duplicates; and a loop over the ORM that locks, rates and saves one
+        record at a time. Goal 2: all records of one account; and four processes whose accounts
+        follow Zipf's law.
         """
     rounds = 5
     full_rounds = 15
@@ -76,8 +77,10 @@ class _Rounds:
         # Uses up the allowances, and lets connections, caches and plans settle.
         self._rate("warm-up", batches=5)
         self._rate("warm-up-hot", batches=2, accounts=self.accounts[:1])
-        copying.make_tables("bench_", foreign_keys=False)
-        copying.make_tables("bench_keys_", foreign_keys=True)
+        self.foreign_keys = copying.foreign_keys()
+        copying.make_tables("bench_", keys=[])
+        if self.foreign_keys:
+            copying.make_tables("bench_keys_", keys=self.foreign_keys)
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
 
@@ -88,7 +91,8 @@ class _Rounds:
         self._keep("ours", rows, self._rate(label))
         parts = copying.written_since(before, self.batches)
         self._keep("copy", rows, seconds(lambda: copy(parts, "bench_")))
-        self._keep("copy_keys", rows, seconds(lambda: copy(parts, "bench_keys_")))
+        if self.foreign_keys:
+            self._keep("copy_keys", rows, seconds(lambda: copy(parts, "bench_keys_")))
         self._keep("hot", rows, self._rate(f"hot-{label}", accounts=self.accounts[:1]))
         self._keep("one_writer", rows, self._write(f"one-{label}", self.batches, writers=1))
         self._keep(
@@ -155,7 +159,8 @@ _NAMES: Final = {
 
 def _report(run: Run, paces: dict[str, list[float]]) -> None:
     for key, name in _NAMES.items():
-        run.measure(name, "records/s", paces[key])
+        if key in paces:
+            run.measure(name, "records/s", paces[key])
 
     def goal(
         number: int, name: str, ours: str, theirs: str, at_least: float, unit: str = "×"
@@ -163,8 +168,10 @@ def _report(run: Run, paces: dict[str, list[float]]) -> None:
         values = ratios(paces[ours], paces[theirs])
         run.goal(number, name, unit, values, at_least=at_least)
 
-    goal(1, "batches / COPY with foreign keys", "ours", "copy_keys", 0.6, "%")
-    goal(1, "batches / COPY without them", "ours", "copy", 0.4, "%")
+    if "copy_keys" in paces:
+        goal(1, "batches / COPY into tables with our foreign keys", "ours", "copy_keys", 0.6, "%")
+    else:
+        goal(1, "batches / COPY (our tables carry no foreign keys)", "ours", "copy", 0.4, "%")
     goal(1, "batches / django-hordak's bulk_create", "ours", "bulk", 5)
     goal(1, "batches / django-hordak's API", "ours", "hordak", 55)
     goal(1, "batches / ORM loop", "ours", "loop", 110)
