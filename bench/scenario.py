@@ -11,6 +11,7 @@ SCENARIOS: Final = {
     "ingest": "bench.ingest.Ingest",
     "http": "bench.http.Http",
     "memory": "bench.memory.Memory",
+    "renewals": "bench.renewals.Renewals",
 }
 
 

@@ -252,9 +252,7 @@ def execute(*, transaction_id: int, now: datetime) -> Transaction:
     confirmation is given up first; was it paid after all, nothing is charged. Never call it inside
     a database transaction.
     """
-    transaction = Transaction.objects.select_related("account", "card", "supersedes").get(
-        pk=transaction_id
-    )
+    transaction = Transaction.objects.select_related("account", "card").get(pk=transaction_id)
     if transaction.status != Status.PROCESSING or transaction.card is None:
         return transaction
     if transaction.asked_at is None:
@@ -267,7 +265,10 @@ def execute(*, transaction_id: int, now: datetime) -> Transaction:
             return settlement.settle(
                 transaction_id=transaction_id, payment=_paid_before(earlier), now=now
             )
-    Transaction.objects.filter(pk=transaction_id, status=Status.PROCESSING).update(asked_at=now)
+    is_first = transaction.asked_at is None and transaction.supersedes_id is None
+    if not is_first:
+        # Before it is asked: from now on the earlier attempt must not be given up any more.
+        _note_asked(transaction, now)
     is_key_remembered = now - transaction.created_at < KEY_LIFETIME
     try:
         if transaction.stripe_payment_intent_id:
@@ -278,6 +279,7 @@ def execute(*, transaction_id: int, now: datetime) -> Transaction:
         else:
             payment = gateway.find_payment(transaction_number=transaction.number)
     except gateway.GatewayUnavailable:
+        _note_asked(transaction, now)
         log.warning("charge_unanswered", transaction=transaction.number)
         return transaction
     except gateway.GatewayRefused as refusal:
@@ -291,7 +293,16 @@ def execute(*, transaction_id: int, now: datetime) -> Transaction:
             failure_code="refused",
             failure_message="The card could not be charged. Add it again or use another one.",
         )
-    return settlement.settle(transaction_id=transaction_id, payment=payment, now=now)
+    settled = settlement.settle(
+        transaction_id=transaction_id, payment=payment, now=now, asked_at=now
+    )
+    if settled.is_open:
+        _note_asked(settled, now)
+    return settled
+
+
+def _note_asked(transaction: Transaction, now: datetime) -> None:
+    Transaction.objects.filter(pk=transaction.pk, status=Status.PROCESSING).update(asked_at=now)
 
 
 def _paid_before(earlier: Transaction) -> Payment:

@@ -2,10 +2,16 @@
 
 import secrets
 
-from invoices.models import ReceiptSequence
+from django.db import connection
 
 #: No 0/O and 1/I: a customer reads the number out on the phone.
 _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+
+_NEXT = """
+INSERT INTO invoices_receiptsequence AS sequence (prefix, last_number) VALUES (%s, 1)
+ON CONFLICT (prefix) DO UPDATE SET last_number = sequence.last_number + 1
+RETURNING last_number
+"""
 
 
 def new_number(prefix: str) -> str:
@@ -24,8 +30,7 @@ def next_in_sequence(prefix: str) -> str:
     Call it last in a transaction, for its lock is everybody's: whoever waits for it waits for as
     little as can be.
     """
-    ReceiptSequence.objects.get_or_create(prefix=prefix)
-    sequence = ReceiptSequence.objects.select_for_update().get(prefix=prefix)
-    sequence.last_number += 1
-    sequence.save(update_fields=["last_number"])
-    return f"{prefix}-{sequence.last_number:06d}"
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT, [prefix])
+        [number] = cursor.fetchone()
+    return f"{prefix}-{number:06d}"

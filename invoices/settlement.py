@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import transaction as database
+from django_countries import countries
 
 from accounts import outbox
-from accounts.models import CARD_BRANDS, Account, AuditEvent
+from accounts.models import CARD_BRANDS, Account, AuditEvent, Message
 from accounts.money import format_omr, format_usd, to_minor_units
 from accounts.stripe_objects import Outcome, Payment
 from invoices import disputes, refund_settlement, tax
@@ -30,8 +31,12 @@ CONFIRMABLE_FOR = timedelta(days=7)
 
 
 @database.atomic
-def settle(*, transaction_id: int, payment: Payment, now: datetime) -> Transaction:
+def settle(
+    *, transaction_id: int, payment: Payment, now: datetime, asked_at: datetime | None = None
+) -> Transaction:
     """Bring a transaction to where its payment is, and return it.
+
+    `asked_at` is when Stripe was asked, when that was not written down before.
 
     A late success moves `failed` to `paid`; `paid` is final. A declined attempt on a payment page
     leaves it open: the customer may try another card there. A payment that the bank wants confirmed
@@ -46,6 +51,7 @@ def settle(*, transaction_id: int, payment: Payment, now: datetime) -> Transacti
     )
     if transaction.status == Status.PAID:
         return transaction
+    transaction.asked_at = asked_at or transaction.asked_at
     if payment.outcome == Outcome.SUCCEEDED:
         return _settle_paid(transaction, payment, now)
     if transaction.status == Status.PROCESSING and payment.outcome in (
@@ -87,15 +93,17 @@ def _settle_paid(transaction: Transaction, payment: Payment, now: datetime) -> T
     # What a receipt says never changes, whatever the customer or the seller changes later.
     transaction.seller = {key: str(value) for key, value in settings.SELLER.items()}
     transaction.billed_to = billing_details(transaction.account)
+    notice = _notice(transaction)
+    went_back = _went_back_before(transaction)
     # Last, for its lock is the seller's: whoever waits for it waits for as little as can be.
     transaction.receipt_number = next_in_sequence(settings.SELLER["receipt_prefix"])
     transaction.save()
-    outbox.record_email(
+    receipt = outbox.email(
         account=transaction.account,
         event="transaction_paid",
         key=f"transaction_paid:{transaction.number}",
         context={
-            **_notice(transaction),
+            **notice,
             **_tax(transaction),
             "receipt_number": transaction.receipt_number,
             "charged": format_omr(transaction.charged_amount.amount),
@@ -104,10 +112,17 @@ def _settle_paid(transaction: Transaction, payment: Payment, now: datetime) -> T
         },
         now=now,
     )
-    _tell_platform(transaction, "transaction.paid", now)
-    refund_settlement.settle_waiting(transaction=transaction, now=now)
-    disputes.settle_waiting(transaction=transaction, now=now)
+    outbox.record([receipt, _platform_event(transaction, "transaction.paid", now)])
+    if went_back:
+        refund_settlement.settle_waiting(transaction=transaction, now=now)
+        disputes.settle_waiting(transaction=transaction, now=now)
     return transaction
+
+
+def _went_back_before(transaction: Transaction) -> bool:
+    """Whether Stripe told of a refund or a dispute before it told of the payment: hardly ever."""
+    refunds = transaction.refunds.values("pk")
+    return refunds.union(transaction.disputes.values("pk"), all=True).exists()
 
 
 def _record_difference(
@@ -157,7 +172,7 @@ def _settle_failed(transaction: Transaction, payment: Payment, now: datetime) ->
             context={**_notice(transaction), "reason": transaction.failure_message},
             now=now,
         )
-    _tell_platform(transaction, "transaction.failed", now)
+    outbox.record([_platform_event(transaction, "transaction.failed", now)])
     return transaction
 
 
@@ -200,7 +215,8 @@ def billing_details(account: Account) -> dict[str, str]:
         "address_line1": account.address_line1,
         "address_line2": account.address_line2,
         "city": account.city,
-        "country": account.get_country_display(),
+        # As get_country_display, which makes a list of all countries first.
+        "country": countries.name(account.country),
         "tax_number": account.tax_number,
         "email": account.contact_email,
         "timezone": str(account.timezone),
@@ -234,7 +250,7 @@ def _tax(transaction: Transaction) -> dict[str, str]:
     }
 
 
-def _tell_platform(transaction: Transaction, event: str, now: datetime) -> None:
+def _platform_event(transaction: Transaction, event: str, now: datetime) -> Message:
     data = {
         "number": transaction.number,
         "purpose": transaction.purpose,
@@ -247,7 +263,7 @@ def _tell_platform(transaction: Transaction, event: str, now: datetime) -> None:
             "failure_code": transaction.failure_code,
             "failure_message": transaction.failure_message,
         }
-    outbox.record_platform_event(
+    return outbox.platform_event(
         account=transaction.account,
         event=event,
         key=f"{event}:{transaction.number}",

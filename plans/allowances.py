@@ -21,10 +21,10 @@ ON CONFLICT (account_id, renewal_id, feature_id) DO UPDATE SET included = exclud
 def grant(*renewals: Renewal) -> None:
     """Grant the periods' allowances, once they are paid or when they cost nothing.
 
-    Usage reported before stays billed: it was used at the unit price (DESIGN.md section 6). Under
-    the wallets' locks, so that no batch of usage rates with half of it.
+    Usage reported before stays billed: it was used at the unit price (DESIGN.md section 6). Call it
+    under the wallets' locks (subscriptions.lock_account), so that no batch of usage rates with half
+    of it.
     """
-    ledger.lock(account_ids=[renewal.account_id for renewal in renewals])
     with connection.cursor() as cursor:
         cursor.execute(_GRANT, [[renewal.pk for renewal in renewals], FeatureKind.CONSUMABLE.value])
 

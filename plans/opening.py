@@ -5,7 +5,7 @@ of statements (`open_page`); where something ends, changes or has been waiting f
 period, a subscription is opened by itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -83,7 +83,7 @@ def open_page(*, now: datetime, after: Place | None = None) -> Opened:
     if not page:
         return Opened(0, None)
     try:
-        opened, left = _open_together([account_id for _, _, account_id in page], now=now)
+        opened, left = _open_together({pk: account_id for _, pk, account_id in page}, now=now)
     except Exception:
         log.exception("periods_not_opened_together")
         opened, left = 0, [(pk, account_id) for _, pk, account_id in page]
@@ -104,22 +104,28 @@ def _ended(now: datetime) -> QuerySet[Subscription]:
 
 @database.atomic
 def _open_together(
-    account_ids: Sequence[UUID], *, now: datetime
+    page: Mapping[int, UUID], *, now: datetime
 ) -> tuple[int, list[tuple[int, UUID]]]:
-    """Open the next period of each of these accounts where nothing but time has passed.
+    """Open the next period of each subscription where nothing but time has passed.
 
-    Returns how many, and the subscriptions with more to them, which are not touched.
+    `page` is subscriptions and their accounts. Returns how many, and the subscriptions with more to
+    them, which are not touched.
     """
     # As subscriptions.lock_account, but who is busy is left for whoever is at it or comes next.
-    free = list(ledger.lock(account_ids=account_ids, skip_locked=True))
+    free = ledger.lock(account_ids=page.values(), skip_locked=True).keys()
     list(Account.objects.select_for_update(no_key=True).filter(pk__in=free).order_by("pk"))
-    ended = list(
-        _ended(now)
-        .filter(account_id__in=any_uuid(free))
+    ended = [
+        subscription
+        for subscription in Subscription.objects.filter(
+            pk__in=[pk for pk, account_id in page.items() if account_id in free]
+        )
         .select_for_update(no_key=True, of=("self",))
         .select_related("plan_version__plan", "account")
         .order_by("pk")
-    )
+        if subscription.status in CURRENT_STATUSES
+        and subscription.current_period_end is not None
+        and subscription.current_period_end <= now
+    ]
     changing = set(
         PlanChange.objects.filter(
             subscription__in=ended, status=PlanChangeStatus.SCHEDULED
@@ -127,7 +133,7 @@ def _open_together(
     )
     prices = period_costs.rental_prices({each.plan_version for each in ended})
     begins = [each.current_period_end for each in ended if each.current_period_end is not None]
-    history = period_costs.rentals_of(free, since=min(begins, default=now))
+    history = period_costs.rentals_of(list(free), since=min(begins, default=now))
     renewals: list[Renewal] = []
     left: list[tuple[int, UUID]] = []
     for subscription in ended:

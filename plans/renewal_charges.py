@@ -1,16 +1,16 @@
-"""Charging renewals: what is due, one attempt at a time, and what a paid one brings about."""
+"""Charging a renewal: one attempt at a time, and what a paid one brings about."""
 
 from datetime import datetime
 
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef
 
 from accounts import cards, outbox, service_state
 from accounts.models import Account, PauseReason, User
 from invoices import charging
 from invoices.charging import NewLine
-from invoices.models import OPEN_STATUSES, Purpose, Status, Transaction
+from invoices.models import Purpose, Status, Transaction
 from invoices.purposes import subject_of
 from plans import allowances, past_due, period_costs, periods, plan_changes, subscriptions
 from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatus
@@ -18,32 +18,6 @@ from plans.subscription_models import CURRENT_STATUSES
 from wallet.reversals import CreditFollowsPayment
 
 _NO_CARD = "There is no payment method to charge."
-
-
-def due(*, now: datetime) -> QuerySet[Renewal]:
-    """Return the renewals to charge at `now`: the oldest unpaid of each, none under way."""
-    older = Renewal.objects.filter(
-        subscription=OuterRef("subscription"),
-        status=RenewalStatus.DUE,
-        number__lt=OuterRef("number"),
-    )
-    return (
-        Renewal.objects.filter(
-            ~Exists(older),
-            ~Exists(_open_attempts()),
-            status=RenewalStatus.DUE,
-            next_attempt_at__lte=now,
-            subscription__status__in=CURRENT_STATUSES,
-        )
-        .select_related("account", "subscription", "plan_version__plan")
-        .order_by("next_attempt_at", "pk")
-    )
-
-
-def _open_attempts() -> QuerySet[Transaction]:
-    return Transaction.objects.filter(
-        purpose=Purpose.RENEWAL, subject_id=OuterRef("pk"), status__in=OPEN_STATUSES
-    )
 
 
 def pay_now(
@@ -177,10 +151,14 @@ class RenewalFulfilment(CreditFollowsPayment):
 
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
         """Mark the period paid, grant its allowance and end being past due when all is paid."""
-        subscriptions.lock_account(account_id=transaction.account_id)
+        account = subscriptions.lock_account(account_id=transaction.account_id)
+        others = Renewal.objects.filter(
+            subscription=OuterRef("subscription"), status=RenewalStatus.DUE
+        ).exclude(pk=OuterRef("pk"))
         renewal = (
-            Renewal.objects.select_for_update(no_key=True, of=("self",))
+            Renewal.objects.select_for_update(no_key=True, of=("self", "subscription"))
             .select_related("subscription", "plan_version__plan")
+            .annotate(more_is_due=Exists(others))
             .get(pk=subject_of(transaction))
         )
         if renewal.status != RenewalStatus.DUE:
@@ -190,15 +168,11 @@ class RenewalFulfilment(CreditFollowsPayment):
         renewal.transaction = transaction
         renewal.paid_at = now
         renewal.next_attempt_at = None
-        renewal.save()
-        subscription = Subscription.objects.select_for_update(no_key=True).get(
-            pk=renewal.subscription_id
-        )
-        following = (
-            subscription.renewals.filter(status=RenewalStatus.DUE).order_by("number").first()
-        )
-        if following is not None:
-            Renewal.objects.filter(pk=following.pk).update(next_attempt_at=now)
+        renewal.save(update_fields=["status", "transaction", "paid_at", "next_attempt_at"])
+        subscription = renewal.subscription
+        if renewal.more_is_due:
+            following = subscription.renewals.filter(status=RenewalStatus.DUE).order_by("number")
+            Renewal.objects.filter(pk__in=following[:1]).update(next_attempt_at=now)
             past_due.nudge()
             if subscription.status == SubscriptionStatus.PAST_DUE:
                 # The next unpaid period has its own retries, counted from now.
@@ -209,7 +183,7 @@ class RenewalFulfilment(CreditFollowsPayment):
             subscription.past_due_since = None
             subscription.save()
         allowances.grant(renewal)
-        if following is None:
+        if not renewal.more_is_due and PauseReason.SUBSCRIPTION_UNPAID in account.pause_reasons:
             service_state.lift(
                 account_ids=[renewal.account_id],
                 reason=PauseReason.SUBSCRIPTION_UNPAID,

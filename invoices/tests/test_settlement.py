@@ -128,7 +128,7 @@ def test_receipt_numbers_have_no_gaps_even_when_a_settlement_rolls_back(
 
     unlucky = top_up(alice)
     with monkeypatch.context() as patch:
-        patch.setattr(settlement, "_tell_platform", breaks)
+        patch.setattr(settlement, "_platform_event", breaks)
         with pytest.raises(RuntimeError, match="killed"):
             settle(unlucky, Payment(Outcome.SUCCEEDED, "pi_b", 9630, "omr"))
     unlucky.refresh_from_db()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ANCHOR = datetime(2027, 1, 31, 10, 0, tzinfo=UTC)
 SECOND = datetime(2027, 2, 28, 10, 0, tzinfo=UTC)
+THIRD = datetime(2027, 3, 31, 10, 0, tzinfo=UTC)
 AddCard = Callable[..., Card]
 in_threads = pytest.mark.django_db(transaction=True)
 
@@ -113,6 +114,25 @@ def test_the_number_of_statements_does_not_grow_with_the_page(
             assert len(renewal_claims.claim(now=SECOND).transaction_ids) == number
         counts.append((len(opened), len(claimed)))
     assert counts[0] == counts[1]
+
+
+@pytest.mark.django_db
+def test_what_is_under_way_or_not_the_oldest_is_left_out_and_the_next_is_met(
+    subscribers: list[Account], in_small_pages: None
+) -> None:
+    renewals_of_two_months = opening.open_page(now=THIRD), opening.open_page(now=THIRD)
+    assert [opened.periods for opened in renewals_of_two_months] == [4, 4]
+    first, second = Renewal.objects.filter(number=2).order_by("next_attempt_at", "pk")[:2]
+    renewal_charges._open_attempt(first, by=None, now=SECOND)
+    claimed, place = [], None
+    while (claim := renewal_claims.claim(now=THIRD, after=place)).last is not None:
+        claimed += list(claim.transaction_ids)
+        place = claim.last
+    subjects = Transaction.objects.filter(pk__in=claimed).values_list("subject_id", flat=True)
+    assert second.pk in subjects
+    assert set(subjects) == set(
+        Renewal.objects.filter(number=2).exclude(pk=first.pk).values_list("pk", flat=True)
+    )
 
 
 # Who first ------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ DEATHS = {
     "before Stripe is asked": Death(network=Trouble("kill", times=1)),
     "after Stripe charged": Death(network=Trouble("kill", lands=True, times=1)),
     "with the answer in hand": Death(at="before invoices.settlement.settle"),
-    "within settling": Death(at="before accounts.outbox.record_email"),
+    "within settling": Death(at="before accounts.outbox.record"),
     "after settling": Death(at="after invoices.settlement.settle"),
 }
 at_each_point = pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS.keys())
@@ -209,7 +209,7 @@ def test_killed_while_opening_a_payment_page(
     [
         "before accounts.gateway.retrieve_checkout",
         "after accounts.gateway.retrieve_checkout",
-        "before accounts.outbox.record_email",
+        "before accounts.outbox.record",
         "after invoices.settlement.settle",
     ],
 )
