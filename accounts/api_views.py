@@ -84,7 +84,7 @@ class ApiView(APIView):
     permission_classes: Sequence[type[BasePermission]] = (HasScope,)
     throttle_classes: Sequence[type[BaseThrottle]] = (KeyThrottle,)
     #: No call has OPTIONS: what there is to know is in the schema.
-    metadata_class = None
+    http_method_names = ("get", "head", "post", "put", "patch")
     parser_classes = (BoundedJSONParser,)
     throttle_scope = "default"
     #: Whether the answer to GET is named by its content, so that it need not be sent again.

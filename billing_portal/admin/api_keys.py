@@ -37,7 +37,7 @@ class NewKeyForm(forms.Form):
     )
     scopes = forms.MultipleChoiceField(
         label="It may",
-        choices=Scope.choices,
+        choices=[(scope.value, f"{scope.label} ({scope.value})") for scope in Scope],
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
         error_messages={"required": "Tick what this key is for."},
         help_text="Every key reads the catalogue. Give it what its program does, and no more.",
@@ -50,6 +50,7 @@ class NewKeyForm(forms.Form):
             ("365", "In a year"),
             ("", "Never: until it is revoked"),
         ],
+        initial="365",
         coerce=int,
         empty_value=None,
         required=False,

@@ -87,8 +87,15 @@ def test_an_address_that_is_no_call_is_not_found(platform: Platform) -> None:
 
 
 def test_a_method_a_call_does_not_have_is_not_allowed(platform: Platform) -> None:
-    for method, path in [("GET", "usage/"), ("DELETE", "accounts/"), ("POST", "plans/")]:
-        assert_error(platform.send(method, path, {}), 405, "method_not_allowed")
+    for method, path, allowed in [
+        ("GET", "usage/", "POST"),
+        ("DELETE", "accounts/", "GET, HEAD, POST"),
+        ("POST", "plans/", "GET, HEAD"),
+        ("OPTIONS", "plans/", "GET, HEAD"),
+    ]:
+        response = platform.send(method, path, {})
+        assert_error(response, 405, "method_not_allowed")
+        assert response["Allow"] == allowed
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "multipart/form-data"])
