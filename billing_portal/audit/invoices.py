@@ -139,15 +139,16 @@ CHECKS = (
         "I16",
         "a paid transaction has one payment of its own",
         """
-        SELECT format('payment %%s pays for %%s', stripe_payment_intent_id,
-                      string_agg(number, ', '))
+        SELECT format('payment %%s pays for %%s', payment.stripe_payment_intent_id,
+                      string_agg(payment.number, ', '))
         FROM changed_transactions AS payment
-        WHERE status = 'paid'
-          AND (stripe_payment_intent_id = ''
-               OR EXISTS (SELECT 1 FROM invoices_transaction AS other
-                          WHERE other.stripe_payment_intent_id = payment.stripe_payment_intent_id
-                            AND other.status = 'paid' AND other.id <> payment.id))
-        GROUP BY stripe_payment_intent_id
+        LEFT JOIN invoices_transaction AS other
+          ON other.stripe_payment_intent_id = payment.stripe_payment_intent_id
+          AND other.stripe_payment_intent_id <> '' AND other.id <> payment.id
+          AND other.status = 'paid'
+        WHERE payment.status = 'paid'
+          AND (payment.stripe_payment_intent_id = '' OR other.id IS NOT NULL)
+        GROUP BY payment.stripe_payment_intent_id
         """,
     ),
     Check(

@@ -123,12 +123,14 @@ CHECKS = (
         SELECT format('record %%s of account %%s: %%s entries of %%s USD for %%s USD',
                       record.record_id, record.account_id, count(entry.id), sum(entry.amount),
                       record.amount)
-        FROM changed_records AS record LEFT JOIN changed_entries AS entry
+        FROM changed_records AS record LEFT JOIN wallet_entry AS entry
           ON entry.account_id = record.account_id AND entry.usage_id = record.record_id
+          AND entry.usage_id <> ''
         GROUP BY record.id, record.record_id, record.account_id, record.amount
         HAVING coalesce(sum(entry.amount), 0) <> -record.amount
             OR count(entry.id) <> (record.amount <> 0)::int
         """,
+        by_account=True,
     ),
     Check(
         "I8",
@@ -136,10 +138,11 @@ CHECKS = (
         """
         SELECT format('entry %%s for record %%s of account %%s', entry.id, entry.usage_id,
                       entry.account_id)
-        FROM changed_entries AS entry LEFT JOIN changed_records AS record
+        FROM changed_entries AS entry LEFT JOIN plans_usagerecord AS record
           ON record.account_id = entry.account_id AND record.record_id = entry.usage_id
         WHERE entry.kind = 'usage' AND record.id IS NULL
         """,
+        by_account=True,
     ),
     Check(
         "I9",
@@ -151,6 +154,7 @@ CHECKS = (
         WHERE included_quantity + billed_quantity <> quantity
            OR included_quantity < 0 OR billed_quantity < 0
         """,
+        by_account=True,
     ),
     Check(
         "I9",
@@ -159,10 +163,10 @@ CHECKS = (
         SELECT format('allowance %%s: %%s of %%s used and %%s billed, records say %%s and %%s',
                       allowance.id, allowance.used, allowance.included, allowance.billed_quantity,
                       coalesce(record.included, 0), coalesce(record.billed, 0))
-        FROM plans_allowance AS allowance
+        FROM changed_allowances AS allowance
         LEFT JOIN (SELECT renewal_id, feature_id, sum(included_quantity) AS included,
                           sum(billed_quantity) AS billed
-                   FROM plans_usagerecord GROUP BY renewal_id, feature_id) AS record
+                   FROM changed_records GROUP BY renewal_id, feature_id) AS record
           ON record.renewal_id = allowance.renewal_id AND record.feature_id = allowance.feature_id
         WHERE allowance.used <> coalesce(record.included, 0)
            OR allowance.billed_quantity <> coalesce(record.billed, 0)
@@ -191,6 +195,7 @@ CHECKS = (
               AND (allowance.used, allowance.billed_quantity) IS DISTINCT FROM
                   (coalesce(record.included, 0), coalesce(record.billed, 0))
         """,
+        by_account=True,
     ),
     Check(
         "I9",

@@ -25,9 +25,9 @@ CHECKS = (
                       'the last is number %%s, the wallet says %%s', wallet.id, wallet.account_id,
                       wallet.balance, coalesce(ledger.total, 0), coalesce(ledger.entries, 0),
                       coalesce(ledger.last, 0), wallet.last_sequence)
-        FROM wallet_wallet AS wallet LEFT JOIN (
+        FROM changed_wallets AS wallet LEFT JOIN (
             SELECT wallet_id, sum(amount) AS total, count(*) AS entries, max(sequence) AS last
-            FROM wallet_entry GROUP BY wallet_id) AS ledger ON ledger.wallet_id = wallet.id
+            FROM changed_entries GROUP BY wallet_id) AS ledger ON ledger.wallet_id = wallet.id
         WHERE (wallet.balance, wallet.last_sequence, wallet.last_sequence) IS DISTINCT FROM
               (coalesce(ledger.total, 0), coalesce(ledger.entries, 0), coalesce(ledger.last, 0))
         """,
@@ -41,6 +41,7 @@ CHECKS = (
         WHERE (wallet.balance, wallet.last_sequence) IS DISTINCT FROM
               (coalesce(last.balance_after, 0), coalesce(last.sequence, 0))
         """,
+        by_account=True,
     ),
     Check(
         "I1",
@@ -50,7 +51,7 @@ CHECKS = (
                       wallet_id, balance_after, before, amount)
         FROM (SELECT id, wallet_id, sequence, amount, balance_after,
                      coalesce(lag(balance_after) OVER chain, 0) AS before
-              FROM wallet_entry WINDOW chain AS (PARTITION BY wallet_id ORDER BY sequence)
+              FROM changed_entries WINDOW chain AS (PARTITION BY wallet_id ORDER BY sequence)
              ) AS chained
         WHERE balance_after <> before + amount
         """,
@@ -63,6 +64,7 @@ CHECKS = (
         WHERE entry.balance_after <> coalesce(before.balance_after, 0) + entry.amount
            OR before.id IS NULL AND entry.sequence <> 1
         """,
+        by_account=True,
     ),
     Check(
         "I3",

@@ -231,8 +231,8 @@ def test_a_hold_that_was_captured_is_found_until_it_is_refunded(
          "UPDATE wallet_adjustment SET wallet_id = (SELECT id FROM wallet_wallet WHERE id <> "
          "wallet_adjustment.wallet_id)"),
         ("wallet_entry",
-         "UPDATE wallet_entry SET account_id = (SELECT id FROM accounts_account WHERE id <> "
-         "wallet_entry.account_id)"),
+         "UPDATE wallet_entry SET sequence = sequence + 100, account_id = "
+         "(SELECT id FROM accounts_account WHERE id <> wallet_entry.account_id)"),
         ("refers to plans_subscription",
          "UPDATE plans_renewal SET account_id = (SELECT id FROM accounts_account WHERE id <> "
          "plans_renewal.account_id)"),
