@@ -88,6 +88,14 @@ class Example:
     body: Any = None
 
 
+def _invalid(fields: dict[str, list[str]]) -> dict[str, Any]:
+    return {
+        "code": "invalid_request",
+        "detail": "The request is not valid; `fields` says what to change.",
+        "fields": fields,
+    }
+
+
 def _page(*results: Any) -> dict[str, Any]:
     return {"next": None, "previous": None, "results": list(results)}
 
@@ -210,12 +218,19 @@ EXAMPLES: Final[Mapping[str, Example]] = {
             "plan": "payg",
             "timezone": "Asia/Muscat",
         },
-        answers={"201": _NEW_ACCOUNT, "200": _NEW_ACCOUNT},
+        answers={
+            "201": _NEW_ACCOUNT,
+            "200": _NEW_ACCOUNT,
+            "400": _invalid({"owner_email": ["Enter a valid email address."]}),
+        },
     ),
     "retrieve_account": Example(answers={"200": _ACCOUNT}),
     "change_account": Example(
         body={"name": "Nizwa Clinics SAOC"},
-        answers={"200": {**_ACCOUNT, "name": "Nizwa Clinics SAOC"}},
+        answers={
+            "200": {**_ACCOUNT, "name": "Nizwa Clinics SAOC"},
+            "400": _invalid({"name": ["Send 1 to 200 printable characters."]}),
+        },
     ),
     "list_entries": Example(
         query={"kind": "usage", "until": "2026-12-01T00:00:00Z"},
@@ -270,7 +285,13 @@ EXAMPLES: Final[Mapping[str, Example]] = {
                 "monthly_amount": "7.50",
                 "period_end": "2026-12-01T08:00:00Z",
                 "quote": "eyJhY2NvdW50IjoiMGI0ZiJ9:1vOQ2a:Zk8f3R1cHk",
-            }
+            },
+            "400": _invalid({"quantity": ["A valid integer is required."]}),
+            "409": {
+                "code": "payment_open",
+                "detail": "A payment for this is under way. Wait for its outcome.",
+                "fields": {},
+            },
         },
     ),
     "set_rental": Example(
@@ -281,7 +302,10 @@ EXAMPLES: Final[Mapping[str, Example]] = {
                 "quantity": 5,
                 "quantity_at_renewal": None,
                 "transaction": _TRANSACTION,
-            }
+            },
+            "400": _invalid(
+                {"non_field_errors": ["Add a payment method first: rentals are charged to it."]}
+            ),
         },
     ),
     "list_plans": Example(
@@ -325,11 +349,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
 }
 
 ERRORS: Final[Mapping[str, Any]] = {
-    "400": {
-        "code": "invalid_request",
-        "detail": "The request is not valid; `fields` says what to change.",
-        "fields": {"owner_email": ["Enter a valid email address."]},
-    },
+    "400": _invalid({"page": ["There is no such parameter. There are: page_size, cursor."]}),
     "401": {
         "code": "authentication_failed",
         "detail": "The API key is wrong, expired or revoked.",
@@ -389,5 +409,7 @@ def _add_to(operation: dict[str, Any], example: Example) -> None:
             lines["example"] = example.body["records"][0]
     for status, response in operation["responses"].items():
         answer = example.answers.get(status, ERRORS.get(status))
+        if status == "403":
+            answer = {**answer, "detail": response["description"].replace("`", "")}
         if answer is not None:
             response["content"]["application/json"]["example"] = answer
