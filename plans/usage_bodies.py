@@ -34,6 +34,8 @@ _GZIP_NAMES: Final = {"gzip", "x-gzip"}
 _GZIP_FORMAT: Final = 16 + zlib.MAX_WBITS
 #: Blank lines are not records, but are read, too.
 MAXIMUM_LINES: Final = 2 * MAXIMUM_RECORDS
+#: Fifty for each record. Each becomes an object, many times as large as it was written.
+MAXIMUM_VALUES: Final = 50 * MAXIMUM_RECORDS
 #: Decompressed at a time.
 _STEP: Final = 16 * 1024
 
@@ -82,7 +84,7 @@ def read(request: HttpRequest) -> Batch:
     chunks = decompress(body) if encoding in _GZIP_NAMES else [body]
     try:
         if media_type == JSON:
-            return Batch(parse_body(b"".join(chunks).removeprefix(BOM_UTF8)))
+            return Batch(parse_body(_with_few_values(b"".join(chunks))))
         return _read_lines(chunks)
     except EnvelopeError as error:
         failure = TooLarge if error.code == "batch_too_large" else exceptions.ParseError
@@ -128,6 +130,19 @@ def decompress(body: bytes) -> Iterator[bytes]:
         raise exceptions.ParseError(
             "The gzip body ends too early; send all of it.", code="invalid_encoding"
         )
+
+
+def _with_few_values(body: bytes) -> bytes:
+    """Return the JSON, without a byte order mark, unless it would be too much once it is parsed.
+
+    A comma stands between values; those in texts count, too, so there is room for many.
+    """
+    if body.count(b",") > MAXIMUM_VALUES:
+        raise EnvelopeError(
+            "batch_too_large",
+            f"The body holds more than {MAXIMUM_VALUES:,} values; send the batch in parts.",
+        )
+    return body.removeprefix(BOM_UTF8)
 
 
 def _read_lines(chunks: Iterable[bytes]) -> Batch:

@@ -274,6 +274,19 @@ def test_a_body_over_the_limit_is_refused_as_it_was_sent(
     assert not any(decompressed)
 
 
+def test_many_small_values_are_never_made(platform: Platform) -> None:
+    """Eight megabytes of `1,` would be four million objects before they are counted."""
+    body = b'{"records": [' + b"1," * (4 * MEBIBYTE - 10) + b"1]}"
+    tracemalloc.start()
+    try:
+        response = send(platform, body, content_type="application/json")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "values" in assert_refused(response, 413, "batch_too_large")
+    assert peak < 4 * len(body)
+
+
 def test_many_small_members_cost_little(platform: Platform, decompressed: list[int]) -> None:
     body = gzip.compress(b"") * (MAXIMUM_RECORDS + 2)
     detail = assert_refused(send(platform, body, encoding="gzip"), 413, "batch_too_large")
