@@ -22,6 +22,9 @@ from tests.books import assert_books_are_right
 from wallet.models import Wallet
 
 pytest.importorskip("confluent_kafka")
+from confluent_kafka import Producer
+
+from conftest import free_port
 from plans.usage_consumer import ConsumerError, Source, UsageConsumer
 from tests.faults.kafka_broker import QUICK, Broker, Topics
 from tests.faults.mortals import Mortals
@@ -186,6 +189,33 @@ def test_while_the_database_is_away_nothing_is_read_and_nothing_lost(
     assert consumer.counts.total() == 60
     assert_charged_once(60)
     assert topics.behind() == 0
+
+
+def test_no_offset_is_committed_before_the_dead_letters_are_kept(
+    topics: Topics, accounts: list[Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = Producer(
+        {"bootstrap.servers": f"127.0.0.1:{free_port()}", "message.timeout.ms": 500, "log_level": 0}
+    )
+    keep = UsageConsumer._keep
+    behind: list[int] = []
+
+    def keep_later(consumer: UsageConsumer, rejected: Any) -> None:
+        with monkeypatch.context() as patch:
+            if not behind:
+                patch.setattr(consumer, "producer", nowhere)
+            behind.append(topics.behind())
+            keep(consumer, rejected)
+
+    monkeypatch.setattr(UsageConsumer, "_keep", keep_later)
+    topics.send(*calls(3), b"poison")
+
+    consume(topics, read(4))
+
+    assert behind[:2] == [4, 4]
+    assert topics.behind() == 0
+    assert [value for value, _ in topics.dead_letters(1)] == [b"poison"]
+    assert_charged_once(3)
 
 
 def test_what_is_asked_to_stop_while_it_waits_commits_nothing(

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from tqdm import tqdm
 
@@ -82,7 +82,7 @@ class Command(BaseCommand):
                     bar.set_postfix(rejected=progress.rejected, refresh=False)
             except FileError as error:
                 problem = str(error)
-            except OperationalError as error:
+            except (OperationalError, InterfaceError) as error:
                 problem = f"The database went away ({error})."
             except KeyboardInterrupt:
                 problem = "Stopped."
