@@ -15,6 +15,9 @@ from bench.scenario import SCENARIOS, find
 def main(arguments: Sequence[str]) -> int:
     """Run the scenarios that are asked for; 1 when a goal was missed or one of them failed."""
     options = parse(arguments)
+    if options.page:
+        write_page(Results())
+        return 0
     set_up()
     here = {**machine.describe(), "database": machine.database()}
     print("\n".join(f"{name:<10} {value}" for name, value in here.items()), flush=True)
@@ -38,6 +41,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="the full form: more rounds and rows")
     parser.add_argument("--rounds", type=int, help="how often everything is measured")
     parser.add_argument("--overwrite", action="store_true", help="keep it, even of fewer rounds")
+    parser.add_argument("--page", action="store_true", help="write RESULTS.md anew, and no more")
     parser.add_argument("--no-keep", action="store_true", help="print only")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(SCENARIOS):
@@ -80,6 +84,11 @@ def keep(name: str, run: Run, seconds: float, *, here: dict[str, str], overwrite
     except FewerRounds as refusal:
         print(f"\nNOT KEPT. {refusal}", flush=True)
         return
+    write_page(results)
+
+
+def write_page(results: Results) -> None:
+    """Write RESULTS.md from what is kept and from NOTES.md."""
     (FOLDER / "RESULTS.md").write_text(page.render(results))
 
 

@@ -99,10 +99,6 @@ def test_the_page_has_the_goals_the_sections_and_what_is_written_by_hand(
     assert text.endswith("## What was tried\n\nUnlogged tables.\n")
 
 
-def test_the_page_in_the_repository_is_the_one_of_the_kept_results() -> None:
-    assert (page.FOLDER / "RESULTS.md").read_text() == page.render(Results())
-
-
 @pytest.mark.parametrize(
     ("ratio", "failed", "status"), [(0.65, [], 0), (0.55, [], 0), (0.5, [], 1), (0.65, ["x"], 1)]
 )
