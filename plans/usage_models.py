@@ -49,22 +49,39 @@ class UsageRecord(models.Model):
     """A record the platform reported, and how it was rated. Append-only (invariant I2).
 
     It keeps everything that explains the charge to a customer: what was left of the allowance,
-    the price, and the balance before and after. Every record pays for every index here, so there is
-    none that no query reads.
+    the price, and the balance before and after. Every record pays for every index and
+    every foreign key: there is no index that no query reads, and one trigger checks the references
+    of all records of a statement at once (migration 0012).
     """
 
     account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="usage_records", db_index=False
+        Account,
+        on_delete=models.PROTECT,
+        related_name="usage_records",
+        db_index=False,
+        db_constraint=False,
     )
     record_id = models.CharField(max_length=200, help_text="The platform's id of the record.")
     feature = models.ForeignKey(
-        Feature, on_delete=models.PROTECT, related_name="usage_records", db_index=False
+        Feature,
+        on_delete=models.PROTECT,
+        related_name="usage_records",
+        db_index=False,
+        db_constraint=False,
     )
     renewal = models.ForeignKey(
-        Renewal, on_delete=models.PROTECT, related_name="usage_records", db_index=False
+        Renewal,
+        on_delete=models.PROTECT,
+        related_name="usage_records",
+        db_index=False,
+        db_constraint=False,
     )
     plan_version = models.ForeignKey(
-        PlanVersion, on_delete=models.PROTECT, related_name="usage_records", db_index=False
+        PlanVersion,
+        on_delete=models.PROTECT,
+        related_name="usage_records",
+        db_index=False,
+        db_constraint=False,
     )
     quantity = models.DecimalField(max_digits=18, decimal_places=6)
     included_quantity = models.DecimalField(max_digits=18, decimal_places=6)
@@ -84,7 +101,6 @@ class UsageRecord(models.Model):
     workspace = models.CharField(max_length=200, blank=True)
     source = models.CharField(max_length=200, blank=True)
     description = models.CharField(max_length=300, blank=True)
-    content_hash = models.BinaryField(max_length=32)
 
     class Meta:
         ordering = ["-occurred_at", "-id"]

@@ -4,7 +4,6 @@ Every record is judged by itself: a bad one becomes a `Rejected` that says what 
 back none of its neighbours. Only an envelope that is no batch at all raises.
 """
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
-from uuid import UUID
 
 from plans.usage_models import MAXIMUM_QUANTITY
 
@@ -48,23 +46,6 @@ class ParsedRecord:
     workspace: str = ""
     source: str = ""
     description: str = ""
-
-    def content_hash(self, account_id: UUID) -> bytes:
-        """Return what tells a repetition from other content under the same id.
-
-        However the account is called, the quantity is written and the time is zoned, the same
-        content has the same hash.
-        """
-        content = (
-            str(account_id),
-            self.feature,
-            f"{self.quantity.normalize():f}",
-            self.occurred_at.isoformat(),
-            self.workspace,
-            self.source,
-            self.description,
-        )
-        return hashlib.sha256("\0".join(content).encode()).digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
-"""The ledger: the only module that writes entries, and so the only one that moves a balance.
+"""The ledger: who writes entries moves a balance, and nobody else writes any.
+
+But for usage: the database rates and posts it itself, a batch at a time (`record_usage`, called by
+plans/usage_store.py), and what its new balances bring about is done here, as for any other.
 
 The database moves the balance when entries are inserted and refuses entries that do not continue
-the ledger (migration 0002_integrity). What is done here is computed under the wallet's lock.
-All amounts are USD.
+the ledger (migrations 0002_integrity and 0013_ledger_in_one_pass). What is done here is computed
+under the wallet's lock. All amounts are USD.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -14,21 +16,11 @@ from uuid import UUID
 from django.db import transaction as database
 
 from accounts import service_state
-from accounts.bulk import any_uuid, copy_rows
+from accounts.bulk import any_uuid
 from accounts.models import Account, PauseReason
 from invoices.models import Dispute, Refund, Transaction
 from wallet import low_balance
 from wallet.models import Adjustment, Entry, EntryKind, Wallet
-
-
-@dataclass(frozen=True, slots=True)
-class UsageCharge:
-    """One usage record's charge, in the order in which it is to be posted. `amount` > 0, USD."""
-
-    account_id: UUID
-    usage_id: str
-    amount: Decimal
-    description: str
 
 
 def open_wallet(*, account: Account, now: datetime) -> Wallet:
@@ -88,52 +80,13 @@ def post(
     return entry
 
 
-_USAGE_COLUMNS = (
-    "account_id",
-    "wallet_id",
-    "sequence",
-    "kind",
-    "amount",
-    "balance_after",
-    "description",
-    "usage_id",
-    "created_at",
-)
+def follow_usage(*, before: Mapping[UUID, Decimal], now: datetime) -> None:
+    """Do what the new balances of these accounts bring about, in a fixed number of statements.
 
-
-def post_usage(
-    *, wallets: Mapping[UUID, Wallet], charges: Iterable[UsageCharge], now: datetime
-) -> None:
-    """Append one entry for each charge, in one statement, and do what the balances bring about.
-
-    `wallets` are the locked wallets of this transaction (see lock); they are left with the new
-    balance and sequence.
+    `before` are the balances (USD) before the usage that was posted in this transaction.
     """
-    rows: list[tuple[object, ...]] = []
-    before: dict[UUID, Decimal] = {}
-    for charge in charges:
-        wallet = wallets[charge.account_id]
-        before.setdefault(charge.account_id, wallet.balance)
-        wallet.last_sequence += 1
-        wallet.balance -= charge.amount
-        rows.append(
-            (
-                charge.account_id,
-                wallet.pk,
-                wallet.last_sequence,
-                EntryKind.USAGE.value,
-                -charge.amount,
-                wallet.balance,
-                charge.description,
-                charge.usage_id,
-                now,
-            )
-        )
-    if not rows:
-        return
-    copy_rows(Entry, _USAGE_COLUMNS, rows)
-    moved = [wallets[account_id] for account_id in before]
-    _follow(wallets=moved, before=before, now=now)
+    wallets = Wallet.objects.filter(account_id__in=any_uuid(before)).order_by("pk")
+    _follow(wallets=wallets, before=before, now=now)
 
 
 def _follow(*, wallets: Iterable[Wallet], before: Mapping[UUID, Decimal], now: datetime) -> None:

@@ -106,15 +106,24 @@ class Adjustment(models.Model):
 class Entry(models.Model):
     """One signed line of the ledger with the balance after it. Append-only (invariant I2).
 
-    Every line of usage pays for every index here, so there is none that no query reads, and what is
-    set on few entries is indexed on those only.
+    Every line of usage pays for every index and every foreign key here: there is no index that no
+    query reads, what is set on few entries is indexed on those only, and the trigger that moves the
+    balance checks all references of a statement at once (migration 0013).
     """
 
     account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="entries", db_index=False
+        Account,
+        on_delete=models.PROTECT,
+        related_name="entries",
+        db_index=False,
+        db_constraint=False,
     )
     wallet = models.ForeignKey(
-        Wallet, on_delete=models.PROTECT, related_name="entries", db_index=False
+        Wallet,
+        on_delete=models.PROTECT,
+        related_name="entries",
+        db_index=False,
+        db_constraint=False,
     )
     sequence = models.BigIntegerField()
     kind = models.CharField(max_length=20, choices=EntryKind)
@@ -128,6 +137,7 @@ class Entry(models.Model):
         on_delete=models.PROTECT,
         related_name="entries",
         db_index=False,
+        db_constraint=False,
     )
     adjustment = models.ForeignKey(
         Adjustment,
@@ -136,6 +146,7 @@ class Entry(models.Model):
         on_delete=models.PROTECT,
         related_name="entries",
         db_index=False,
+        db_constraint=False,
     )
     refund = models.ForeignKey(
         Refund,
@@ -144,6 +155,7 @@ class Entry(models.Model):
         on_delete=models.PROTECT,
         related_name="entries",
         db_index=False,
+        db_constraint=False,
     )
     dispute = models.ForeignKey(
         Dispute,
@@ -152,6 +164,7 @@ class Entry(models.Model):
         on_delete=models.PROTECT,
         related_name="entries",
         db_index=False,
+        db_constraint=False,
     )
     usage_id = models.CharField(
         max_length=200, blank=True, help_text="The platform's id of the usage record."

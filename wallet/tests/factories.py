@@ -5,10 +5,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
 from accounts.models import Account, Card, User
 from accounts.tests.factories import NOW, make_account
 from wallet import ledger, refill_rules
-from wallet.models import AutoRefill, EntryKind, Wallet
+from wallet.models import AutoRefill, Entry, EntryKind, Wallet
 from wallet.refill_rules import Terms
 
 
@@ -87,3 +90,33 @@ def make_terms(
         amount=Decimal(amount),
         monthly_maximum=None if monthly_maximum is None else Decimal(monthly_maximum),
     )
+
+
+def post_usage(charges: list[tuple[Account, str]], *, now: datetime = NOW, name: str = "") -> int:
+    """Post a charge of so many USD for each, as a batch of usage does; return how many statements
+    what follows took."""
+    with transaction.atomic():
+        wallets = ledger.lock(account_ids={account.pk for account, _ in charges})
+        before = {pk: wallet.balance for pk, wallet in wallets.items()}
+        entries = []
+        for number, (account, amount) in enumerate(charges):
+            wallet = wallets[account.pk]
+            wallet.balance -= Decimal(amount)
+            wallet.last_sequence += 1
+            entries.append(
+                Entry(
+                    account=account,
+                    wallet=wallet,
+                    sequence=wallet.last_sequence,
+                    kind=EntryKind.USAGE,
+                    amount=-Decimal(amount),
+                    balance_after=wallet.balance,
+                    description="Call minutes",
+                    usage_id=f"{name}-{now.isoformat()}-{number}",
+                    created_at=now,
+                )
+            )
+        Entry.objects.bulk_create(entries)
+        with CaptureQueriesContext(connection) as captured:
+            ledger.follow_usage(before=before, now=now)
+    return len(captured)

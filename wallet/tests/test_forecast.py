@@ -9,8 +9,8 @@ from accounts.models import Account
 from accounts.tests.factories import NOW, make_account
 from wallet import forecast, ledger
 from wallet.forecast import Forecast
-from wallet.ledger import UsageCharge
 from wallet.models import EntryKind, Wallet
+from wallet.tests.factories import post_usage
 
 pytestmark = pytest.mark.django_db
 
@@ -32,13 +32,7 @@ def alice() -> Account:
 
 def use(account: Account, amount: str, *, days_later: int) -> None:
     """Deduct a call, so many days after NOW."""
-    ledger.post_usage(
-        wallets=ledger.lock(account_ids=[account.pk]),
-        charges=[
-            UsageCharge(account.pk, f"call-{days_later}", Decimal(amount), "Call minutes"),
-        ],
-        now=NOW + timedelta(days=days_later),
-    )
+    post_usage([(account, amount)], now=NOW + timedelta(days=days_later))
 
 
 def run_out(account: Account, *, days_later: int) -> Forecast | None:

@@ -12,9 +12,8 @@ from accounts.tests.factories import NOW, make_account
 from invoices.models import Purpose
 from invoices.tests.factories import make_transaction
 from wallet import ledger
-from wallet.ledger import UsageCharge
 from wallet.models import Entry, EntryKind, Wallet
-from wallet.tests.factories import balance_of, make_wallet, move
+from wallet.tests.factories import balance_of, make_wallet, move, post_usage
 
 pytestmark = pytest.mark.django_db
 
@@ -151,18 +150,12 @@ def test_usage_of_several_accounts_is_posted_in_one_statement_each_in_its_own_ch
 ) -> None:
     bob = make_account()
     make_wallet(bob, "1")
-    charges = [
-        UsageCharge(alice.pk, "a1", Decimal("0.10"), "Call minutes"),
-        UsageCharge(bob.pk, "b1", Decimal("0.25"), "Call minutes"),
-        UsageCharge(alice.pk, "a2", Decimal("0.000001"), "Call minutes"),
-    ]
-    wallets = ledger.lock(account_ids=[alice.pk, bob.pk])
-    ledger.post_usage(wallets=wallets, charges=charges, now=NOW)
-    assert balance_of(alice) == wallets[alice.pk].balance == Decimal("9.899999")
+    post_usage([(alice, "0.10"), (bob, "0.25"), (alice, "0.000001")])
+    assert balance_of(alice) == Decimal("9.899999")
     assert balance_of(bob) == Decimal("0.75")
     last = Entry.objects.filter(account=alice).first()
     assert last is not None
-    assert (last.sequence, last.usage_id) == (3, "a2")
+    assert (last.sequence, last.amount) == (3, Decimal("-0.000001"))
 
 
 @pytest.mark.parametrize(
