@@ -12,6 +12,7 @@ SCENARIOS: Final = {
     "http": "bench.http.Http",
     "memory": "bench.memory.Memory",
     "renewals": "bench.renewals.Renewals",
+    "growth": "bench.growth.Growth",
 }
 
 

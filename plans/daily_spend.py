@@ -34,10 +34,12 @@ class Spend:
     amount: Decimal
 
 
-# A statement sees one moment: the sums and what is not in them yet fit together.
+# A statement sees one moment: the sums and what is not in them yet fit together. Both ends of the
+# entries' numbers are said, and records are looked up one by one (LIMIT): PostgreSQL would take a
+# range without an end for a third of the ledger, and read all of its records.
 _OF_PERIOD = """
 WITH ledger AS (
-    SELECT wallet.account_id,
+    SELECT wallet.last_sequence AS last,
            coalesce(progress.through_sequence,
                     entries_until(wallet.account_id, %(begin)s)) AS through
     FROM wallet_wallet AS wallet
@@ -49,13 +51,14 @@ FROM (
     WHERE account_id = %(account)s AND renewal_id = %(renewal)s
     UNION ALL
     SELECT (record.occurred_at AT TIME ZONE %(zone)s)::date, record.feature_id, record.amount
-    FROM ledger
-    JOIN wallet_entry AS entry
-      ON entry.account_id = ledger.account_id AND entry.sequence > ledger.through
-      AND entry.kind = 'usage'
-    JOIN plans_usagerecord AS record
-      ON record.account_id = ledger.account_id AND record.record_id = entry.usage_id
-    WHERE record.renewal_id = %(renewal)s) AS spent
+    FROM wallet_entry AS entry
+    CROSS JOIN LATERAL (
+        SELECT renewal_id, occurred_at, feature_id, amount FROM plans_usagerecord
+        WHERE account_id = %(account)s AND record_id = entry.usage_id LIMIT 1) AS record
+    WHERE entry.account_id = %(account)s AND entry.kind = 'usage'
+      AND entry.sequence > (SELECT through FROM ledger)
+      AND entry.sequence <= (SELECT last FROM ledger)
+      AND record.renewal_id = %(renewal)s) AS spent
 JOIN plans_feature AS feature ON feature.id = spent.feature_id
 WHERE spent.day >= (%(start)s AT TIME ZONE %(zone)s)::date
 GROUP BY spent.day, feature.name ORDER BY spent.day, feature.name

@@ -124,14 +124,13 @@ CHECKS = (
         "a usage id is charged at most once",
         """
         SELECT format('record %%s of account %%s: %%s entries of %%s USD for %%s USD',
-                      record.record_id, record.account_id, count(entry.id), sum(entry.amount),
+                      record.record_id, record.account_id, entry.number, entry.total,
                       record.amount)
-        FROM changed_records AS record LEFT JOIN wallet_entry AS entry
-          ON entry.account_id = record.account_id AND entry.usage_id = record.record_id
-          AND entry.usage_id <> ''
-        GROUP BY record.id, record.record_id, record.account_id, record.amount
-        HAVING coalesce(sum(entry.amount), 0) <> -record.amount
-            OR count(entry.id) <> (record.amount <> 0)::int
+        FROM changed_records AS record CROSS JOIN LATERAL (
+            SELECT count(*) AS number, coalesce(sum(amount), 0) AS total FROM wallet_entry
+            WHERE account_id = record.account_id AND usage_id = record.record_id
+              AND usage_id <> '') AS entry
+        WHERE entry.total <> -record.amount OR entry.number <> (record.amount <> 0)::int
         """,
         by_account=True,
     ),
@@ -141,8 +140,10 @@ CHECKS = (
         """
         SELECT format('entry %%s for record %%s of account %%s', entry.id, entry.usage_id,
                       entry.account_id)
-        FROM changed_entries AS entry LEFT JOIN plans_usagerecord AS record
-          ON record.account_id = entry.account_id AND record.record_id = entry.usage_id
+        FROM changed_entries AS entry LEFT JOIN LATERAL (
+            SELECT id FROM plans_usagerecord
+            WHERE account_id = entry.account_id AND record_id = entry.usage_id LIMIT 1
+        ) AS record ON true
         WHERE entry.kind = 'usage' AND record.id IS NULL
         """,
         by_account=True,

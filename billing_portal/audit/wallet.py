@@ -67,8 +67,10 @@ CHECKS = (
         SELECT format('entry %%s (number %%s of wallet %%s): %%s after %%s %%s', entry.id,
                       entry.sequence, entry.wallet_id, entry.balance_after,
                       coalesce(before.balance_after::text, 'nothing'), entry.amount)
-        FROM changed_entries AS entry LEFT JOIN wallet_entry AS before
-          ON before.account_id = entry.account_id AND before.sequence = entry.sequence - 1
+        FROM changed_entries AS entry LEFT JOIN LATERAL (
+            SELECT id, balance_after FROM wallet_entry
+            WHERE account_id = entry.account_id AND sequence = entry.sequence - 1 LIMIT 1
+        ) AS before ON true
         WHERE entry.balance_after <> coalesce(before.balance_after, 0) + entry.amount
            OR before.id IS NULL AND entry.sequence <> 1
         """,
