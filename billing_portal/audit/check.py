@@ -48,9 +48,9 @@ CHANGED = {
     ),
     "allowances": (
         "plans_allowance",
-        """renewal_id IN (SELECT renewal_id FROM plans_usagerecord
-                          WHERE recorded_at >= %(since)s
-                          UNION SELECT id FROM plans_renewal WHERE created_at >= %(since)s)""",
+        """(account_id, renewal_id) IN (
+               SELECT account_id, renewal_id FROM plans_usagerecord WHERE recorded_at >= %(since)s
+               UNION SELECT account_id, id FROM plans_renewal WHERE created_at >= %(since)s)""",
     ),
     "spend": (
         "plans_dailyspend",
