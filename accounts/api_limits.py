@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import structlog
 from django.conf import settings
 from django.core.cache import cache
 from django.utils import timezone
@@ -20,6 +21,8 @@ from accounts.models import ApiKey
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
+
+log = structlog.get_logger(__name__)
 
 _WINDOW_SECONDS: Final = 60
 
@@ -55,7 +58,12 @@ class KeyThrottle(BaseThrottle):
         limits: Mapping[str, int] = settings.API_REQUESTS_PER_MINUTE
         limit = key.requests_per_minute or limits.get(policy, limits["default"])
         minute, elapsed = divmod(timezone.now().timestamp(), _WINDOW_SECONDS)
-        used = _count(f"api-requests:{key.pk}:{policy}:{int(minute)}")
+        try:
+            used = _count(f"api-requests:{key.pk}:{policy}:{int(minute)}")
+        except Exception:
+            # No call may fail because requests can't be counted: a lost cache is no lost money.
+            log.exception("requests_not_counted", key=key.prefix)
+            return True
         self.allowed = Allowed(
             policy=policy,
             limit=limit,

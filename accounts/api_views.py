@@ -139,7 +139,8 @@ def _revalidated(request: HttpRequest, response: Response) -> HttpResponseBase:
     answer = get_conditional_response(request, etag=etag, response=response)
     assert answer is not None
     for name in ("RateLimit", "RateLimit-Policy"):
-        answer[name] = response[name]
+        if name in response:
+            answer[name] = response[name]
     answer["Cache-Control"] = "private, no-cache"
     return answer
 

@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from django.conf import LazySettings
 from django.core.cache import cache
+from django.test import override_settings
 
 from accounts import api_keys
 from plans.tests.api_client import Platform
@@ -77,3 +78,16 @@ def test_a_key_may_have_a_limit_of_its_own(clock: time_machine.Traveller) -> Non
     assert limit_of(answers[0]) == ('"default";q=3;w=60', '"default";r=2;t=40')
     reported = platform.send("POST", "usage/", {"records": [{}]})
     assert reported["RateLimit-Policy"] == '"usage";q=3;w=60'
+
+
+def test_calls_go_on_while_nothing_can_be_counted() -> None:
+    nobody_answers = {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": "redis://127.0.0.1:9/0",
+    }
+
+    with override_settings(CACHES={"default": nobody_answers}):
+        answer = Platform().send("GET", "features/")
+
+    assert answer.status_code == 200
+    assert "RateLimit" not in answer
