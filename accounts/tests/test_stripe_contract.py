@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.django_db
 
-#: These ask Stripe nothing: the SDK's client itself, and arithmetic on what Stripe sent.
-SILENT = {"client", "verify_signature"}
+#: These ask Stripe nothing: the SDK's client itself, arithmetic on what Stripe sent, and who waits.
+SILENT = {"client", "in_background", "verify_signature"}
 DAY = timedelta(days=1)
 PRICE = Money("3.850", "OMR")
 
