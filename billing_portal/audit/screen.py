@@ -7,8 +7,9 @@ subtracted. Where the entries follow each other, all cancel out but the last one
 fingerprints of records' ids and amounts have to sum to those of the entries, and what was drawn and
 billed, weighted by a fingerprint of period and feature, to the allowances.
 
-Sums of 63 bits that agree by accident are as likely as guessing a key of that length. An account
-whose sums differ is looked at row by row: the checks that are `by_account` name what is broken.
+Sums of 63 bits that agree by accident are as likely as guessing a key of that length; the weights
+of period and feature have 31, which is plenty for the few of one account. An account whose sums
+differ is looked at row by row: the checks that are `by_account` name what is broken.
 """
 
 #: Returns the account of each ledger that does not add up. One statement, so that entries, records,
