@@ -7,13 +7,13 @@ docs/usage.md explains a line.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from django.db import transaction
 
 from accounts.bulk import any_uuid
@@ -23,7 +23,7 @@ from wallet import ledger, refills
 
 MAXIMUM_AGE: Final = timedelta(days=35)
 MAXIMUM_AHEAD: Final = timedelta(minutes=5)
-_ZERO: Final = Decimal(0)
+_NOTHING: Final = "0.000000 0.000000 0.000000"
 
 
 class ResultStatus(StrEnum):
@@ -34,22 +34,40 @@ class ResultStatus(StrEnum):
     REJECTED = "rejected"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The answer to one record; of a duplicate, the first one's figures. `amount` is USD."""
+class Result(msgspec.Struct, frozen=True, gc=False):
+    """The answer to one record; of a duplicate, the first one's figures.
+
+    `figures` are what was included, billed and charged as the database wrote them, each with six
+    decimals: most callers only pass them on.
+    """
 
     id: str | None
     status: ResultStatus
-    included_quantity: Decimal = _ZERO
-    billed_quantity: Decimal = _ZERO
-    amount: Decimal = _ZERO
+    figures: str = _NOTHING
     code: Code | None = None
     detail: str = ""
+
+    @property
+    def included_quantity(self) -> Decimal:
+        """What was drawn from the allowance."""
+        return Decimal(self.figures.split(" ")[0])
+
+    @property
+    def billed_quantity(self) -> Decimal:
+        """What was billed."""
+        return Decimal(self.figures.split(" ")[1])
+
+    @property
+    def amount(self) -> Decimal:
+        """What was charged (USD)."""
+        return Decimal(self.figures.split(" ")[2])
 
 
 #: Results, balances before, accounts to refill.
 _Outcome = tuple[list[Result], dict[UUID, Decimal], list[UUID]]
 
+#: What a letter of `record_usage` accepts a record as.
+_ACCEPTED: Final = {"r": ResultStatus.RECORDED, "d": ResultStatus.DUPLICATE}
 #: What a letter of `record_usage` rejects a record with.
 _REJECTIONS: Final = {
     "a": (
@@ -76,7 +94,10 @@ def record(*, records: Sequence[ParsedRecord | Rejected], now: datetime) -> list
     of times, by any number of callers at once: each is charged once.
     """
     parsed = [each for each in records if isinstance(each, ParsedRecord)]
-    rated = iter(_rate(parsed, now=now) if parsed else ())
+    results = _rate(parsed, now=now) if parsed else []
+    if len(parsed) == len(records):
+        return results
+    rated = iter(results)
     return [
         next(rated)
         if isinstance(each, ParsedRecord)
@@ -122,22 +143,13 @@ def _one_by_one(records: Sequence[ParsedRecord], *, now: datetime) -> _Outcome:
 def _read(records: Sequence[ParsedRecord], answer: usage_store.Answer) -> _Outcome:
     """Return the results of the answer, and whose new balance brings something about."""
     results = [
-        _result(each, code, figures)
+        Result(each.id, _ACCEPTED[code], figures) if code in _ACCEPTED else _reject(each, code)
         for each, code, figures in zip(records, answer.codes, answer.figures, strict=True)
     ]
     return results, answer.crossed, answer.to_refill
 
 
-def _result(sent: ParsedRecord, code: str, figures: str) -> Result:
-    if code in "rd":
-        included, billed, amount = figures.split(" ")
-        return Result(
-            sent.id,
-            ResultStatus.RECORDED if code == "r" else ResultStatus.DUPLICATE,
-            Decimal(included),
-            Decimal(billed),
-            Decimal(amount),
-        )
+def _reject(sent: ParsedRecord, code: str) -> Result:
     reason, detail = _REJECTIONS[code]
     return Result(
         sent.id, ResultStatus.REJECTED, code=reason, detail=detail.format(feature=sent.feature)

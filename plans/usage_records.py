@@ -6,11 +6,14 @@ back none of its neighbours. Only an envelope that is no batch at all raises.
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import msgspec
 
 from plans.usage_models import MAXIMUM_QUANTITY
 
@@ -34,8 +37,8 @@ class Code(StrEnum):
     CONFLICT = "conflict"
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedRecord:
+# A struct is made several times as quickly as a dataclass.
+class ParsedRecord(msgspec.Struct, frozen=True, gc=False):
     """A well-formed record. `account` is as it was sent: a UUID or `external:<external_id>`."""
 
     id: str
@@ -77,6 +80,8 @@ _decoder = json.JSONDecoder(parse_float=_Numeral, parse_int=_Numeral, parse_cons
 
 def parse_line(line: bytes) -> ParsedRecord | Rejected:
     """Parse one record that is written in JSON, as in a line of NDJSON."""
+    if well_formed := _decode(line, _one_decoder):
+        return well_formed[0]
     try:
         record = _decoder.decode(line.decode())
     except UnicodeDecodeError:
@@ -94,6 +99,8 @@ def parse_line(line: bytes) -> ParsedRecord | Rejected:
 
 def parse_body(body: bytes) -> list[ParsedRecord | Rejected]:
     """Parse the JSON body of POST /usage/. Raises EnvelopeError when it is no batch."""
+    if well_formed := _decode(body, _batch_decoder):
+        return [*well_formed]
     try:
         envelope = _decoder.decode(body.decode())
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -137,6 +144,73 @@ def parse_record(record: Any) -> ParsedRecord | Rejected:
         )
     except _Problem as problem:
         return Rejected(record_id, problem.code, problem.detail)
+
+
+# Well-formed records, all at once. Whatever is not just so is left to the careful way above, which
+# knows what to say of it: both accept the same, and make the same of it.
+class _Sent(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A record with its known fields only, none too long."""
+
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=MAXIMUM_ID_LENGTH)]
+    account: Annotated[str, msgspec.Meta(min_length=1, max_length=_MAXIMUM_ACCOUNT_LENGTH)]
+    feature: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    quantity: msgspec.Raw
+    occurred_at: Annotated[str, msgspec.Meta(max_length=40)]
+    workspace: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    source: Annotated[str, msgspec.Meta(max_length=200)] | None = None
+    description: Annotated[str, msgspec.Meta(max_length=300)] | None = None
+
+
+class _SentBatch(msgspec.Struct, forbid_unknown_fields=True):
+    records: Annotated[list[_Sent], msgspec.Meta(min_length=1, max_length=MAXIMUM_RECORDS)]
+
+
+_batch_decoder = msgspec.json.Decoder(_SentBatch)
+_one_decoder = msgspec.json.Decoder(_Sent)
+_A_QUANTITY: Final = rb'(?:[0-9]{1,9}(?:\.[0-9]{1,6})?|"[0-9]{1,9}(?:\.[0-9]{1,6})?")'
+_QUANTITIES: Final = re.compile(_A_QUANTITY + rb"(?:," + _A_QUANTITY + rb")*")
+
+
+def _decode(
+    content: bytes, decoder: "msgspec.json.Decoder[_Sent] | msgspec.json.Decoder[_SentBatch]"
+) -> list[ParsedRecord] | None:
+    """Return the records if every one is well-formed, and None if it takes a closer look."""
+    if b"\\u0000" in content:
+        return None
+    try:
+        decoded = decoder.decode(content)
+        return _well_formed([decoded] if isinstance(decoded, _Sent) else decoded.records)
+    except (msgspec.DecodeError, ValueError, OverflowError, RecursionError):
+        return None
+
+
+def _well_formed(sent: Sequence[_Sent]) -> list[ParsedRecord] | None:
+    """Return the records unless a quantity or time is not. Raises ValueError for some of these."""
+    quantities = b",".join([each.quantity for each in sent])
+    written_moments = [each.occurred_at for each in sent]
+    if not _QUANTITIES.fullmatch(quantities) or not "".join(written_moments).isascii():
+        return None
+    moments = list(map(datetime.fromisoformat, written_moments))
+    if any(moment.tzinfo is None for moment in moments):
+        return None
+    return [
+        ParsedRecord(
+            each.id,
+            each.account,
+            each.feature,
+            quantity,
+            moment if moment.tzinfo is UTC else moment.astimezone(UTC),
+            each.workspace or "",
+            each.source or "",
+            each.description or "",
+        )
+        for each, quantity, moment in zip(
+            sent,
+            map(Decimal, quantities.replace(b'"', b"").decode().split(",")),
+            moments,
+            strict=True,
+        )
+    ]
 
 
 class _Problem(Exception):

@@ -8,15 +8,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter
 from uuid import UUID
 
-from django.db import connection
-
 from accounts.bulk import as_array, text_array
+from accounts.prepared import fetch_one
 from accounts.references import split
 from plans.usage_records import ParsedRecord
 
-_CALL = "SELECT * FROM record_usage(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+_CALL = """
+SELECT * FROM record_usage(
+    %(now)s, %(oldest)s, %(newest)s, %(account_ids)s, %(external_ids)s, %(feature_keys)s,
+    %(accounts)s, %(features)s, %(ids)s, %(quantities)s, %(moments)s, %(workspaces)s, %(sources)s,
+    %(descriptions)s)
+"""
+_columns = attrgetter(
+    "id", "account", "feature", "quantity", "occurred_at", "workspace", "source", "description"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,31 +48,34 @@ def rate(
     records: Sequence[ParsedRecord], *, now: datetime, oldest: datetime, newest: datetime
 ) -> Answer:
     """Rate the records in the order sent and write what follows, within the open transaction."""
-    account_ids, external_ids, accounts = _names(record.account for record in records)
-    features: dict[str, int] = {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _CALL,
-            [
-                now,
-                oldest,
-                newest,
-                as_array(account_ids),
-                text_array(external_ids),
-                text_array(list(dict.fromkeys(record.feature for record in records))),
-                as_array(accounts[record.account] for record in records),
-                as_array(
-                    features.setdefault(record.feature, len(features) + 1) for record in records
-                ),
-                text_array([record.id for record in records]),
-                as_array(record.quantity for record in records),
-                as_array(f'"{record.occurred_at.isoformat()}"' for record in records),
-                _optional([record.workspace for record in records]),
-                _optional([record.source for record in records]),
-                _optional([record.description for record in records]),
-            ],
-        )
-        to_open, too_much, codes, figures, crossed, to_refill = cursor.fetchone()
+    (ids, accounts, features, quantities, moments, workspaces, sources, descriptions) = zip(
+        *map(_columns, records), strict=True
+    )
+    account_ids, external_ids, account_places = _names(accounts)
+    feature_keys = list(dict.fromkeys(features))
+    feature_places = {key: place for place, key in enumerate(feature_keys, start=1)}
+    row = fetch_one(
+        _CALL,
+        {
+            "now": now,
+            "oldest": oldest,
+            "newest": newest,
+            "account_ids": as_array(account_ids),
+            "external_ids": text_array(external_ids),
+            "feature_keys": text_array(feature_keys),
+            "accounts": as_array(map(account_places.__getitem__, accounts)),
+            "features": as_array(map(feature_places.__getitem__, features)),
+            "ids": text_array(ids),
+            "quantities": as_array(quantities),
+            # Without quotes: neither a comma nor a space is in it.
+            "moments": as_array(map(datetime.isoformat, moments)),
+            "workspaces": _optional(workspaces),
+            "sources": _optional(sources),
+            "descriptions": _optional(descriptions),
+        },
+    )
+    assert row is not None
+    to_open, too_much, codes, figures, crossed, to_refill = row
     return Answer(
         to_open=_uuids(to_open),
         too_much=bool(too_much),

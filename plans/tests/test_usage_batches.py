@@ -1,6 +1,5 @@
 """Batches: in the order sent, each record once, in a fixed number of statements."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -8,6 +7,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from msgspec.structs import replace
 
 from accounts.models import Account
 from accounts.tests.factories import NOW, make_card
@@ -109,7 +109,7 @@ def test_the_same_id_with_other_content_is_a_conflict(
 ) -> None:
     account = make_customer()
     record = make_record(account, 512)
-    other = replace(record, **change)  # type: ignore[arg-type]
+    other = replace(record, **change)
     if in_one_batch:
         _, result = usage.record(records=[record, other], now=NOW)
     else:

@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -14,6 +14,7 @@ from plans.usage_records import (
     ParsedRecord,
     Rejected,
     parse_body,
+    parse_line,
     parse_moment,
     parse_quantity,
 )
@@ -90,6 +91,26 @@ def test_a_quantity_may_be_a_json_number_or_a_string(number: str, quantity: str)
 
 def test_without_a_quantity_there_is_none() -> None:
     assert parse_quantity(None) is None
+
+
+ODD: Final[list[Any]] = [
+    None, "", "a", "عيادة", "a\0b", "\ud800", "x" * 201, 5, True, [], "12.5", 12, 1.5, "1000000000",
+    "1000000000.1", "01", "1e3", "2026-11-23T09:30:00", "2026-11-23 09:30:00.1234567+0400",
+    "2026-11-23T09:30:00z", "2026-11-23T24:00:00Z", "20261123T0930Z",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*GOOD, "workspace", "source", "description"])
+def test_a_record_is_read_alike_alone_and_beside_one_that_takes_a_closer_look(name: str) -> None:
+    for value in ODD:
+        raw = with_field(name, value)
+        alone = parse_one(raw)
+        beside, _ = parse_body(f'{{"records": [{raw}, 1]}}'.encode())
+        assert alone == beside == parse_line(raw.encode()), value
+
+
+def test_a_field_that_is_not_known_is_left_out() -> None:
+    assert parse_one(with_field("cost_center", "7")) == parse_one(json.dumps(GOOD))
 
 
 @pytest.mark.parametrize(
