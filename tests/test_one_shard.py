@@ -54,7 +54,7 @@ DISTRIBUTED = (
 )
 
 
-def rows(statement: str, *parameters: object) -> list[tuple[str, ...]]:
+def rows(statement: str, *parameters: str) -> list[tuple[str, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return cursor.fetchall()
