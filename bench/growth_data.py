@@ -312,20 +312,19 @@ _ENTRIES = f"""
            CASE WHEN kind.is_top_up THEN '' ELSE 'call-' || entry.id END, place.at {_LEDGER}"""
 _RECORD_COLUMNS = """(id, account_id, record_id, feature_id, renewal_id, plan_version_id, quantity,
     included_quantity, billed_quantity, unit_price, amount, included_before, billed_before,
-    balance_before, balance_after, occurred_at, recorded_at, workspace, source, description,
-    content_hash)"""
+    balance_before, balance_after, occurred_at, recorded_at, workspace, source, description)"""
 _RECORDS = f"""
     INSERT INTO plans_usagerecord {_RECORD_COLUMNS}
     SELECT 2 * entry.id, {account_id("place.number")}, 'call-' || entry.id, rated.feature,
            rated.renewal, %(version)s, 11, 0, 11, 0.1, 1.1, 0, 0, rated.after + 1.1, rated.after,
-           place.at, place.at, 'Ruwi branch', '', '', sha256(entry.id::text::bytea)
+           place.at, place.at, 'Ruwi branch', '', ''
     {_LEDGER} WHERE NOT kind.is_top_up"""
 #: Beside every tenth entry of the others, a call that the allowance covered.
 _INCLUDED = f"""
     INSERT INTO plans_usagerecord {_RECORD_COLUMNS}
     SELECT 2 * entry.id + 1, {account_id("place.number")}, 'included-' || entry.id, rated.feature,
            rated.renewal, %(version)s, 1, 1, 0, 0.1, 0, 500, 0, rated.after, rated.after,
-           place.at, place.at, 'Ruwi branch', '', '', sha256(entry.id::text::bytea)
+           place.at, place.at, 'Ruwi branch', '', ''
     {_LEDGER} WHERE entry.id %% 10 = 5"""
 
 
