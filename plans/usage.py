@@ -63,9 +63,6 @@ class Result(msgspec.Struct, frozen=True, gc=False):
         return Decimal(self.figures.split(" ")[2])
 
 
-#: Results, balances before, accounts to refill.
-_Outcome = tuple[list[Result], dict[UUID, Decimal], list[UUID]]
-
 #: What a letter of `record_usage` accepts a record as.
 _ACCEPTED: Final = {"r": ResultStatus.RECORDED, "d": ResultStatus.DUPLICATE}
 #: What a letter of `record_usage` rejects a record with.
@@ -111,15 +108,15 @@ def _rate(records: Sequence[ParsedRecord], *, now: datetime) -> list[Result]:
     while True:
         with transaction.atomic():
             answer = _ask(records, now=now)
-            if not answer.to_open:
-                results, crossed, to_refill = (
-                    _one_by_one(records, now=now) if answer.too_much else _read(records, answer)
-                )
-                if crossed:
-                    ledger.follow_usage(before=crossed, now=now)
-                if to_refill:
-                    _nudge(to_refill, now=now)
-                return results
+            if answer.too_much:
+                answer = _one_by_one(records, now=now)
+            if answer.crossed:
+                ledger.follow_usage(before=answer.crossed, now=now)
+            if answer.to_refill:
+                _nudge(answer.to_refill, now=now)
+        if not answer.to_open:
+            # Only now: until the commit others wait for the wallets.
+            return _results(records, answer)
         opening.open_due_periods(now=now, account_ids=answer.to_open)
 
 
@@ -127,26 +124,27 @@ def _ask(records: Sequence[ParsedRecord], *, now: datetime) -> usage_store.Answe
     return usage_store.rate(records, now=now, oldest=now - MAXIMUM_AGE, newest=now + MAXIMUM_AHEAD)
 
 
-def _one_by_one(records: Sequence[ParsedRecord], *, now: datetime) -> _Outcome:
+def _one_by_one(records: Sequence[ParsedRecord], *, now: datetime) -> usage_store.Answer:
     """Rate a batch that holds more than an account can: the records that fit are recorded."""
-    results: list[Result] = []
+    answers = [_ask([each], now=now) for each in records]
     crossed: dict[UUID, Decimal] = {}
-    to_refill: list[UUID] = []
-    for each in records:
-        result, before, due = _read([each], _ask([each], now=now))
-        results += result
-        crossed = {**before, **crossed}
-        to_refill += due
-    return results, crossed, to_refill
+    for answer in answers:
+        crossed = {**answer.crossed, **crossed}
+    return usage_store.Answer(
+        to_open=[],
+        too_much=False,
+        codes="".join(answer.codes for answer in answers),
+        figures=[answer.figures[0] for answer in answers],
+        crossed=crossed,
+        to_refill=[account_id for answer in answers for account_id in answer.to_refill],
+    )
 
 
-def _read(records: Sequence[ParsedRecord], answer: usage_store.Answer) -> _Outcome:
-    """Return the results of the answer, and whose new balance brings something about."""
-    results = [
+def _results(records: Sequence[ParsedRecord], answer: usage_store.Answer) -> list[Result]:
+    return [
         Result(each.id, _ACCEPTED[code], figures) if code in _ACCEPTED else _reject(each, code)
         for each, code, figures in zip(records, answer.codes, answer.figures, strict=True)
     ]
-    return results, answer.crossed, answer.to_refill
 
 
 def _reject(sent: ParsedRecord, code: str) -> Result:

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -12,6 +13,7 @@ from django.db import connection
 
 from accounts.models import Account, Message
 from accounts.tests.factories import NOW
+from billing_portal import audit
 from plans import usage
 from plans.models import Allowance, UsageRecord
 from plans.tests.factories import GROWTH_TIERS, make_customer, make_record, make_version
@@ -91,6 +93,21 @@ def test_the_same_batch_from_twenty_writers_is_charged_once() -> None:
     first = {result.id: result.amount for result in recorded}
     assert all(result.amount == first[result.id] for result in duplicates)
     assert_exact(account, reported=Decimal(600), start=Decimal(20))
+
+
+def test_four_writers_that_replay_the_same_batches_leave_a_clean_audit() -> None:
+    account = make_customer(balance="20", version=make_version(tiers=GROWTH_TIERS))
+    batches = [[make_record(account, "7.25") for _ in range(40)] for _ in range(3)]
+
+    def replay(seed: int) -> Callable[[], list[Result]]:
+        order = random.Random(seed).sample(batches, 3)
+        return lambda: [result for batch in order for result in report(batch)()]
+
+    answers = at_once([replay(seed) for seed in range(4)])
+    statuses = Counter(result.status for answer in answers for result in answer)
+    assert statuses == {"recorded": 120, "duplicate": 360}
+    assert_exact(account, reported=Decimal(870), start=Decimal(20))
+    assert audit.run(now=NOW) == []
 
 
 def test_batches_over_the_same_accounts_in_any_order_never_deadlock() -> None:

@@ -2,7 +2,8 @@
 
 Only one that crosses a boundary needs the closed form and its parts in words: a function that is
 not inlined starts an executor of its own, which took longer than all else of a record. Wallets are
-gone through in the order of the indexes that are written, and figures have six decimals.
+gone through in the order of the indexes that are written, and figures have six decimals. Nothing
+is memoized: what is looked up is looked up once.
 """
 
 from pathlib import Path

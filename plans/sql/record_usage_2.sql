@@ -47,6 +47,7 @@ LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET jit = off
+SET enable_memoize = off
 AS $$
 DECLARE
     biggest CONSTANT numeric := 999999999999.999999;  -- numeric(18, 6)
@@ -401,13 +402,15 @@ BEGIN
         FROM repeated
     )
     SELECT (SELECT yes FROM beyond) AND cardinality(ids) > 1,
-           (SELECT string_agg(code, '' ORDER BY place) FROM answered),
-           (SELECT string_agg(coalesce(line, ''), ',' ORDER BY place) FROM answered),
+           answer.codes, answer.figures,
            (SELECT string_agg(wallet_accounts[wallet] || ' ' || before, ',') FROM moved
             WHERE after < 0 AND (before >= 0 OR NOT paused[wallet])
                OR after > 0 AND paused[wallet]
                OR after < limits[wallet] AND limits[wallet] <= before),
            (SELECT string_agg(wallet_accounts[wallet]::text, ',') FROM moved
             WHERE moved.to_refill)
+    FROM (SELECT string_agg(code, '') AS codes, string_agg(line, ',') AS figures
+          FROM (SELECT code, coalesce(line, '') AS line FROM answered ORDER BY place
+               ) AS in_order) AS answer
     INTO too_much, codes, figures, crossed, to_refill;
 END $$;
