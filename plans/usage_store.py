@@ -11,6 +11,8 @@ from decimal import Decimal
 from operator import attrgetter
 from uuid import UUID
 
+import msgspec
+
 from accounts.bulk import as_array, text_array
 from accounts.prepared import fetch_one
 from accounts.references import split
@@ -67,8 +69,7 @@ def rate(
             "features": as_array(map(feature_places.__getitem__, features)),
             "ids": text_array(ids),
             "quantities": as_array(quantities),
-            # Without quotes: neither a comma nor a space is in it.
-            "moments": as_array(map(datetime.isoformat, moments)),
+            "moments": _moment_array(moments),
             "workspaces": _optional(workspaces),
             "sources": _optional(sources),
             "descriptions": _optional(descriptions),
@@ -109,6 +110,11 @@ def _names(references: Iterable[str]) -> tuple[list[str], list[str], dict[str, i
 def _optional(values: Sequence[str]) -> str | None:
     """Write a column that most platforms leave empty."""
     return text_array(values) if any(values) else None
+
+
+def _moment_array(moments: Sequence[datetime]) -> str:
+    """Write moments as a PostgreSQL array: JSON's list of them, in other brackets."""
+    return f"{{{msgspec.json.encode(moments)[1:-1].decode()}}}"
 
 
 def _uuids(text: str | None) -> list[UUID]:
