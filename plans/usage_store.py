@@ -1,5 +1,7 @@
 """The one call that rates a batch: `record_usage` in the database (plans/sql/record_usage.sql).
 
+A single record goes to `record_one_usage`, which does the same in a handful of small statements.
+
 Records go in as columns and the results come back as columns. Nothing here knows a rule: what is
 rated, written and answered is decided there, under the wallets' lock.
 """
@@ -9,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -23,6 +26,11 @@ SELECT * FROM record_usage(
     %(now)s, %(oldest)s, %(newest)s, %(account_ids)s, %(external_ids)s, %(feature_keys)s,
     %(accounts)s, %(features)s, %(ids)s, %(quantities)s, %(moments)s, %(workspaces)s, %(sources)s,
     %(descriptions)s)
+"""
+_CALL_FOR_ONE = """
+SELECT * FROM record_one_usage(
+    %(now)s, %(oldest)s, %(newest)s, %(account_id)s::uuid, %(external_id)s, %(feature_key)s, %(id)s,
+    %(quantity)s, %(moment)s, %(workspace)s, %(source)s, %(description)s)
 """
 _columns = attrgetter(
     "id", "account", "feature", "quantity", "occurred_at", "workspace", "source", "description"
@@ -50,13 +58,56 @@ def rate(
     records: Sequence[ParsedRecord], *, now: datetime, oldest: datetime, newest: datetime
 ) -> Answer:
     """Rate the records in the order sent and write what follows, within the open transaction."""
+    row = (
+        _rate_one(records[0], now=now, oldest=oldest, newest=newest)
+        if len(records) == 1
+        else _rate_batch(records, now=now, oldest=oldest, newest=newest)
+    )
+    assert row is not None
+    to_open, too_much, codes, figures, crossed, to_refill = row
+    return Answer(
+        to_open=_uuids(to_open),
+        too_much=bool(too_much),
+        codes=codes or "",
+        figures=(figures or "").split(","),
+        crossed=dict(_crossing(each) for each in crossed.split(",")) if crossed else {},
+        to_refill=_uuids(to_refill),
+    )
+
+
+def _rate_one(
+    record: ParsedRecord, *, now: datetime, oldest: datetime, newest: datetime
+) -> tuple[Any, ...] | None:
+    account_id, external_id = split(record.account)
+    return fetch_one(
+        _CALL_FOR_ONE,
+        {
+            "now": now,
+            "oldest": oldest,
+            "newest": newest,
+            "account_id": account_id,
+            "external_id": external_id,
+            "feature_key": record.feature,
+            "id": record.id,
+            "quantity": record.quantity,
+            "moment": record.occurred_at,
+            "workspace": record.workspace,
+            "source": record.source,
+            "description": record.description,
+        },
+    )
+
+
+def _rate_batch(
+    records: Sequence[ParsedRecord], *, now: datetime, oldest: datetime, newest: datetime
+) -> tuple[Any, ...] | None:
     (ids, accounts, features, quantities, moments, workspaces, sources, descriptions) = zip(
         *map(_columns, records), strict=True
     )
     account_ids, external_ids, account_places = _names(accounts)
     feature_keys = list(dict.fromkeys(features))
     feature_places = {key: place for place, key in enumerate(feature_keys, start=1)}
-    row = fetch_one(
+    return fetch_one(
         _CALL,
         {
             "now": now,
@@ -74,16 +125,6 @@ def rate(
             "sources": _optional(sources),
             "descriptions": _optional(descriptions),
         },
-    )
-    assert row is not None
-    to_open, too_much, codes, figures, crossed, to_refill = row
-    return Answer(
-        to_open=_uuids(to_open),
-        too_much=bool(too_much),
-        codes=codes or "",
-        figures=(figures or "").split(","),
-        crossed=dict(_crossing(each) for each in crossed.split(",")) if crossed else {},
-        to_refill=_uuids(to_refill),
     )
 
 

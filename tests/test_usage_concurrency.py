@@ -110,6 +110,25 @@ def test_four_writers_that_replay_the_same_batches_leave_a_clean_audit() -> None
     assert audit.run(now=NOW) == []
 
 
+def test_the_same_single_records_from_twenty_writers_are_charged_once() -> None:
+    account = make_customer(balance="20", version=make_version(tiers=GROWTH_TIERS))
+    records = [make_record(account, 60) for _ in range(10)]
+
+    def one_by_one(seed: int) -> Callable[[], list[Result]]:
+        shuffled = random.Random(seed).sample(records, 10)
+        return lambda: [
+            result for each in shuffled for result in usage.record(records=[each], now=NOW)
+        ]
+
+    answers = at_once([one_by_one(seed) for seed in range(20)])
+    recorded = [r for answer in answers for r in answer if r.status == "recorded"]
+    duplicates = [r for answer in answers for r in answer if r.status == "duplicate"]
+    assert (len(recorded), len(duplicates)) == (10, 190)
+    first = {result.id: result.amount for result in recorded}
+    assert all(result.amount == first[result.id] for result in duplicates)
+    assert_exact(account, reported=Decimal(600), start=Decimal(20))
+
+
 def test_batches_over_the_same_accounts_in_any_order_never_deadlock() -> None:
     version = make_version()
     accounts = [make_customer(balance="20", version=version) for _ in range(12)]

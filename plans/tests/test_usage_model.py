@@ -1,4 +1,7 @@
-"""The database rates as plans/pricing.py says: random batches, against a model of a few lines."""
+"""The database rates as plans/pricing.py says: random batches, against a model of a few lines.
+
+Each batch also record by record: the function for a single one says and does the same.
+"""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -10,7 +13,7 @@ from hypothesis.extra.django import TestCase
 
 from accounts.tests.factories import NOW
 from plans import usage
-from plans.models import Allowance, UsageRecord
+from plans.models import Allowance, PlanVersion, UsageRecord
 from plans.pricing import Tier, rate
 from plans.tests.factories import make_customer, make_record, make_version
 from wallet.models import Entry, Wallet
@@ -43,6 +46,7 @@ class TheDatabaseAndTheModel(TestCase):
             for who, number, quantity in sent
         ]
         results = usage.record(records=records, now=NOW)
+        self.assert_the_same_one_by_one(results, version, sent)
 
         steps = [Tier(Decimal(above), Decimal(discount)) for above, discount in TIERS[:tiers]]
         left = [Decimal(included)] * 2
@@ -82,3 +86,17 @@ class TheDatabaseAndTheModel(TestCase):
             allowance = Allowance.objects.filter(account=account).first()
             assert (allowance.used if allowance else 0) == used
             assert all(entry.description for entry in Entry.objects.filter(account=account))
+
+    def assert_the_same_one_by_one(
+        self,
+        in_one_batch: list[usage.Result],
+        version: PlanVersion,
+        sent: Sequence[tuple[int, int, Decimal]],
+    ) -> None:
+        """A single record takes another function: two more accounts are told one by one."""
+        accounts = [make_customer(version=version) for _ in range(2)]
+        one_by_one = []
+        for who, number, quantity in sent:
+            record = make_record(accounts[who], str(quantity), id=f"call-{number}")
+            one_by_one += usage.record(records=[record], now=NOW)
+        assert one_by_one == in_one_batch
