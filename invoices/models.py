@@ -220,6 +220,10 @@ class Transaction(models.Model):
         ]
         indexes = [
             models.Index(fields=["account", "-created_at", "-id"], name="billing_history"),
+            # The last attempts of one purpose, however many payments there were for another.
+            models.Index(
+                fields=["account", "purpose", "-created_at", "-id"], name="attempts_by_purpose"
+            ),
             # What the hourly audit looks at: what came and what was settled since a moment.
             models.Index(fields=["created_at"], name="transactions_by_time"),
             models.Index(
