@@ -40,8 +40,9 @@ _LONGEST_SOCKET_PATH = 100
 _SOCKET_NAME = ".s.PGSQL.5432"
 _START_SECONDS = 60
 _STOP_SECONDS = 20
-#: What PostgreSQL says while processes of a killed server hold the memory they shared.
-_STILL_IN_USE = "pre-existing shared memory block"
+#: What PostgreSQL says while a killed server is not quite gone, or its processes still hold the
+#: memory they shared.
+_STILL_IN_USE = ("pre-existing shared memory block", "Is another postmaster")
 #: Durability (fsync, synchronous_commit) stays as PostgreSQL has it.
 _SERVER_SETTINGS = {
     "listen_addresses": "",
@@ -213,7 +214,7 @@ class _Cluster:
         options = " ".join(f"-c {name}={_quoted(value)}" for name, value in settings.items())
         deadline = time.monotonic() + _START_SECONDS
         status, said = self._start(options)
-        while status != 0 and self._is_held_by_a_dead_servers_children():
+        while status != 0 and self._is_held_by_a_dead_server():
             if time.monotonic() > deadline:
                 break
             time.sleep(0.2)
@@ -231,9 +232,9 @@ class _Cluster:
             seconds=_START_SECONDS + 5,
         )
 
-    def _is_held_by_a_dead_servers_children(self) -> bool:
-        """Whether the last start failed for them: they end by themselves, soon."""
-        return any(_STILL_IN_USE in line for line in self._log_tail(lines=3))
+    def _is_held_by_a_dead_server(self) -> bool:
+        """Whether the last start failed for it or its children: they end by themselves, soon."""
+        return any(said in line for line in self._log_tail(lines=3) for said in _STILL_IN_USE)
 
     def halt(self) -> None:
         """Stop the server if it runs: politely, then without ceremony."""

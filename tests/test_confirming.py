@@ -162,6 +162,7 @@ def test_while_the_customer_answers_a_retry_takes_over_and_nothing_is_paid_twice
     with (
         owner.expecting("400 /3ds/.*"),
         owner.page.expect_response(lambda answer: "/3ds/" in answer.url and answer.status == 400),
+        owner.page.expect_navigation(),  # the server is asked what came of it
     ):
         frame.locator("#test-source-authorize-3ds").click()
     portal.webhooks_delivered()

@@ -13,7 +13,7 @@
 --   too_much   nothing was done: some balance or quantity would be beyond what a column holds, so
 --              the records have to be rated one by one;
 --   codes      a letter for each record in the order sent;
---   figures    what was included, billed and charged of each;
+--   figures    what was included, billed and charged of each, with six decimals;
 --   crossed    accounts whose new balance may bring something about, each with the balance before;
 --   to_refill  accounts below the threshold of their auto-refill.
 -- The letters: r recorded, d duplicate, c conflict, a unknown account, f unknown feature, o too old,
@@ -46,10 +46,13 @@ LANGUAGE plpgsql
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
 SET jit = off
+SET enable_memoize = off
 AS $$
 DECLARE
     biggest CONSTANT numeric := 999999999999.999999;  -- numeric(18, 6)
     names CONSTANT integer := cardinality(account_ids) + cardinality(external_ids);
+    -- For each name its account, or none.
+    named_accounts uuid[];
     -- Of the locked wallets: the name that led to each, and what they held.
     wallet_names integer[];
     wallet_accounts uuid[];
@@ -65,9 +68,27 @@ DECLARE
     feature_names text[];
     ids_repeat boolean;
 BEGIN
-    SELECT array_agg(locked.n), array_agg(locked.account_id), array_agg(locked.id),
-           array_agg(locked.balance), array_agg(locked.last_sequence),
-           array_agg(locked.low_balance_limit), array_agg(locked.is_paused),
+    named_accounts := account_ids || ARRAY(
+        SELECT (SELECT id FROM accounts_account
+                WHERE external_id = sent.external_id AND external_id <> '' LIMIT 1)
+        FROM unnest(external_ids) WITH ORDINALITY AS sent (external_id, n) ORDER BY sent.n);
+    -- In a statement of its own, one wallet after the other in id order: where another batch moved
+    -- one while this one waited, PostgreSQL looks at that row anew and at nothing else.
+    PERFORM FROM (
+        SELECT wallet.id, named.account_id FROM unnest(named_accounts) AS named (account_id)
+        CROSS JOIN LATERAL (
+            SELECT id FROM wallet_wallet WHERE account_id = named.account_id LIMIT 1) AS wallet
+        ORDER BY wallet.id OFFSET 0
+    ) AS in_order
+    CROSS JOIN LATERAL (
+        SELECT FROM wallet_wallet WHERE account_id = in_order.account_id LIMIT 1
+        FOR NO KEY UPDATE) AS locked;
+
+    SELECT array_agg(locked.n ORDER BY account_id), array_agg(locked.account_id ORDER BY account_id),
+           array_agg(locked.id ORDER BY account_id), array_agg(locked.balance ORDER BY account_id),
+           array_agg(locked.last_sequence ORDER BY account_id),
+           array_agg(locked.low_balance_limit ORDER BY account_id),
+           array_agg(locked.is_paused ORDER BY account_id),
            string_agg(locked.account_id::text, ',') FILTER (WHERE locked.has_begun)
     INTO wallet_names, wallet_accounts, wallet_ids, balances, sequences, limits, paused, to_open
     FROM (
@@ -75,24 +96,14 @@ BEGIN
                wallet.low_balance_limit,
                'negative_balance' = ANY (account.pause_reasons) AS is_paused,
                subscription.current_period_end <= rated_at AS has_begun
-        FROM (
-            -- Few rows are expected of unnest: each name is looked up by index.
-            SELECT sent.n, sent.account_id
-            FROM unnest(account_ids) WITH ORDINALITY AS sent (account_id, n)
-            UNION ALL
-            SELECT cardinality(account_ids) + sent.n, known.id
-            FROM unnest(external_ids) WITH ORDINALITY AS sent (external_id, n)
-            CROSS JOIN LATERAL (
-                SELECT id FROM accounts_account
-                WHERE external_id = sent.external_id AND external_id <> '' LIMIT 1) AS known
-        ) AS named
-        JOIN wallet_wallet AS wallet ON wallet.account_id = named.account_id
+        -- Few rows are expected of unnest: each account is looked up by index.
+        FROM unnest(named_accounts) WITH ORDINALITY AS named (account_id, n)
+        CROSS JOIN LATERAL (
+            SELECT * FROM wallet_wallet WHERE account_id = named.account_id LIMIT 1) AS wallet
         JOIN accounts_account AS account ON account.id = wallet.account_id
         LEFT JOIN plans_subscription AS subscription
           ON subscription.account_id = wallet.account_id
          AND subscription.status IN ('active', 'past_due')
-        ORDER BY wallet.id
-        FOR NO KEY UPDATE OF wallet
     ) AS locked;
     IF to_open IS NOT NULL THEN
         RETURN;
@@ -102,14 +113,8 @@ BEGIN
     END LOOP;
     IF coalesce(cardinality(wallet_names), 0) < names THEN
         SELECT coalesce(array_agg(named.n), '{}') INTO names_without_wallet
-        FROM (
-            SELECT n FROM generate_series(1, cardinality(account_ids)) AS n
-            JOIN accounts_account ON id = account_ids[n]
-            UNION ALL
-            SELECT cardinality(account_ids) + n
-            FROM generate_series(1, cardinality(external_ids)) AS n
-            JOIN accounts_account ON external_id = external_ids[n] AND external_id <> ''
-        ) AS named
+        FROM unnest(named_accounts) WITH ORDINALITY AS named (account_id, n)
+        JOIN accounts_account AS account ON account.id = named.account_id
         WHERE wallet_of[named.n] IS NULL;
     END IF;
     SELECT array_agg(feature.id ORDER BY n), array_agg(feature.name ORDER BY n)
@@ -201,11 +206,18 @@ BEGIN
     ),
     prices AS MATERIALIZED (
         SELECT wanted.version_id, wanted.feature_id, price.unit_price::numeric AS unit_price,
-               written_price(price.unit_price) AS written_price,
                ARRAY(SELECT above_quantity FROM plans_pricetier
                      WHERE price_id = price.id ORDER BY above_quantity) AS above,
                ARRAY(SELECT discount_percent FROM plans_pricetier
-                     WHERE price_id = price.id ORDER BY above_quantity) AS discounts
+                     WHERE price_id = price.id ORDER BY above_quantity) AS discounts,
+               -- In each tier, the first begins at nothing.
+               price.unit_price || ARRAY(
+                   SELECT price.unit_price * (100 - discount_percent) * 0.01 FROM plans_pricetier
+                   WHERE price_id = price.id ORDER BY above_quantity) AS tier_prices,
+               written_price(price.unit_price) || ARRAY(
+                   SELECT written_price(price.unit_price * (100 - discount_percent) * 0.01)
+                   FROM plans_pricetier
+                   WHERE price_id = price.id ORDER BY above_quantity) AS written_prices
         FROM (SELECT DISTINCT version_id, feature_id FROM sent) AS wanted
         CROSS JOIN LATERAL (
             SELECT id, unit_price FROM plans_featureprice
@@ -241,11 +253,12 @@ BEGIN
     drawing AS (
         SELECT judged.place, judged.wallet, judged.feature_id, judged.renewal_id,
                judged.version_id, judged.unit_price, judged.first_tier,
-               quantities[judged.place] AS quantity,
+               -- With six decimals, as all that comes of it: figures are answered as they are.
+               quantities[judged.place] + 0.000000 AS quantity,
                allowance.id AS allowance_id,
                coalesce(allowance.included, 0) > 0 AS has_allowance,
-               coalesce(allowance.included - allowance.used, 0) AS remaining,
-               coalesce(allowance.billed_quantity, 0) AS billed_so_far,
+               coalesce(allowance.included - allowance.used, 0.000000) AS remaining,
+               coalesce(allowance.billed_quantity, 0.000000) AS billed_so_far,
                -- What the records before it, for the same allowance, used.
                sum(quantities[judged.place]) OVER (
                    PARTITION BY judged.wallet, judged.renewal_id, judged.feature_id
@@ -263,25 +276,38 @@ BEGIN
     split AS (
         SELECT place, wallet, feature_id, renewal_id, version_id, unit_price, first_tier,
                quantity, allowance_id, has_allowance,
-               greatest(remaining - used_before, 0) AS included_before,
+               greatest(remaining - used_before, 0.000000) AS included_before,
                billed_so_far + greatest(used_before - remaining, 0) AS billed_before
         FROM drawing OFFSET 0
     ),
     shared AS (
         SELECT *, least(quantity, included_before) AS included,
-               greatest(quantity - included_before, 0) AS billed
+               greatest(quantity - included_before, 0.000000) AS billed
         FROM split OFFSET 0
+    ),
+    -- The tier, from 1, that all of what is billed is in; none where it crosses a boundary.
+    placed AS (
+        SELECT *,
+               CASE WHEN first_tier IS NULL OR billed_before + billed <= first_tier THEN 1
+                    ELSE (SELECT CASE WHEN billed_before + billed
+                                           <= coalesce(above[begun], 'infinity') THEN begun END
+                          FROM (SELECT above, width_bucket(billed_before, above) + 1 AS begun
+                                FROM prices
+                                WHERE prices.version_id = shared.version_id
+                                  AND prices.feature_id = shared.feature_id) AS price)
+                    END AS tier
+        FROM shared OFFSET 0
     ),
     priced AS (
         SELECT *,
-               CASE WHEN first_tier IS NULL OR billed_before + billed <= first_tier
-                    THEN round(billed * unit_price, 6)
-                    ELSE (SELECT price_of_units(billed, billed_before, prices.unit_price,
-                                                prices.above, prices.discounts)
+               CASE WHEN tier = 1 THEN round(billed * unit_price, 6)
+                    ELSE (SELECT CASE WHEN tier > 1 THEN round(billed * tier_prices[tier], 6)
+                                      ELSE price_of_units(billed, billed_before, prices.unit_price,
+                                                          above, discounts) END
                           FROM prices
-                          WHERE prices.version_id = shared.version_id
-                            AND prices.feature_id = shared.feature_id) END AS amount
-        FROM shared OFFSET 0
+                          WHERE prices.version_id = placed.version_id
+                            AND prices.feature_id = placed.feature_id) END AS amount
+        FROM placed OFFSET 0
     ),
     rated AS MATERIALIZED (
         SELECT *,
@@ -315,10 +341,10 @@ BEGIN
         SELECT wallet_accounts[wallet], wallet_ids[wallet], sequence, 'usage', -amount,
                balance_after,
                (SELECT CASE
-                    WHEN first_tier IS NULL OR billed_before + billed <= first_tier
+                    WHEN tier IS NOT NULL
                     THEN feature_names[features[place]] || ': ' || written_quantity(billed)
                          || CASE WHEN has_allowance THEN ' beyond the allowance × ' ELSE ' × ' END
-                         || prices.written_price
+                         || written_prices[tier]
                     ELSE described_charge(
                         feature_names[features[place]], billed, billed_before, has_allowance,
                         prices.unit_price, prices.above, prices.discounts) END
@@ -377,13 +403,15 @@ BEGIN
         FROM repeated
     )
     SELECT (SELECT yes FROM beyond) AND cardinality(ids) > 1,
-           (SELECT string_agg(code, '' ORDER BY place) FROM answered),
-           (SELECT string_agg(coalesce(line, ''), ',' ORDER BY place) FROM answered),
+           answer.codes, answer.figures,
            (SELECT string_agg(wallet_accounts[wallet] || ' ' || before, ',') FROM moved
             WHERE after < 0 AND (before >= 0 OR NOT paused[wallet])
                OR after > 0 AND paused[wallet]
                OR after < limits[wallet] AND limits[wallet] <= before),
            (SELECT string_agg(wallet_accounts[wallet]::text, ',') FROM moved
             WHERE moved.to_refill)
+    FROM (SELECT string_agg(code, '') AS codes, string_agg(line, ',') AS figures
+          FROM (SELECT code, coalesce(line, '') AS line FROM answered ORDER BY place
+               ) AS in_order) AS answer
     INTO too_much, codes, figures, crossed, to_refill;
 END $$;

@@ -9,5 +9,5 @@ FUNCTION = (_SQL / "record_one_usage.sql").read_text(encoding="utf-8")
 
 
 class Migration(migrations.Migration):
-    dependencies = [("plans", "0013_one_tier_at_a_time")]
+    dependencies = [("plans", "0012_record_usage")]
     operations = [migrations.RunSQL(FUNCTION, "DROP FUNCTION record_one_usage;")]
