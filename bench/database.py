@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.core.management import call_command
@@ -27,18 +27,18 @@ def empty_database(name: str) -> Iterator[None]:
     """
     home, url = connection.settings_dict["NAME"], os.environ["DATABASE_URL"]
     template = f"{_TEMPLATE}_{_key()}"
-    if not _exists(template):
+    if not exists(template):
         _make_template(template, home)
     own = f"bench_{name}_{os.getpid()}"
-    _run(f'CREATE DATABASE "{own}" TEMPLATE "{template}"')
+    execute(f'CREATE DATABASE "{own}" TEMPLATE "{template}"')
     try:
-        _connect(own)
+        connect(own)
         os.environ["DATABASE_URL"] = urlsplit(url)._replace(path=f"/{own}").geturl()
         yield
     finally:
         os.environ["DATABASE_URL"] = url
-        _connect(home)
-        _run(f'DROP DATABASE "{own}" WITH (FORCE)')
+        connect(home)
+        execute(f'DROP DATABASE "{own}" WITH (FORCE)')
 
 
 def _key() -> str:
@@ -52,38 +52,70 @@ def _key() -> str:
 
 
 def _make_template(template: str, home: str) -> None:
-    for (old,) in _fetch(f"SELECT datname FROM pg_database WHERE datname LIKE '{_TEMPLATE}%%'"):
+    for (old,) in fetch(f"SELECT datname FROM pg_database WHERE datname LIKE '{_TEMPLATE}%'"):
         with suppress(ProgrammingError):
-            _run(f'DROP DATABASE "{old}" WITH (FORCE)')
+            execute(f'DROP DATABASE "{old}" WITH (FORCE)')
     making = f"{template}_unfinished"
-    _run(f'CREATE DATABASE "{making}"')
+    execute(f'CREATE DATABASE "{making}"')
     try:
-        _connect(making)
+        connect(making)
         call_command("migrate", verbosity=0, interactive=False)
         dataset.make(now=datetime.now(UTC))
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")
     finally:
-        _connect(home)
-    _run(f'ALTER DATABASE "{making}" RENAME TO "{template}"')
+        connect(home)
+    execute(f'ALTER DATABASE "{making}" RENAME TO "{template}"')
 
 
-def _connect(name: str) -> None:
+# Any database -------------------------------------------------------------------------------
+def connect(name: str) -> None:
+    """Go on with the database called `name`."""
     connection.close()
     connection.close_pool()  # type: ignore[attr-defined]
     connection.settings_dict["NAME"] = name
 
 
-def _exists(name: str) -> bool:
-    return bool(_fetch(f"SELECT 1 FROM pg_database WHERE datname = '{name}'"))
+def exists(name: str) -> bool:
+    """Whether there is a database called `name`."""
+    return bool(fetch("SELECT 1 FROM pg_database WHERE datname = %(name)s", name=name))
 
 
-def _fetch(statement: str) -> list[tuple[str, ...]]:
+def create(name: str, *, template: str = "template1") -> None:
+    """Create the database called `name`, as a copy of another."""
+    connect("postgres")
+    execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+
+
+def drop(name: str) -> None:
+    """Drop the database called `name`, if there is one."""
+    connect("postgres")
+    execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def drop_like(prefix: str) -> None:
+    """Drop the databases whose names begin so."""
+    connect("postgres")
+    for (name,) in fetch(
+        "SELECT datname FROM pg_database WHERE starts_with(datname, %(prefix)s)", prefix=prefix
+    ):
+        drop(name)
+
+
+def rename(name: str, to: str) -> None:
+    """Give a database its name, once all is in it."""
+    connect("postgres")
+    execute(f'ALTER DATABASE "{name}" RENAME TO "{to}"')
+
+
+def execute(statement: str, **parameters: Any) -> None:
+    """Execute a statement on the connected database."""
     with connection.cursor() as cursor:
-        cursor.execute(statement, [])
+        cursor.execute(statement, parameters or None)
+
+
+def fetch(statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    """Return the rows of a query on the connected database."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters or None)
         return cursor.fetchall()
-
-
-def _run(statement: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)

@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from accounts import api_keys
 from accounts.models import User
-from bench import dataset, engine, growth_data
+from bench import database, dataset, engine, growth_data
 from bench.growth_data import Dataset
 from bench.machine import ROOT
 from bench.measure import Run, ratios
@@ -72,13 +72,13 @@ class Growth(Scenario):
             figures: Figures = {}
             for number in range(run.rounds):
                 for side, (name, found) in enumerate(databases):
-                    growth_data.connect(name)
+                    database.connect(name)
                     for what, milliseconds in _round(found, number).items():
                         figures.setdefault(what, ([], []))[side].append(milliseconds)
             _report(run, figures, sizes)
             _audit(run, databases[-1][0], sizes[-1])
         finally:
-            growth_data.connect(home)
+            database.connect(home)
 
 
 #: The goals, by what is measured. The rest of what is measured is told beside them.
@@ -108,15 +108,15 @@ def _database(size: int, run: Run) -> tuple[str, Dataset]:
     made_by = [*sorted(ROOT.glob("*/migrations/*.py")), Path(growth_data.__file__)]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in made_by)).hexdigest()[:8]
     name = f"growth_{size}_{datetime.now(UTC):%Y%m%d}_{digest}"
-    if growth_data.exists(name):
-        growth_data.connect(name)
+    if database.exists(name):
+        database.connect(name)
         return name, growth_data.describe()
-    growth_data.drop_like(f"growth_{size}_")
+    database.drop_like(f"growth_{size}_")
     run.say(f"making {size:,} entries")
     started = time.monotonic()
     growth_data.make("growth_unfinished", entries=size, now=timezone.now())
-    growth_data.rename("growth_unfinished", name)
-    growth_data.connect(name)
+    database.rename("growth_unfinished", name)
+    database.connect(name)
     run.say(f"made in {time.monotonic() - started:.0f} s")
     return name, growth_data.describe()
 
@@ -146,8 +146,8 @@ def _round(found: Dataset, number: int) -> dict[str, float]:
         ),
     }
     for name, client, address in _pages(member, staff, platform, busy, usual):
-        whole, database = _page(client, address)
-        figures[name] = database
+        whole, queries = _page(client, address)
+        figures[name] = queries
         if name == "the Overview's queries":
             figures["the Overview, in all"] = whole
     return figures
@@ -222,7 +222,7 @@ def _ok(response: Any) -> HttpResponse:
 
 def _page(client: Client, address: str) -> tuple[float, float]:
     """Return the milliseconds of a page in all, and those of its queries."""
-    whole, database = [], []
+    whole, queries = [], []
     for turn in range(TIMES + 1):
         with _queries_timed() as spent:
             started = time.perf_counter()
@@ -230,8 +230,8 @@ def _page(client: Client, address: str) -> tuple[float, float]:
             seconds = time.perf_counter() - started
         if turn:  # the first one warms up
             whole.append(seconds * 1000)
-            database.append(sum(spent) * 1000)
-    return median(whole), median(database)
+            queries.append(sum(spent) * 1000)
+    return median(whole), median(queries)
 
 
 @contextmanager
@@ -266,7 +266,7 @@ def _assert_clean(violations: list[audit.Violation]) -> None:
 
 def _audit(run: Run, name: str, size: int) -> None:
     """Run `manage.py audit` on the large database: seconds, and the memory of all that work."""
-    growth_data.connect("postgres")
+    database.connect("postgres")
     url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
     before = _temporary(name)
     with _memory_of_postgres(name) as most:

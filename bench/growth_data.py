@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.core.management import call_command
-from django.db import connection
 
 from accounts.models import Account
 from accounts.tests.factories import make_card
+from bench import database
+from bench.database import execute, fetch
 from invoices.models import Purpose
 from invoices.tests.factories import make_transaction
 from plans import catalogue, daily_spend, provisioning, subscriptions
@@ -54,89 +54,35 @@ def account_id(number: int | str) -> str:
 @contextmanager
 def _as_replica() -> Iterator[None]:
     """Run no trigger: nothing else lets a bench write rows that services wrote."""
-    _execute("SET session_replication_role = replica")
+    execute("SET session_replication_role = replica")
     try:
         yield
     finally:
-        _execute("SET session_replication_role = DEFAULT")
-
-
-def _execute(statement: str, **parameters: Any) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters or None)
-
-
-def _fetch(statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters or None)
-        return cursor.fetchall()
-
-
-def exists(name: str) -> bool:
-    """Whether there is a database called `name`."""
-    with connection._nodb_cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
-        return cursor.fetchone() is not None
-
-
-def connect(name: str) -> None:
-    """Go on with the database called `name`."""
-    connection.close()
-    if hasattr(connection, "close_pool"):
-        connection.close_pool()
-    connection.settings_dict["NAME"] = name
-
-
-def drop(name: str) -> None:
-    """Drop the database called `name`, if there is one."""
-    connect("postgres")
-    with connection._nodb_cursor() as cursor:
-        cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-def drop_like(prefix: str) -> None:
-    """Drop the databases whose names begin so."""
-    connect("postgres")
-    for (name,) in _fetch(
-        "SELECT datname FROM pg_database WHERE starts_with(datname, %(prefix)s)", prefix=prefix
-    ):
-        drop(name)
-
-
-def rename(name: str, to: str) -> None:
-    """Give a database its name, once all is in it."""
-    connect("postgres")
-    _execute(f'ALTER DATABASE "{name}" RENAME TO "{to}"')
+        execute("SET session_replication_role = DEFAULT")
 
 
 def account_ids() -> list[str]:
     """Return the ids of all accounts."""
     return [
         account
-        for (account,) in _fetch(
+        for (account,) in fetch(
             f"SELECT ({account_id('number')})::text"
             f" FROM generate_series(0, {ACCOUNTS - 1}) AS number"
         )
     ]
 
 
-def _create(name: str, *, template: str = "template1") -> None:
-    connect("postgres")
-    with connection._nodb_cursor() as cursor:
-        cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-
-
 def make(name: str, *, entries: int, now: datetime) -> Dataset:
     """Make the database and connect to it."""
-    drop(name)
-    if not exists(_EMPTY):
-        _create(_EMPTY)
-    connect(_EMPTY)
+    database.drop(name)
+    if not database.exists(_EMPTY):
+        database.create(_EMPTY)
+    database.connect(_EMPTY)
     call_command("migrate", verbosity=0)
-    _create(name, template=_EMPTY)
-    connect(name)
-    _execute("SET synchronous_commit = off")
-    _execute("SET maintenance_work_mem = '256MB'")
+    database.create(name, template=_EMPTY)
+    database.connect(name)
+    execute("SET synchronous_commit = off")
+    execute("SET maintenance_work_mem = '256MB'")
     accounts = ACCOUNTS
     start = now - timedelta(days=DAYS)
     with _as_replica():
@@ -145,20 +91,18 @@ def make(name: str, *, entries: int, now: datetime) -> Dataset:
             _make_entries(entries, accounts=accounts, start=start, now=now)
             _make_what_follows()
     for table in ("wallet_entry", "plans_usagerecord", "plans_renewal", "invoices_transaction"):
-        _execute(
+        execute(
             f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
         )
     daily_spend.add_up_due()
-    _execute("VACUUM ANALYZE")
+    execute("VACUUM ANALYZE")
     return describe()
 
 
 def describe() -> Dataset:
     """Return what the connected database holds."""
-    [(entries, made_at)] = _fetch(
-        "SELECT max(id), max(created_at) FROM wallet_entry WHERE id < 1e9"
-    )
-    [(busy, usual)] = _fetch(f"SELECT {account_id(0)}, {account_id(ACCOUNTS // 2)}")
+    [(entries, made_at)] = fetch("SELECT max(id), max(created_at) FROM wallet_entry WHERE id < 1e9")
+    [(busy, usual)] = fetch(f"SELECT {account_id(0)}, {account_id(ACCOUNTS // 2)}")
     return Dataset(entries, busy, usual, made_at)
 
 
@@ -167,30 +111,30 @@ def _make_accounts(accounts: int, *, start: datetime, now: datetime) -> None:
     catalogue.load(now=start)
     plan_version = subscriptions.latest_version(plan=Plan.objects.get(slug="growth"))
     assert plan_version is not None
-    _execute("SET session_replication_role = DEFAULT")
+    execute("SET session_replication_role = DEFAULT")
     provisioning.provision(
         external_id="growth-0", name="Busy", owner_email="busy@demo.test", now=start
     )
     make_transaction(Account.objects.get(), amount="100.00", purpose=Purpose.TOP_UP)
-    _execute("SET session_replication_role = replica")
+    execute("SET session_replication_role = replica")
     parameters = {"accounts": accounts, "start": start, "now": now, "version": plan_version.pk}
     own = "(SELECT id FROM accounts_account)"
-    for table, column in _fetch(
+    for table, column in fetch(
         """SELECT key.conrelid::regclass::text, mine.attname FROM pg_constraint AS key
            JOIN pg_attribute AS mine
              ON mine.attrelid = key.conrelid AND mine.attnum = key.conkey[1]
            WHERE key.contype = 'f' AND key.confrelid = 'accounts_account'::regclass
              AND cardinality(key.conkey) = 1"""
     ):
-        _execute(f"UPDATE {table} SET {column} = {account_id(0)} WHERE {column} = {own}")
-    _execute(f"UPDATE accounts_account SET id = {account_id(0)}")
+        execute(f"UPDATE {table} SET {column} = {account_id(0)} WHERE {column} = {own}")
+    execute(f"UPDATE accounts_account SET id = {account_id(0)}")
     clone = """
         WITH template AS MATERIALIZED (SELECT * FROM {table} ORDER BY id LIMIT 1)
         INSERT INTO {table} SELECT made.*
         FROM template, generate_series(1, %(accounts)s - 1) AS number
         CROSS JOIN LATERAL jsonb_populate_record(
             NULL::{table}, to_jsonb(template) || jsonb_build_object({changes})) AS made"""
-    _execute(
+    execute(
         clone.format(
             table="accounts_account",
             changes=f"""'id', {account_id("number")}, 'external_id', 'growth-' || number,
@@ -204,19 +148,19 @@ def _make_accounts(accounts: int, *, start: datetime, now: datetime) -> None:
         ("wallet_wallet", "account_id"),
         ("plans_subscription", "account_id"),
     ):
-        _execute(f"UPDATE {table} SET id = 0")
-        _execute(
+        execute(f"UPDATE {table} SET id = 0")
+        execute(
             clone.format(table=table, changes=f"'id', number, '{key}', {account_id('number')}"),
             **parameters,
         )
-    _execute("UPDATE wallet_autorefill SET id = 0, wallet_id = 0")
-    _execute(
+    execute("UPDATE wallet_autorefill SET id = 0, wallet_id = 0")
+    execute(
         clone.format(table="wallet_autorefill", changes="'id', number, 'wallet_id', number"),
         **parameters,
     )
-    _execute("CREATE TABLE growth_renewal AS SELECT * FROM plans_renewal")
-    _execute("DELETE FROM plans_renewal")
-    _execute(
+    execute("CREATE TABLE growth_renewal AS SELECT * FROM plans_renewal")
+    execute("DELETE FROM plans_renewal")
+    execute(
         """
         CREATE TABLE growth_period AS
         SELECT number, start_of_period(%(start)s, number) AS start
@@ -224,7 +168,7 @@ def _make_accounts(accounts: int, *, start: datetime, now: datetime) -> None:
         WHERE start_of_period(%(start)s, number) <= %(now)s""",
         **parameters,
     )
-    _execute(
+    execute(
         f"""
         INSERT INTO plans_renewal
         SELECT made.*
@@ -238,8 +182,8 @@ def _make_accounts(accounts: int, *, start: datetime, now: datetime) -> None:
             'period_end', start_of_period(template.anchor, period.number + 1))) AS made""",
         **parameters,
     )
-    _execute("DROP TABLE growth_renewal")
-    _execute(
+    execute("DROP TABLE growth_renewal")
+    execute(
         """
         UPDATE plans_subscription AS subscription
         SET plan_version_id = %(version)s, current_period_number = last.number,
@@ -256,23 +200,23 @@ def _indexes_built_afterwards() -> Iterator[None]:
     """Drop what every row would have to be put into, and build it when all are there."""
     again = []
     for table in _BIG_TABLES:
-        for name, definition in _fetch(
+        for name, definition in fetch(
             """SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
                WHERE conrelid = %(table)s::regclass AND contype IN ('u', 'f')""",
             table=table,
         ):
             again.append(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
-            _execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
-        for name, definition in _fetch(
+            execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+        for name, definition in fetch(
             """SELECT indexname, indexdef FROM pg_indexes
                WHERE tablename = %(table)s AND indexname NOT LIKE '%%_pkey'""",
             table=table,
         ):
             again.append(definition)
-            _execute(f'DROP INDEX "{name}"')
+            execute(f'DROP INDEX "{name}"')
     yield
     for statement in again:
-        _execute(statement)
+        execute(statement)
 
 
 #: Entry number → account, its place in the account's ledger, when, in which period, the balance.
@@ -329,14 +273,14 @@ _INCLUDED = f"""
 
 
 def _make_entries(entries: int, *, accounts: int, start: datetime, now: datetime) -> None:
-    [(periods,)] = _fetch("SELECT array_agg(start ORDER BY number) FROM growth_period")
-    [(features,)] = _fetch(
+    [(periods,)] = fetch("SELECT array_agg(start ORDER BY number) FROM growth_period")
+    [(features,)] = fetch(
         "SELECT array_agg(id ORDER BY id) FROM plans_feature WHERE kind = 'consumable'"
     )
-    [(version,)] = _fetch("SELECT DISTINCT plan_version_id FROM plans_renewal")
+    [(version,)] = fetch("SELECT DISTINCT plan_version_id FROM plans_renewal")
     for first in range(1, entries + 1, _CHUNK):
         for statement in (_ENTRIES, _RECORDS, _INCLUDED):
-            _execute(
+            execute(
                 statement,
                 first=first,
                 last=min(first + _CHUNK - 1, entries),
@@ -352,7 +296,7 @@ def _make_entries(entries: int, *, accounts: int, start: datetime, now: datetime
 
 def _make_what_follows() -> None:
     """The balances, the allowances, and the payments that bought the credit."""
-    _execute(
+    execute(
         """
         UPDATE wallet_wallet AS wallet SET balance = last.balance_after,
                last_sequence = last.sequence
@@ -360,7 +304,7 @@ def _make_what_follows() -> None:
               FROM wallet_entry ORDER BY wallet_id, sequence DESC) AS last
         WHERE wallet.id = last.wallet_id"""
     )
-    _execute(
+    execute(
         """
         INSERT INTO plans_allowance (account_id, renewal_id, feature_id, included, used,
                                      billed_quantity)
@@ -369,7 +313,7 @@ def _make_what_follows() -> None:
         FROM plans_usagerecord GROUP BY account_id, renewal_id, feature_id"""
     )
     # What was billed before a record matters where new records continue it.
-    _execute(
+    execute(
         f"""
         WITH recent AS (
             SELECT id, renewal_id, feature_id, sum(billed_quantity) OVER (
@@ -381,7 +325,7 @@ def _make_what_follows() -> None:
         FROM recent JOIN plans_allowance AS allowance USING (renewal_id, feature_id)
         WHERE record.id = recent.id"""
     )
-    _execute(
+    execute(
         """
         WITH template AS MATERIALIZED (SELECT * FROM invoices_transaction)
         INSERT INTO invoices_transaction
@@ -396,7 +340,7 @@ def _make_what_follows() -> None:
         WHERE entry.transaction_id IS NOT NULL AND entry.transaction_id <> template.id"""
     )
     # The first entry's payment has the template's id and stays as it is but for its account.
-    _execute(
+    execute(
         """
         WITH template AS MATERIALIZED (SELECT * FROM invoices_line)
         INSERT INTO invoices_line
@@ -407,11 +351,11 @@ def _make_what_follows() -> None:
             'id', payment.id + 1000, 'transaction_id', payment.id)) AS made
         WHERE payment.id <> template.transaction_id"""
     )
-    _execute(
+    execute(
         """
         UPDATE invoices_transaction AS payment SET account_id = entry.account_id
         FROM wallet_entry AS entry
         WHERE entry.transaction_id = payment.id AND payment.account_id <> entry.account_id"""
     )
-    _execute("UPDATE invoices_transaction SET card_id = NULL")
-    _execute("DROP TABLE growth_period")
+    execute("UPDATE invoices_transaction SET card_id = NULL")
+    execute("DROP TABLE growth_period")

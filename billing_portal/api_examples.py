@@ -1,6 +1,7 @@
-"""Examples for every call of the API: what is sent, what is answered. They become the schema's.
+"""Examples for every call of the API: what is sent, what is answered.
 
-Tests hold each against its schema, send what is sent, and compare what is answered.
+`api_schema_examples` puts them into the schema. Tests hold each against it, send what is sent, and
+compare what is answered.
 """
 
 from collections.abc import Mapping
@@ -88,7 +89,8 @@ class Example:
     body: Any = None
 
 
-def _invalid(fields: dict[str, list[str]]) -> dict[str, Any]:
+def invalid(fields: dict[str, list[str]]) -> dict[str, Any]:
+    """Return the answer to a request in which these fields are wrong."""
     return {
         "code": "invalid_request",
         "detail": "The request is not valid; `fields` says what to change.",
@@ -221,7 +223,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
         answers={
             "201": _NEW_ACCOUNT,
             "200": _NEW_ACCOUNT,
-            "400": _invalid({"owner_email": ["Enter a valid email address."]}),
+            "400": invalid({"owner_email": ["Enter a valid email address."]}),
         },
     ),
     "retrieve_account": Example(answers={"200": _ACCOUNT}),
@@ -229,7 +231,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
         body={"name": "Nizwa Clinics SAOC"},
         answers={
             "200": {**_ACCOUNT, "name": "Nizwa Clinics SAOC"},
-            "400": _invalid({"name": ["Send 1 to 200 printable characters."]}),
+            "400": invalid({"name": ["Send 1 to 200 printable characters."]}),
         },
     ),
     "list_entries": Example(
@@ -286,7 +288,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
                 "period_end": "2026-12-01T08:00:00Z",
                 "quote": "eyJhY2NvdW50IjoiMGI0ZiJ9:1vOQ2a:Zk8f3R1cHk",
             },
-            "400": _invalid({"quantity": ["A valid integer is required."]}),
+            "400": invalid({"quantity": ["A valid integer is required."]}),
             "409": {
                 "code": "payment_open",
                 "detail": "A payment for this is under way. Wait for its outcome.",
@@ -303,7 +305,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
                 "quantity_at_renewal": None,
                 "transaction": _TRANSACTION,
             },
-            "400": _invalid(
+            "400": invalid(
                 {"non_field_errors": ["Add a payment method first: rentals are charged to it."]}
             ),
         },
@@ -347,69 +349,3 @@ EXAMPLES: Final[Mapping[str, Example]] = {
         },
     ),
 }
-
-ERRORS: Final[Mapping[str, Any]] = {
-    "400": _invalid({"page": ["There is no such parameter. There are: page_size, cursor."]}),
-    "401": {
-        "code": "authentication_failed",
-        "detail": "The API key is wrong, expired or revoked.",
-        "fields": {},
-    },
-    "403": {
-        "code": "insufficient_scope",
-        "detail": "The key lacks the scope accounts:write.",
-        "fields": {},
-    },
-    "404": {"code": "not_found", "detail": "No account has this id.", "fields": {}},
-    "409": {
-        "code": "idempotency_key_reused",
-        "detail": "Something else was asked for under this Idempotency-Key: use a new one.",
-        "fields": {},
-    },
-    "411": {
-        "code": "length_required",
-        "detail": "Send the body with a Content-Length, not in chunks.",
-        "fields": {},
-    },
-    "413": {
-        "code": "body_too_large",
-        "detail": "The body is larger than 8,388,608 bytes.",
-        "fields": {},
-    },
-    "415": {
-        "code": "unsupported_media_type",
-        "detail": 'Unsupported media type "text/plain" in request.',
-        "fields": {},
-    },
-    "429": {
-        "code": "throttled",
-        "detail": "Request was throttled. Expected available in 23 seconds.",
-        "fields": {},
-    },
-}
-
-
-def add(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Put the examples into the schema, each where it belongs."""
-    for operations in result["paths"].values():
-        for operation in operations.values():
-            _add_to(operation, EXAMPLES[operation["operationId"]])
-    return result
-
-
-def _add_to(operation: dict[str, Any], example: Example) -> None:
-    values = {"id": ACCOUNT_ID, "feature": RENTAL, **example.query}
-    for parameter in operation.get("parameters", []):
-        if parameter["name"] in values:
-            parameter["example"] = values[parameter["name"]]
-    if example.body is not None:
-        content = operation["requestBody"]["content"]
-        content["application/json"]["example"] = example.body
-        if lines := content.get("application/x-ndjson"):
-            lines["example"] = example.body["records"][0]
-    for status, response in operation["responses"].items():
-        answer = example.answers.get(status, ERRORS.get(status))
-        if status == "403":
-            answer = {**answer, "detail": response["description"].replace("`", "")}
-        if answer is not None:
-            response["content"]["application/json"]["example"] = answer

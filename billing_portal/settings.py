@@ -13,6 +13,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 
 from billing_portal import embedded_postgres
+from billing_portal.api_settings import (  # noqa: F401  (they are settings)
+    API_REQUESTS_PER_MINUTE,
+    DATA_UPLOAD_MAX_MEMORY_SIZE,
+    REST_FRAMEWORK,
+    SPECTACULAR_SETTINGS,
+)
 from billing_portal.environment import (
     BASE_DIR,
     DATA_DIR,
@@ -308,49 +314,6 @@ KAFKA_DEAD_LETTER_TOPIC = env.str("KAFKA_DEAD_LETTER_TOPIC", "usage-rejected")
 KAFKA_USAGE_GROUP = env.str("KAFKA_USAGE_GROUP", "billing-portal")
 #: More of librdkafka's options, as a JSON object: how to sign in, above all.
 KAFKA_OPTIONS = env.json("KAFKA_OPTIONS", default={})
-
-# REST API -------------------------------------------------------------------------------------
-DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
-#: For each key and kind of call (`throttle_scope` of the view).
-API_REQUESTS_PER_MINUTE = {
-    "usage": env.int("API_USAGE_REQUESTS_PER_MINUTE", 12_000),
-    "authorization": env.int("API_AUTHORIZATION_REQUESTS_PER_MINUTE", 60_000),
-    "default": env.int("API_REQUESTS_PER_MINUTE", 3_000),
-}
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.api.ApiKeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["accounts.api.HasScope"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "accounts.api_schema.CallSchema",
-    "EXCEPTION_HANDLER": "accounts.api.exception_handler",
-    "COERCE_DECIMAL_TO_STRING": True,
-    "UNAUTHENTICATED_USER": None,
-}
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Billing portal API",
-    "DESCRIPTION": "Usage reporting, call authorization and account provisioning.",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "accounts.api_schema.add_headers",
-        "billing_portal.api_examples.add",
-    ],
-    "ENUM_NAME_OVERRIDES": {
-        "EntryKind": "wallet.models.EntryKind.choices",
-        "FeatureKind": "plans.models.FeatureKind.choices",
-        "TransactionStatus": "invoices.models.Status.choices",
-        "SubscriptionStatus": "plans.models.SubscriptionStatus.choices",
-    },
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
-    "SERVE_AUTHENTICATION": [],
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-}
 
 # Security -------------------------------------------------------------------------------------
 _stripe_sources = (

@@ -12,7 +12,8 @@ from django.utils.dateparse import parse_datetime
 from drf_spectacular.generators import SchemaGenerator
 
 from accounts.models import Account, Card
-from billing_portal.api_examples import ACCOUNT_ID, ERRORS, EXAMPLES, RENTAL
+from billing_portal.api_examples import ACCOUNT_ID, EXAMPLES, RENTAL
+from billing_portal.api_schema_examples import ERRORS
 from invoices.models import Transaction
 from plans.tests.api_client import Platform
 from plans.tests.subscribers import make_subscriber
