@@ -28,7 +28,8 @@ ACCOUNTS = 1_000
 DAYS = 420
 RECENT_DAYS = 2
 RECENT = 10_000
-#: Every so many entries credit was bought.
+#: Every so many entries credit was bought, by each account at another of its entries: on a day
+#: as much as on any other.
 TOP_UP_EVERY = 50
 _CHUNK = 1_000_000
 #: Migrated once, for all sizes.
@@ -236,8 +237,9 @@ _LEDGER = f"""
                   + interval '{RECENT_DAYS} days' * ((entry.id - %(older)s)::float8 / {RECENT})
         END AS at) AS place
     CROSS JOIN LATERAL (SELECT
-        place.sequence %% {TOP_UP_EVERY} = 1 AS is_top_up,
-        (place.sequence + {TOP_UP_EVERY - 1}) / {TOP_UP_EVERY} AS top_ups) AS kind
+        place.sequence = 1 OR (place.sequence + place.number) %% {TOP_UP_EVERY} = 1 AS is_top_up,
+        1 + (place.sequence + place.number %% {TOP_UP_EVERY} - 1) / {TOP_UP_EVERY} AS top_ups
+    ) AS kind
     CROSS JOIN LATERAL (SELECT
         100.0 * kind.top_ups - 1.1 * (place.sequence - kind.top_ups) AS after,
         place.number * 100 + width_bucket(place.at, %(periods)s::timestamptz[]) AS renewal,

@@ -124,9 +124,11 @@ class UsageRecord(models.Model):
         indexes = [
             models.Index(fields=["account", "-occurred_at", "-id"], name="usage_history"),
             # Of all accounts, a range of time. Records are written as they come, some are late.
-            BrinIndex(fields=["recorded_at"], name="usage_by_time_recorded"),
+            # What is not summarized yet would all be read, so it is as soon as a range is full.
+            BrinIndex(fields=["recorded_at"], name="usage_by_time_recorded", autosummarize=True),
             BrinIndex(
                 fields=["occurred_at"],
+                autosummarize=True,
                 opclasses=["timestamptz_minmax_multi_ops"],
                 name="usage_by_time_occurred",
             ),

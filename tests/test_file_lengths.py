@@ -1,4 +1,4 @@
-"""No file that is written by hand has more than 400 lines: a longer one has a seam to split it at."""
+"""No file written by hand has more than 400 lines: a longer one has a seam to split it at."""
 
 from pathlib import Path
 

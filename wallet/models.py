@@ -249,7 +249,8 @@ class Entry(models.Model):
                 name="entries_of_a_kind",
             ),
             # Entries come in the order of time: a few blocks of this index lead to a day's.
-            BrinIndex(fields=["created_at"], name="entries_by_time"),
+            # What is not summarized yet would all be read, so it is as soon as a range is full.
+            BrinIndex(fields=["created_at"], name="entries_by_time", autosummarize=True),
             models.Index(
                 fields=["transaction"],
                 condition=Q(transaction__isnull=False),

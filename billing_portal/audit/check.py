@@ -2,24 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
 
+#: Rows named for each check; more than these say the same.
+MOST_ROWS = 20
 
-class Scope(Enum):
-    """What an audit reads of a table."""
-
-    WHOLE = "all of it"
-    SINCE = "what came or changed since a moment"
-    ACCOUNTS = "the rows of some accounts"
-
-
-#: What a query may read as `changed_…`: with `--since` what came or changed from that moment on.
+#: What a query may read as `changed_…`: with `--since` what came or changed from that moment on,
+#: in an order in which each may read those before it.
 CHANGED = {
     "entries": ("wallet_entry", "created_at >= %(since)s"),
     "records": ("plans_usagerecord", "recorded_at >= %(since)s"),
     "wallets": (
         "wallet_wallet",
-        """account_id IN (SELECT account_id FROM wallet_entry WHERE created_at >= %(since)s)
+        """account_id IN (SELECT account_id FROM changed_entries)
            OR created_at >= %(since)s""",
     ),
     "transactions": (
@@ -41,21 +35,22 @@ CHANGED = {
     "subscriptions": (
         "plans_subscription",
         """created_at >= %(since)s OR current_period_start >= %(since)s OR ended_at >= %(since)s
-           OR id IN (SELECT subscription_id FROM plans_renewal WHERE created_at >= %(since)s
-                     UNION SELECT subscription_id FROM plans_renewal WHERE paid_at >= %(since)s
+           OR id IN (SELECT subscription_id FROM changed_renewals
                      UNION SELECT subscription_id FROM plans_planchange
                            WHERE greatest(created_at, effective_at) >= %(since)s)""",
     ),
+    # Period by period (OFFSET): PostgreSQL would rather read the allowances of all months.
     "allowances": (
         "plans_allowance",
-        """(account_id, renewal_id) IN (
-               SELECT account_id, renewal_id FROM plans_usagerecord WHERE recorded_at >= %(since)s
-               UNION SELECT account_id, id FROM plans_renewal WHERE created_at >= %(since)s)""",
-    ),
-    "spend": (
-        "plans_dailyspend",
-        """(account_id, renewal_id) IN (SELECT account_id, renewal_id FROM plans_usagerecord
-                                        WHERE recorded_at >= %(since)s)""",
+        """id IN (
+               SELECT allowance.id
+               FROM (SELECT account_id, renewal_id FROM changed_records
+                     UNION SELECT account_id, id FROM changed_renewals
+                           WHERE created_at >= %(since)s) AS period
+               CROSS JOIN LATERAL (
+                   SELECT id FROM plans_allowance
+                   WHERE account_id = period.account_id AND renewal_id = period.renewal_id OFFSET 0
+               ) AS allowance)""",
     ),
 }
 
@@ -66,9 +61,9 @@ class Check:
 
     The query is `SELECT … FROM … WHERE <broken>` with one text column, the broken row in words;
     `%(now)s` is the moment of the audit, any other percent sign is doubled. Where what came since a
-    moment is checked in another way than the whole, `since` is the query for that. A check
-    `by_account` reads what is too large to be sorted or joined: the full audit does so only for
-    accounts that screen.py found not to add up.
+    moment is checked in another way than the whole, `since` is the query for that; with
+    `only_in_full` it is not checked at all then. A check `by_account` reads what is too large to be
+    sorted or joined: the full audit does so only for accounts that screen.py found not to add up.
     """
 
     invariant: str
@@ -76,20 +71,34 @@ class Check:
     query: str
     since: str = ""
     by_account: bool = False
+    only_in_full: bool = False
 
-    def statement(self, scope: Scope) -> str:
-        """Return the query, with the tables that it reads as `changed_…`."""
-        query = self.since if scope == Scope.SINCE and self.since else self.query
-        parts = []
-        for name, (table, changed) in CHANGED.items():
-            if f"changed_{name}" in query:
-                rows = f"SELECT * FROM {table}"  # noqa: S608 - names from this file
-                if scope == Scope.SINCE:
-                    rows += f" WHERE {changed}"
-                elif scope == Scope.ACCOUNTS:
-                    rows += " WHERE account_id = ANY(%(accounts)s)"
-                parts.append(f"changed_{name} AS NOT MATERIALIZED ({rows})")
-        return f"WITH {', '.join(parts)} {query}" if parts else query
+    def statement(self, *, of_accounts: bool) -> str:
+        """Return the query over all that there is, or over some `%(accounts)s`."""
+        condition = " WHERE account_id = ANY(%(accounts)s)" if of_accounts else ""
+        parts = [
+            f"changed_{name} AS NOT MATERIALIZED (SELECT * FROM {table}{condition})"  # noqa: S608
+            for name, (table, _) in CHANGED.items()
+            if f"changed_{name}" in self.query
+        ]
+        tables = f"WITH {', '.join(parts)}" if parts else ""
+        return f"{tables} {self.query} LIMIT {MOST_ROWS}"
+
+
+def of_what_is_new(checks: Sequence[Check]) -> str:
+    """Return one statement for all checks; it answers with a check's place and a broken row.
+
+    So what is new is read once, by its time alone, and all checks see one moment.
+    """
+    changed = ", ".join(
+        f"changed_{name} AS MATERIALIZED (SELECT * FROM {table} WHERE {condition})"  # noqa: S608
+        for name, (table, condition) in CHANGED.items()
+    )
+    broken = " UNION ALL ".join(
+        f"SELECT {place}, found.* FROM ({check.since or check.query} LIMIT {MOST_ROWS}) AS found"  # noqa: S608
+        for place, check in enumerate(checks)
+    )
+    return f"WITH {changed} {broken}"
 
 
 def guarded(invariant: str, rule: str, triggers: Sequence[str]) -> Check:

@@ -63,16 +63,26 @@ CHECKS = (
              ) AS chained
         WHERE balance_after <> before + amount
         """,
+        # Most of what is new follows on what is new as well; only the rest is looked up.
         since="""
         SELECT format('entry %%s (number %%s of wallet %%s): %%s after %%s %%s', entry.id,
                       entry.sequence, entry.wallet_id, entry.balance_after,
                       coalesce(before.balance_after::text, 'nothing'), entry.amount)
-        FROM changed_entries AS entry LEFT JOIN LATERAL (
-            SELECT id, balance_after FROM wallet_entry
-            WHERE account_id = entry.account_id AND sequence = entry.sequence - 1 LIMIT 1
-        ) AS before ON true
+        FROM (SELECT id, account_id, wallet_id, sequence, amount, balance_after,
+                     lag(sequence) OVER chain AS newer_sequence,
+                     lag(balance_after) OVER chain AS newer_balance
+              FROM changed_entries WINDOW chain AS (PARTITION BY account_id ORDER BY sequence)
+             ) AS entry
+        LEFT JOIN LATERAL (
+            SELECT balance_after FROM wallet_entry
+            WHERE entry.newer_sequence IS DISTINCT FROM entry.sequence - 1
+              AND account_id = entry.account_id AND sequence = entry.sequence - 1
+            LIMIT 1) AS older ON true
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN entry.newer_sequence = entry.sequence - 1 THEN entry.newer_balance
+                        ELSE older.balance_after END AS balance_after) AS before
         WHERE entry.balance_after <> coalesce(before.balance_after, 0) + entry.amount
-           OR before.id IS NULL AND entry.sequence <> 1
+           OR before.balance_after IS NULL AND entry.sequence <> 1
         """,
         by_account=True,
     ),

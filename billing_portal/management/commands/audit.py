@@ -40,7 +40,8 @@ class Command(BaseCommand):
             audit.note_checkpoint(now=now)
         invariants = sorted({check.invariant for check in CHECKS}, key=lambda name: int(name[1:]))
         what = "" if begin is None else f" for what came since {begin:%Y-%m-%d %H:%M:%S %Z}"
-        self.stdout.write(f"{len(CHECKS)} checks hold{what}: {', '.join(invariants)}.")
+        number = sum(begin is None or not check.only_in_full for check in CHECKS)
+        self.stdout.write(f"{number} checks hold{what}: {', '.join(invariants)}.")
 
 
 def _moment(words: str, *, now: datetime) -> datetime:
@@ -66,11 +67,10 @@ def _moment(words: str, *, now: datetime) -> datetime:
 def _not_looked_at(begin: datetime) -> str:
     """Say what an audit of what came since `begin` does not prove."""
     checkpoint = audit.checkpoint()
+    text = "Not looked at: what is older, and sums of days; "
     if checkpoint is None:
-        return "Not looked at: what is older, and no full audit has found nothing yet."
-    text = (
-        f"Not looked at: what is older; the full audit of {checkpoint:%Y-%m-%d %H:%M:%S %Z} held."
-    )
+        return f"{text}no full audit has found nothing yet."
+    text += f"the full audit of {checkpoint:%Y-%m-%d %H:%M:%S %Z} held."
     if checkpoint < begin:
         text += " Between that one and then nothing was looked at: use --since checkpoint."
     return text
