@@ -6,13 +6,17 @@ from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.utils.cache import add_never_cache_headers
+from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
 
 from accounts.models import Account, Membership, User
 from accounts.roles import may_act
@@ -46,6 +50,7 @@ class MemberRequest(HttpRequest):
 
     member: Member
     user: User
+    htmx: HtmxDetails
 
 
 MemberView = Callable[..., HttpResponseBase]
@@ -113,8 +118,17 @@ def member_page(view: MemberView) -> MemberView:
     """Let members in. Staff without an account go to the admin, others are told why not."""
 
     @wraps(view)
-    @login_required
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        htmx = HtmxDetails(request)
+        if htmx and not request.user.is_authenticated:
+            # The session ended: the whole page is to sign in again, not the part asked for.
+            back = urlencode({"next": htmx.current_url_abs_path or request.path})
+            return HttpResponseClientRedirect(f"{resolve_url(settings.LOGIN_URL)}?{back}")
+        return signed_in(request, *args, **kwargs)
+
+    @wraps(view)
+    @login_required
+    def signed_in(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         member = find_member(request)
         if member is None:
             if request.user.is_staff:

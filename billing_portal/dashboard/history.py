@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 
 from django.db.models import Q, QuerySet
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.models import Account
 from accounts.money import format_unit_price, format_usd
@@ -36,6 +38,8 @@ class History:
 
     rows: tuple[TransactionRow, ...]
     is_filtered: bool
+    note: str
+    clear_href: str
     export_href: str
     has_previous: bool
     has_next: bool
@@ -103,6 +107,8 @@ def build_history(
             page, zone=account.timezone, now=now, may_act=may_act, with_credit_notes=True
         ),
         is_filtered=bool(query),
+        note=_note(len(page)),
+        clear_href=here if query and page else "",
         export_href=f"{export}?{urlencode(query)}" if query else export,
         has_previous=has_previous and bool(page),
         has_next=has_next and bool(page),
@@ -121,7 +127,7 @@ def decode_cursor(cursor: str) -> tuple[datetime, int] | None:
     """Read a cursor; None for one that is empty or was tampered with."""
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        at, _, pk = text.partition("|")
+        at, __, pk = text.partition("|")
         moment_of_line, number = datetime.fromisoformat(at), int(pk)
         if moment_of_line.tzinfo is None or not 0 < number < 2**63:
             return None
@@ -232,6 +238,15 @@ def explain(transaction: Transaction, *, now: datetime) -> str:
             return "The payment page was opened and not paid. It has expired; nothing was charged."
         return "The payment page was opened and is not paid yet. Nothing was charged so far."
     return ""
+
+
+def _note(shown: int) -> str:
+    """Say how many lines are shown, also to whom the page is read aloud."""
+    if not shown:
+        return _("No payment matches.")
+    return ngettext(
+        "%(count)d payment shown.", "%(count)d payments shown, newest first.", shown
+    ) % {"count": shown}
 
 
 def _midnight(account: Account, day: date) -> datetime:

@@ -1,11 +1,14 @@
 """The frame around every page: navigation, account switcher, who is signed in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Membership
 from accounts.roles import Role
@@ -13,11 +16,11 @@ from billing_portal.dashboard.access import MemberRequest
 
 #: Label, address and icon of the pages that exist.
 NAVIGATION = (
-    ("Billing Overview", "billing-overview", "overview"),
-    ("Payment Methods", "payment-methods", "card"),
-    ("Billing History", "billing-history", "history"),
-    ("Plan", "plan", "plan"),
-    ("Settings", "billing-settings", "settings"),
+    (_("Billing Overview"), "billing-overview", "overview"),
+    (_("Payment Methods"), "payment-methods", "card"),
+    (_("Billing History"), "billing-history", "history"),
+    (_("Plan"), "plan", "plan"),
+    (_("Settings"), "billing-settings", "settings"),
 )
 
 
@@ -25,7 +28,7 @@ NAVIGATION = (
 class NavItem:
     """An entry of the navigation."""
 
-    label: str
+    label: str | Promise
     href: str
     icon: str
     is_current: bool
@@ -37,7 +40,7 @@ class AccountChoice:
 
     id: str
     name: str
-    role_label: str
+    role_label: str | Promise
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Shell:
     account_name: str
     initials: str
     email: str
-    role_label: str
+    role_label: str | Promise
     is_staff: bool
     may_act: bool
     nav: tuple[NavItem, ...]
@@ -61,10 +64,16 @@ def page(
     *,
     nav: str,
     status: int = 200,
+    regions: Mapping[str, str] | None = None,
 ) -> HttpResponse:
-    """Render `template` inside the frame, with the navigation entry `nav` marked."""
+    """Render `template` inside the frame, with the navigation entry `nav` marked.
+
+    `regions` names the parts that HTMX swaps by themselves, each with the template of its inside
+    (docs/dashboard.md): asked for one, nothing else is rendered.
+    """
+    asked_for = (regions or {}).get(request.htmx.target or "") if request.htmx else None
     shell = build_shell(request, nav=nav)
-    return render(request, template, {"shell": shell, **context}, status=status)
+    return render(request, asked_for or template, {"shell": shell, **context}, status=status)
 
 
 def build_shell(request: MemberRequest, *, nav: str) -> Shell:

@@ -3,11 +3,12 @@ import { setBusy } from "./busy.js";
 
 // One submit is one submit: the button shows progress and a second press does nothing.
 document.addEventListener("submit", (event) => {
+  if (event.target.dataset.busy !== "true") return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, { capture: true });
+document.addEventListener("submit", (event) => {
   const form = event.target;
-  if (form.dataset.busy === "true") {
-    event.preventDefault();
-    return;
-  }
   if (form.method !== "post" || event.defaultPrevented || form.hasAttribute("data-own-submit")) return;
   form.dataset.busy = "true";
   setBusy(event.submitter ?? form.querySelector("button[type=submit]"), true);
@@ -19,42 +20,35 @@ window.addEventListener("pageshow", () => {
   for (const button of document.querySelectorAll(".is-busy")) setBusy(button, false);
 });
 
-// A chosen preset is written on the button ("Add $50.00"); an own amount and a preset exclude each other.
-for (const form of document.querySelectorAll("form[data-presets]")) {
+// A chosen preset is written on the button ("Add $50.00"); an own amount and a preset exclude each other
+// (before HTMX, at the form, reads what is chosen).
+const showPreset = (form) => {
+  const chosen = form.querySelector("input[name=amount]:checked");
+  if (chosen?.dataset.button) form.querySelector("button[type=submit] [data-label]").textContent = chosen.dataset.button;
+};
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("form[data-presets]");
+  if (!form) return;
   const own = form.querySelector("input[data-own-amount]");
-  const presets = form.querySelectorAll("input[type=radio][name=amount]");
-  const show = () => {
-    const chosen = form.querySelector("input[name=amount]:checked");
-    if (chosen?.dataset.button) form.querySelector("button[type=submit] [data-label]").textContent = chosen.dataset.button;
-  };
-  form.addEventListener("change", (event) => {
-    if (own && event.target.name === "amount") own.value = "";
-    show();
-  });
-  own?.addEventListener("input", () => {
-    if (own.value) for (const preset of presets) preset.checked = false;
-  });
-  show();
-}
-
-// Filters apply as soon as one is chosen.
-for (const form of document.querySelectorAll("form[data-auto-submit]")) {
-  form.addEventListener("change", (event) => {
-    if (event.target.type !== "date" || event.target.value === "" || event.target.validity.valid) form.requestSubmit();
-  });
-}
+  if (own && event.target.name === "amount") own.value = "";
+  showPreset(form);
+}, { capture: true });
+document.addEventListener("input", (event) => {
+  if (!event.target.matches("form[data-presets] input[data-own-amount]") || !event.target.value) return;
+  for (const preset of event.target.form.querySelectorAll("input[type=radio][name=amount]")) preset.checked = false;
+}, { capture: true });
+for (const form of document.querySelectorAll("form[data-presets]")) showPreset(form);
 
 // Copy a value.
-for (const button of document.querySelectorAll("button[data-copy]")) {
-  button.hidden = !navigator.clipboard;
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(button.dataset.copy);
-    const label = button.querySelector("[data-label]") ?? button;
-    const before = label.textContent;
-    label.textContent = "Copied";
-    setTimeout(() => { label.textContent = before; }, 1600);
-  });
-}
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.dataset.copy);
+  const label = button.querySelector("[data-label]") ?? button;
+  const before = label.textContent;
+  label.textContent = button.dataset.copied;
+  setTimeout(() => { label.textContent = before; }, 1600);
+});
 
 // Menus and questions close on Escape and on a click elsewhere.
 const popovers = "details.who, details.ask";

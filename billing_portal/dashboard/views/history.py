@@ -21,6 +21,7 @@ from invoices import checkout, credit_notes, exports, receipts
 from invoices.models import Refund, Status
 
 NAV = "billing-history"
+REGIONS = {"history-list": "dashboard/_history_list.html"}
 
 
 @require_safe
@@ -38,7 +39,7 @@ def history(request: MemberRequest) -> HttpResponse:
         may_act=request.member.may_act,
     )
     context = {"history": composed, "form": form, "zone": account.timezone}
-    return page(request, "dashboard/history.html", context, nav=NAV)
+    return page(request, "dashboard/history.html", context, nav=NAV, regions=REGIONS)
 
 
 @require_safe

@@ -1,0 +1,53 @@
+// What HTMX swaps is announced, never loses the focus and never fails in silence (docs/dashboard.md).
+import { setBusy } from "./busy.js";
+
+const announcer = document.querySelector("#announcer");
+const trouble = document.querySelector("#trouble");
+let hadFocus = false;
+
+const region = (event) => event.detail.target?.closest?.("[data-region]");
+
+// Empty filters stay out of the address.
+document.addEventListener("htmx:configRequest", (event) => {
+  if (!event.detail.elt.matches("form.filters")) return;
+  for (const [name, value] of [...event.detail.formData]) if (value === "") event.detail.formData.delete(name);
+});
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  region(event)?.setAttribute("aria-busy", "true");
+  const form = event.detail.elt;
+  if (event.detail.requestConfig.verb !== "post" || !form.matches("form")) return;
+  form.dataset.busy = "true";
+  setBusy(event.detail.requestConfig.triggeringEvent?.submitter ?? form.querySelector("button[type=submit]"), true);
+});
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  region(event)?.removeAttribute("aria-busy");
+  const form = event.detail.elt;
+  if (form.dataset.busy !== "true") return;
+  delete form.dataset.busy;
+  for (const button of form.querySelectorAll(".is-busy")) setBusy(button, false);
+});
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  hadFocus = event.detail.shouldSwap && event.detail.target.contains(document.activeElement);
+  if (event.detail.shouldSwap) trouble.hidden = true;
+});
+
+document.addEventListener("htmx:afterSettle", (event) => {
+  const place = region(event);
+  if (!place?.isConnected) return;
+  announcer.textContent = [...place.querySelectorAll("[data-announce]")].map((each) => each.textContent).join(" ");
+  const error = place.querySelector("[data-focus], [aria-invalid=true]");
+  if (error) error.focus();
+  else if (hadFocus && !place.contains(document.activeElement)) place.focus({ preventScroll: true });
+});
+
+// A page that is refused or missing is shown as what it is; what was posted stays where it was typed.
+document.addEventListener("htmx:responseError", (event) => {
+  if (event.detail.requestConfig.verb === "get") window.location.assign(event.detail.pathInfo.finalRequestPath);
+  else trouble.hidden = false;
+});
+for (const name of ["htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(name, () => { trouble.hidden = false; });
+}
