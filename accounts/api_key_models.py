@@ -17,13 +17,28 @@ class Scope(models.TextChoices):
     RENTALS_WRITE = "rentals:write", "Take and release rentals, which charges cards"
 
 
+#: All that a key of a customer may do; the database keeps to it.
+CUSTOMER_SCOPES = [Scope.ACCOUNTS_READ.value]
+
+
 class ApiKey(models.Model):
     """A key of the REST API. Only a hash is kept; the secret is shown once.
+
+    The platform's keys reach every account. A customer's key is bound to one, for good: a trigger
+    refuses another account.
 
     The key consists of 160 random bits, so a plain SHA-256 is as good as a slow hash: there is
     nothing to guess.
     """
 
+    account = models.ForeignKey(
+        "accounts.Account",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="api_keys",
+        help_text="Of a customer: all it may do is read this account. None: the platform's.",
+    )
     name = models.CharField(max_length=100)
     prefix = models.CharField(max_length=16, unique=True)
     secret_hash = models.CharField(max_length=64, unique=True)
@@ -53,6 +68,10 @@ class ApiKey(models.Model):
             models.CheckConstraint(
                 condition=Q(expires_at__isnull=True) | Q(expires_at__gt=F("created_at")),
                 name="a_key_expires_after_it_was_made",
+            ),
+            models.CheckConstraint(
+                condition=Q(account__isnull=True) | Q(scopes=CUSTOMER_SCOPES),
+                name="a_customers_key_only_reads",
             ),
         ]
 

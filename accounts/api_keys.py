@@ -9,9 +9,16 @@ from typing import Final
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from accounts import prepared
-from accounts.models import ApiKey, AuditEvent, Scope, User
+from accounts.api_key_models import CUSTOMER_SCOPES
+from accounts.models import Account, ApiKey, AuditEvent, Scope, User
+
+#: How many keys in use a customer may have.
+MAXIMUM_OF_ACCOUNT: Final = 10
+#: Of each kind of call: enough to follow an account, too little to weigh on the others.
+CUSTOMER_REQUESTS_PER_MINUTE: Final = 300
 
 _PREFIX_BYTES: Final = 5
 _SECRET_BYTES: Final = 20  # 160 bits: nothing to guess, so a plain hash is enough
@@ -33,15 +40,18 @@ def create(
     expires_at: datetime | None = None,
     requests_per_minute: int | None = None,
     by: User | None = None,
+    account: Account | None = None,
 ) -> tuple[ApiKey, str]:
     """Create a key; return it with the token, which can't be had again.
 
     It may do what `scopes` say, until `expires_at`; `requests_per_minute` takes the place of the
-    general limits. Raises ValidationError by field.
+    general limits. Without an account it is the platform's and reaches all of them; for a
+    customer's, see create_for_account. Raises ValidationError by field.
     """
     prefix = secrets.token_hex(_PREFIX_BYTES)
     token = f"bp_{prefix}_{secrets.token_hex(_SECRET_BYTES)}"
     key = ApiKey(
+        account=account,
         name=name.strip(),
         prefix=prefix,
         secret_hash=_hash(token),
@@ -53,6 +63,7 @@ def create(
     _check(key, asked_for=scopes)
     key.save()
     AuditEvent.objects.create(
+        account=account,
         actor=by,
         action="api_key_created",
         details={
@@ -67,14 +78,47 @@ def create(
     return key, token
 
 
+@transaction.atomic
+def create_for_account(
+    *,
+    account: Account,
+    name: str,
+    now: datetime,
+    expires_at: datetime | None = None,
+    by: User | None = None,
+) -> tuple[ApiKey, str]:
+    """Create a key with which a customer reads their own account and no other, and writes nothing.
+
+    Raises ValidationError by field, and when the account has MAXIMUM_OF_ACCOUNT keys in use.
+    """
+    account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    in_use = ApiKey.objects.filter(account=account, revoked_at__isnull=True)
+    if in_use.exclude(expires_at__lte=now).count() >= MAXIMUM_OF_ACCOUNT:
+        raise ValidationError(
+            _("There are %(count)s keys in use, the most an account may have. Revoke one first.")
+            % {"count": MAXIMUM_OF_ACCOUNT}
+        )
+    return create(
+        account=account,
+        name=name,
+        scopes=CUSTOMER_SCOPES,
+        requests_per_minute=CUSTOMER_REQUESTS_PER_MINUTE,
+        expires_at=expires_at,
+        by=by,
+        now=now,
+    )
+
+
 def _check(key: ApiKey, *, asked_for: Collection[str]) -> None:
     errors = {}
     if not key.name or len(key.name) > 100 or not key.name.isprintable():
-        errors["name"] = "A key needs a name that says who uses it: 1 to 100 printable characters."
+        errors["name"] = _(
+            "A key needs a name that says who uses it: 1 to 100 printable characters."
+        )
     if not key.scopes or set(asked_for) - set(Scope.values):
         errors["scopes"] = f"Choose at least one of {', '.join(Scope.values)}."
     if key.has_expired(now=key.created_at):
-        errors["expires_at"] = "Choose a moment that is still to come."
+        errors["expires_at"] = _("Choose a moment that is still to come.")
     if key.requests_per_minute is not None and key.requests_per_minute < 1:
         errors["requests_per_minute"] = "Allow at least one request a minute, or leave it out."
     if errors:
@@ -103,6 +147,7 @@ def change(
     _check(key, asked_for=key.scopes)
     key.save(update_fields=list(after))
     AuditEvent.objects.create(
+        account=key.account,
         actor=by,
         action="api_key_changed",
         details={"prefix": key.prefix, "before": before, "after": after},
@@ -116,6 +161,7 @@ def revoke(*, key: ApiKey, now: datetime, by: User | None = None) -> None:
     if not ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now):
         return
     AuditEvent.objects.create(
+        account=key.account,
         actor=by,
         action="api_key_revoked",
         details={"name": key.name, "prefix": key.prefix},

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import IO, Any, ClassVar
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, ValidationError
@@ -26,7 +27,7 @@ from accounts import api_parameters, references
 from accounts.api import HasScope
 from accounts.api_limits import KeyThrottle
 from accounts.api_parameters import PageParameters, Parameters
-from accounts.models import Account, Scope
+from accounts.models import Account, ApiKey, Scope
 
 
 class BoundedJSONParser(JSONParser):
@@ -87,6 +88,9 @@ class ApiView(APIView):
     http_method_names = ("get", "head", "post", "put", "patch")
     parser_classes = (BoundedJSONParser,)
     throttle_scope = "default"
+    #: Whether a customer's key may ask although no account is named: the answer has only what is
+    #: theirs or public. What names one in its address needs no word here: see `_keep_to_own`.
+    is_for_customers = False
     #: Whether the answer to GET is named by its content, so that it need not be sent again.
     has_etag = False
     #: What stood there, checked.
@@ -94,12 +98,33 @@ class ApiView(APIView):
     _throttles: Sequence[BaseThrottle] = ()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Check the key, its scopes and its limit, then what is asked for."""
+        """Check the key, its scopes and its limit, its account, then what is asked for."""
         super().initial(request, *args, **kwargs)
+        if self.customer_id is not None:
+            self._keep_to_own(self.customer_id)
         method = "GET" if request.method == "HEAD" else request.method or ""
         if hasattr(self, method.lower()):  # else it is answered with 405
             expected = self.parameters.get(method, Parameters)
             self.asked = api_parameters.read(request.query_params, expected)
+
+    @property
+    def customer_id(self) -> UUID | None:
+        """The account that the key is bound to; None for the platform's, which reach them all."""
+        key = self.request.auth
+        return key.account_id if isinstance(key, ApiKey) else None
+
+    def _keep_to_own(self, account_id: UUID) -> None:
+        """Let a customer's key reach its own account and nothing else, whichever call it is.
+
+        Another account does not exist for it, and a call that says nothing of customers is closed
+        to them. Raises NotFound.
+        """
+        if "id" in self.kwargs:
+            self.find_account(self.kwargs["id"], Account.objects.filter(pk=account_id))
+            # What the call looks for from here on is this account, by whatever name it was asked.
+            self.kwargs["id"] = str(account_id)
+        elif not self.is_for_customers:
+            raise exceptions.NotFound
 
     def get_throttles(self) -> Sequence[BaseThrottle]:  # type: ignore[override]
         """Return the throttles, kept for what they have to tell."""

@@ -215,12 +215,15 @@ class AccountsView(ListView):
 
     parameters = {"GET": AccountParameters}
     scopes = {"GET": Scope.ACCOUNTS_READ, "POST": Scope.ACCOUNTS_WRITE}
+    is_for_customers = True
     queryset = Account.objects.none()
     serializer_class = AccountSerializer
 
     def get_queryset(self) -> QuerySet[Account]:
-        """Return all accounts, or those asked for."""
+        """Return all accounts, or those asked for; for a customer's key, its own."""
         accounts = readable()
+        if self.customer_id is not None:
+            accounts = accounts.filter(pk=self.customer_id)
         if "external_id" in self.asked:
             accounts = accounts.filter(external_id=self.asked["external_id"])
         if "email" in self.asked:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -10,7 +10,16 @@ from rest_framework.response import Response
 
 from accounts.api_schema import errors
 from accounts.api_views import ListView
-from plans.models import Feature, FeatureKind, FeaturePrice, Plan, PlanType, PlanVersion
+from plans.models import (
+    Feature,
+    FeatureKind,
+    FeaturePrice,
+    Plan,
+    PlanType,
+    PlanVersion,
+    Subscription,
+)
+from plans.subscription_models import CURRENT_STATUSES
 
 
 class FeatureSerializer(serializers.Serializer[Feature]):
@@ -80,6 +89,7 @@ class FeaturesView(ListView):
     """`GET /features/`."""
 
     scopes = {}
+    is_for_customers = True
     has_etag = True
     queryset = Feature.objects.all()
     serializer_class = FeatureSerializer
@@ -97,9 +107,13 @@ class FeaturesView(ListView):
 
 
 class PlansView(ListView):
-    """`GET /plans/`: every plan on sale, those that are not public too."""
+    """`GET /plans/`: every plan on sale, those that are not public too.
+
+    A customer's key sees the public ones, and what its account is on.
+    """
 
     scopes = {}
+    is_for_customers = True
     has_etag = True
     queryset = Plan.objects.none()
     serializer_class = PlanSerializer
@@ -111,6 +125,11 @@ class PlansView(ListView):
         newest = published.order_by("plan_id", "-number").distinct("plan_id")
         newest = newest.prefetch_related("prices__feature", "prices__tiers")
         plans = Plan.objects.filter(archived_at__isnull=True)
+        if self.customer_id is not None:
+            own = Subscription.objects.filter(account=self.customer_id, status__in=CURRENT_STATUSES)
+            plans = plans.filter(
+                Q(type=PlanType.PUBLIC) | Q(pk__in=own.values("plan_version__plan"))
+            )
         return (
             plans.filter(versions__published_at__isnull=False)
             .distinct()

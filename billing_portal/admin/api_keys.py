@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.widgets import (
@@ -67,11 +68,12 @@ class NewKeyForm(forms.Form):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ActionsNeedChangeMixin, PortalAdmin):
-    """The platform's keys. Only a hash is kept."""
+    """The platform's keys, and those that customers made. Only a hash is kept."""
 
     list_display = (
         "name",
         "prefix",
+        cells.account_column(),
         "state",
         "may",
         cells.time_column("created_at", "Created"),
@@ -79,10 +81,12 @@ class ApiKeyAdmin(ActionsNeedChangeMixin, PortalAdmin):
         cells.time_column("expires_at", "Expires"),
         cells.time_column("revoked_at", "Revoked"),
     )
-    list_filter = (KeyStateFilter, ScopeFilter)
-    search_fields = ("name", "prefix")
+    list_select_related = ("account",)
+    list_filter = (KeyStateFilter, ScopeFilter, ("account", AutocompleteSelectFilter))
+    search_fields = ("name", "prefix", "account__name")
     readonly_fields = (
         "prefix",
+        "account",
         "may",
         "created_at",
         "last_used_at",
