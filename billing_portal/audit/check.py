@@ -6,51 +6,62 @@ from dataclasses import dataclass
 #: Rows named for each check; more than these say the same.
 MOST_ROWS = 20
 
-#: What a query may read as `changed_…`: with `--since` what came or changed from that moment on,
-#: in an order in which each may read those before it.
+#: What a query may read as `changed_…`: a table, and with `--since` those of its rows that came or
+#: changed from that moment on, in an order in which each may read those before it.
 CHANGED = {
-    "entries": ("wallet_entry", "created_at >= %(since)s"),
-    "records": ("plans_usagerecord", "recorded_at >= %(since)s"),
+    "entries": ("wallet_entry", "SELECT * FROM wallet_entry WHERE created_at >= %(since)s"),
+    "records": (
+        "plans_usagerecord",
+        "SELECT * FROM plans_usagerecord WHERE recorded_at >= %(since)s",
+    ),
     "wallets": (
         "wallet_wallet",
-        """account_id IN (SELECT account_id FROM changed_entries)
-           OR created_at >= %(since)s""",
+        """SELECT * FROM wallet_wallet
+           WHERE account_id IN (SELECT account_id FROM changed_entries)
+              OR created_at >= %(since)s""",
     ),
     "transactions": (
         "invoices_transaction",
-        """id IN (SELECT id FROM invoices_transaction WHERE created_at >= %(since)s
-                  UNION SELECT id FROM invoices_transaction WHERE paid_at >= %(since)s
-                  UNION SELECT id FROM invoices_transaction WHERE failed_at >= %(since)s
-                  UNION SELECT transaction_id FROM invoices_refund
-                        WHERE greatest(created_at, asked_at, succeeded_at, failed_at) >= %(since)s
-                  UNION SELECT transaction_id FROM invoices_dispute
-                        WHERE greatest(opened_at, asked_at, closed_at) >= %(since)s)""",
+        """SELECT * FROM invoices_transaction
+           WHERE id IN (SELECT id FROM invoices_transaction WHERE created_at >= %(since)s
+                        UNION SELECT id FROM invoices_transaction WHERE paid_at >= %(since)s
+                        UNION SELECT id FROM invoices_transaction WHERE failed_at >= %(since)s
+                        UNION SELECT transaction_id FROM invoices_refund
+                              WHERE greatest(created_at, asked_at, succeeded_at, failed_at)
+                                    >= %(since)s
+                        UNION SELECT transaction_id FROM invoices_dispute
+                              WHERE greatest(opened_at, asked_at, closed_at) >= %(since)s)""",
     ),
-    "charges": ("djstripe_charge", "djstripe_updated >= %(since)s"),
+    "charges": (
+        "djstripe_charge",
+        "SELECT * FROM djstripe_charge WHERE djstripe_updated >= %(since)s",
+    ),
     "renewals": (
         "plans_renewal",
-        """id IN (SELECT id FROM plans_renewal WHERE created_at >= %(since)s
-                  UNION SELECT id FROM plans_renewal WHERE paid_at >= %(since)s)""",
+        """SELECT * FROM plans_renewal
+           WHERE id IN (SELECT id FROM plans_renewal WHERE created_at >= %(since)s
+                        UNION SELECT id FROM plans_renewal WHERE paid_at >= %(since)s)""",
     ),
     "subscriptions": (
         "plans_subscription",
-        """created_at >= %(since)s OR current_period_start >= %(since)s OR ended_at >= %(since)s
-           OR id IN (SELECT subscription_id FROM changed_renewals
-                     UNION SELECT subscription_id FROM plans_planchange
-                           WHERE greatest(created_at, effective_at) >= %(since)s)""",
+        """SELECT * FROM plans_subscription
+           WHERE created_at >= %(since)s OR current_period_start >= %(since)s
+              OR ended_at >= %(since)s
+              OR id IN (SELECT subscription_id FROM changed_renewals
+                        UNION SELECT subscription_id FROM plans_planchange
+                              WHERE greatest(created_at, effective_at) >= %(since)s)""",
     ),
     # Period by period (OFFSET): PostgreSQL would rather read the allowances of all months.
     "allowances": (
         "plans_allowance",
-        """id IN (
-               SELECT allowance.id
-               FROM (SELECT account_id, renewal_id FROM changed_records
-                     UNION SELECT account_id, id FROM changed_renewals
-                           WHERE created_at >= %(since)s) AS period
-               CROSS JOIN LATERAL (
-                   SELECT id FROM plans_allowance
-                   WHERE account_id = period.account_id AND renewal_id = period.renewal_id OFFSET 0
-               ) AS allowance)""",
+        """SELECT allowance.*
+           FROM (SELECT account_id, renewal_id FROM changed_records
+                 UNION SELECT account_id, id FROM changed_renewals
+                       WHERE created_at >= %(since)s) AS period
+           CROSS JOIN LATERAL (
+               SELECT * FROM plans_allowance
+               WHERE account_id = period.account_id AND renewal_id = period.renewal_id OFFSET 0
+           ) AS allowance""",
     ),
 }
 
@@ -91,8 +102,7 @@ def of_what_is_new(checks: Sequence[Check]) -> str:
     So what is new is read once, by its time alone, and all checks see one moment.
     """
     changed = ", ".join(
-        f"changed_{name} AS MATERIALIZED (SELECT * FROM {table} WHERE {condition})"  # noqa: S608
-        for name, (table, condition) in CHANGED.items()
+        f"changed_{name} AS MATERIALIZED ({rows})" for name, (_, rows) in CHANGED.items()
     )
     broken = " UNION ALL ".join(
         f"SELECT {place}, found.* FROM ({check.since or check.query} LIMIT {MOST_ROWS}) AS found"  # noqa: S608

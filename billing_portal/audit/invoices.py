@@ -134,6 +134,15 @@ CHECKS = (
         GROUP BY payment.id, payment.number, payment.amount
         HAVING coalesce(sum(line.amount), 0) <> payment.amount
         """,
+        # Payment by payment: however few they are, PostgreSQL may read the lines of all.
+        since="""
+        SELECT format('%%s of %%s USD: its lines sum to %%s', payment.number, payment.amount,
+                      line.total)
+        FROM changed_transactions AS payment
+        CROSS JOIN LATERAL (SELECT coalesce(sum(amount), 0) AS total FROM invoices_line
+                            WHERE transaction_id = payment.id) AS line
+        WHERE line.total <> payment.amount
+        """,
     ),
     Check(
         "I16",
