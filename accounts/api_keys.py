@@ -156,15 +156,15 @@ def change(
 
 
 @transaction.atomic
-def revoke(*, key: ApiKey, now: datetime, by: User | None = None) -> None:
-    """Make the key worthless at once. Revoking it again changes nothing."""
+def revoke(*, key: ApiKey, now: datetime, by: User | None = None, reason: str = "") -> None:
+    """Make the key worthless at once, for a reason that staff give. Again it changes nothing."""
     if not ApiKey.objects.filter(pk=key.pk, revoked_at__isnull=True).update(revoked_at=now):
         return
     AuditEvent.objects.create(
         account=key.account,
         actor=by,
         action="api_key_revoked",
-        details={"name": key.name, "prefix": key.prefix},
+        details={"name": key.name, "prefix": key.prefix, "reason": reason},
         created_at=now,
     )
 

@@ -6,8 +6,8 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -18,13 +18,14 @@ from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from accounts import api_keys
 from accounts.models import ApiKey, Scope, User
 from billing_portal.admin import cells
-from billing_portal.admin.base import ActionsNeedChangeMixin, PortalAdmin
+from billing_portal.admin.base import PortalAdmin
 from billing_portal.admin.filters import KeyStateFilter, ScopeFilter
 
 
@@ -66,8 +67,19 @@ class NewKeyForm(forms.Form):
     )
 
 
+class RevokeForm(forms.Form):
+    """Why a key is revoked."""
+
+    reason = forms.CharField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        error_messages={"required": "Say why, for whoever reads this next."},
+        help_text="For your colleagues: kept in the audit trail.",
+        max_length=2000,
+    )
+
+
 @admin.register(ApiKey)
-class ApiKeyAdmin(ActionsNeedChangeMixin, PortalAdmin):
+class ApiKeyAdmin(PortalAdmin):
     """The platform's keys, and those that customers made. Only a hash is kept."""
 
     list_display = (
@@ -94,8 +106,8 @@ class ApiKeyAdmin(ActionsNeedChangeMixin, PortalAdmin):
         "revoked_at",
     )
     fields = ("name", "requests_per_minute", *readonly_fields)
-    actions = ("revoke",)
     actions_list = ("new_key",)
+    actions_detail = ("revoke",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """A key is made with its own form: the secret has to be shown once."""
@@ -132,6 +144,13 @@ class ApiKeyAdmin(ActionsNeedChangeMixin, PortalAdmin):
             now=timezone.now(),
             by=cast(User, request.user),
         )
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        """Offer to revoke what is still good for something."""
+        key = self.get_object(request, object_id)
+        if key is None or key.revoked_at:
+            return []
+        return super().get_actions_detail(request, object_id)
 
     @action(
         description="New API key",
@@ -171,9 +190,43 @@ class ApiKeyAdmin(ActionsNeedChangeMixin, PortalAdmin):
             return ""
         return token
 
-    @admin.action(description="Revoke selected keys", permissions=["change"])
-    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        """Stop accepting the keys, at once."""
-        for key in queryset:
-            api_keys.revoke(key=key, now=timezone.now(), by=cast(User, request.user))
-        self.message_user(request, "The selected keys are worthless now.", messages.SUCCESS)
+    @action(
+        description="Revoke",
+        url_path="revoke",
+        permissions=["change"],
+        icon="key_off",
+        variant=ActionVariant.DANGER,
+    )
+    def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask why, and stop accepting the key at once."""
+        key = self.get_object(request, object_id)
+        if key is None:
+            raise Http404("No such key.")
+        back_url = reverse("admin:accounts_apikey_change", args=[key.pk])
+        form = RevokeForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            api_keys.revoke(
+                key=key,
+                now=timezone.now(),
+                by=cast(User, request.user),
+                reason=form.cleaned_data["reason"],
+            )
+            self.message_user(request, f"{key.name} is worthless now.", messages.SUCCESS)
+            return HttpResponseRedirect(back_url)
+        return TemplateResponse(
+            request,
+            "admin/note.html",
+            {
+                **self.admin_site.each_context(request),
+                "title": f"Revoke {key.name}",
+                "heading": f"Revoke {key.name}",
+                "effect": "Whatever calls with it is refused from the next request on. "
+                "It can't be taken back: a new key has to be made.",
+                "button": "Revoke the key",
+                "danger": True,
+                "form": form,
+                "opts": ApiKey._meta,
+                "original": key,
+                "back_url": back_url,
+            },
+        )

@@ -354,12 +354,22 @@ def test_keys_are_found_by_their_state_and_scope(db: None) -> None:
     assert found("scope=accounts:read") == ["Lost laptop", "Warehouse"]
 
 
-def test_a_revoked_key_is_worthless(db: None) -> None:
-    client = signed_in(User.objects.create_superuser("admin@staff.test"))
+def test_a_key_is_revoked_for_a_reason_and_worthless_then(db: None) -> None:
+    admin = User.objects.create_superuser("admin@staff.test")
+    client = signed_in(admin)
     key, token = api_keys.create(name="Platform", now=NOW)
-    client.post(
-        reverse("admin:accounts_apikey_changelist"),
-        {"action": "revoke", "_selected_action": str(key.pk)},
-    )
-    assert ApiKey.objects.get().revoked_at is not None
+    revoke = reverse("admin:accounts_apikey_revoke", args=[key.pk])
+    change = reverse("admin:accounts_apikey_change", args=[key.pk])
+    assert revoke in client.get(change).content.decode()
+
+    asked = client.post(revoke, {"reason": " "})
+    assert "Say why, for whoever reads this next." in asked.content.decode()
+    assert api_keys.verify(token=token, now=NOW) is not None
+
+    client.post(revoke, {"reason": "Seen in a public repository."})
     assert api_keys.verify(token=token, now=NOW) is None
+    event = AuditEvent.objects.get(action="api_key_revoked")
+    assert (event.actor, event.details["reason"]) == (admin, "Seen in a public repository.")
+    assert revoke not in client.get(change).content.decode()
+    for nowhere in ("0", "x"):
+        assert client.get(revoke.replace(str(key.pk), nowhere)).status_code == 404
