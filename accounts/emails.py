@@ -13,8 +13,9 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
-from django.utils import timezone
+from django.utils import timezone, translation
 
+from accounts import languages
 from accounts.models import Message
 
 
@@ -56,17 +57,20 @@ def compose(message: Message, *, attached: Sequence[str] = ()) -> EmailMultiAlte
     """
     account = message.account
     zone = account.timezone if account else ZoneInfo("UTC")
+    language = languages.of_recipient(message)
     portal_url = settings.PORTAL_URL.rstrip("/")
     context = {
         **{key: _readable(key, value) for key, value in message.payload.items()},
         "account_name": account.name if account else "",
         "seller": settings.SELLER,
         "timezone": str(zone),
+        "language": language,
+        "direction": languages.direction(language),
         "link": portal_url + message.payload.get("path", "/"),
         "attached": attached,
     }
     template = f"email/{message.event}"
-    with timezone.override(zone):
+    with timezone.override(zone), translation.override(language):
         subject = render_to_string(f"{template}.subject.txt", context)
         email = EmailMultiAlternatives(
             subject=" ".join(subject.split()),
@@ -76,6 +80,7 @@ def compose(message: Message, *, attached: Sequence[str] = ()) -> EmailMultiAlte
                 "Message-ID": f"<message-{message.pk}@{urlsplit(portal_url).hostname}>",
                 # Asks mail servers not to answer with out-of-office notes.
                 "Auto-Submitted": "auto-generated",
+                "Content-Language": language,
             },
         )
         email.attach_alternative(render_to_string(f"{template}.html", context), "text/html")

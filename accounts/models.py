@@ -7,6 +7,7 @@ import uuid
 from datetime import date
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -64,6 +65,9 @@ class User(AbstractUser):
 
     username = None  # type: ignore[assignment]
     email = models.EmailField("e-mail address", unique=True)
+    language = models.CharField(
+        max_length=8, blank=True, choices=settings.LANGUAGES, help_text="None: as the browser asks."
+    )
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -106,6 +110,12 @@ class Account(models.Model):
     name = models.CharField(max_length=200)
     owner_email = models.EmailField()
     timezone = TimeZoneField(default="UTC")
+    language = models.CharField(
+        max_length=8,
+        blank=True,
+        choices=settings.LANGUAGES,
+        help_text="Of e-mails, where the owner has chosen none.",
+    )
     pause_reasons = ArrayField(
         models.CharField(max_length=32, choices=PauseReason.choices), default=list, blank=True
     )

@@ -1,9 +1,15 @@
 """Middleware of the whole site."""
 
+from collections.abc import Callable, Iterator
+
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.middleware import CSPMiddleware
-from django.http import HttpRequest
+from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
+
+from accounts import languages
 
 #: django-unfold renders with Alpine.js, which evaluates expressions and writes inline styles.
 _admin_policy = {
@@ -33,3 +39,42 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):
         if request.path.startswith(("/admin/", "/api/docs/")):
             response._csp_replace = _admin_policy  # type: ignore[attr-defined]
         return super().process_response(request, response)
+
+
+#: Staff's tools, and what programs read, are in English: no language is negotiated there.
+_ENGLISH_ONLY = ("/admin/", "/api/", "/stripe/", "/mailbox/", "/healthz", "/readyz", "/metrics")
+
+
+class LanguageMiddleware:
+    """Answer in the reader's language: their own choice, else a cookie's, else their browser's."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        """Go before what answers."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Speak one language until the answer is complete, a streamed one included."""
+        if request.path.startswith(_ENGLISH_ONLY):
+            return self.get_response(request)
+        chosen = getattr(request.user, "language", "")
+        language = (
+            chosen
+            if chosen and languages.is_known(chosen)
+            else translation.get_language_from_request(request)
+        )
+        request.LANGUAGE_CODE = language
+        with translation.override(language):
+            response = self.get_response(request)
+        if isinstance(response, StreamingHttpResponse):
+            chunks = response.streaming_content
+            assert isinstance(chunks, Iterator)
+            response.streaming_content = _speaking(language, chunks)
+        patch_vary_headers(response, ("Accept-Language",))
+        response.headers.setdefault("Content-Language", language)
+        return response
+
+
+def _speaking(language: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """What is streamed is written after the view has answered."""
+    with translation.override(language):
+        yield from chunks

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
+from django.views.i18n import set_language
 
 from accounts import webhooks
 from billing_portal import health, mailbox
@@ -18,6 +19,7 @@ urlpatterns = [
     # A member's address is the platform's to change: allauth's page would take one unchecked.
     path("accounts/email/", RedirectView.as_view(pattern_name="billing-overview")),
     path("accounts/", include("allauth.urls")),
+    path("language/", set_language, name="set-language"),
     path("api/", include("billing_portal.api")),
     path("stripe/webhook/<uuid:uuid>/", webhooks.receive, name="stripe-webhook"),
 ]
