@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from django.core import mail
+from django.core.mail import EmailMultiAlternatives
 from django.test import Client
 
 from accounts import outbox
@@ -108,5 +109,6 @@ def test_an_e_mail_is_in_the_owners_language_else_the_accounts(
 
     (email,) = mail.outbox
     assert email.extra_headers["Content-Language"] == sent
-    html = str(email.alternatives[0].content)  # type: ignore[attr-defined]
+    assert isinstance(email, EmailMultiAlternatives)
+    html = str(email.alternatives[0][0])
     assert f'<html lang="{sent}" dir="{"rtl" if sent == "ar" else "ltr"}">' in html
