@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0009_idempotent_requests"),
+        ("accounts", "0010_keys_of_customers"),
     ]
 
     operations = [
