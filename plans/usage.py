@@ -14,10 +14,10 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts.bulk import any_uuid
-from plans import opening, usage_store
+from plans import opening, usage_parts, usage_store
 from plans.usage_records import Code, ParsedRecord, Rejected
 from wallet import ledger, refills
 
@@ -104,20 +104,49 @@ def record(*, records: Sequence[ParsedRecord | Rejected], now: datetime) -> list
 
 
 def _rate(records: Sequence[ParsedRecord], *, now: datetime) -> list[Result]:
-    """Have the database rate the records, and do what the new balances bring about."""
+    """Rate them in one transaction, or part by part where another writer is at the same accounts.
+
+    Within a transaction of the caller's it is that one.
+    """
+    if len(records) < usage_parts.WORTH_DIVIDING or connection.in_atomic_block:
+        return _rate_together(records, now=now)
+    waiting = usage_parts.places_by_part(records)
+    results: dict[int, Result] = {}
+    while waiting:
+        with transaction.atomic():
+            taken = usage_parts.take(list(waiting))
+            places = sorted(place for part in taken for place in waiting[part])
+            chosen = [records[place] for place in places]
+            answer = _rate_here(chosen, now=now)
+        if answer.to_open:
+            opening.open_due_periods(now=now, account_ids=answer.to_open)
+            continue
+        # Only now: until the commit others wait for the wallets.
+        results.update(zip(places, _results(chosen, answer), strict=True))
+        for part in taken:
+            del waiting[part]
+    return [results[place] for place in range(len(records))]
+
+
+def _rate_together(records: Sequence[ParsedRecord], *, now: datetime) -> list[Result]:
     while True:
         with transaction.atomic():
-            answer = _ask(records, now=now)
-            if answer.too_much:
-                answer = _one_by_one(records, now=now)
-            if answer.crossed:
-                ledger.follow_usage(before=answer.crossed, now=now)
-            if answer.to_refill:
-                _nudge(answer.to_refill, now=now)
+            answer = _rate_here(records, now=now)
         if not answer.to_open:
-            # Only now: until the commit others wait for the wallets.
             return _results(records, answer)
         opening.open_due_periods(now=now, account_ids=answer.to_open)
+
+
+def _rate_here(records: Sequence[ParsedRecord], *, now: datetime) -> usage_store.Answer:
+    """Have the database rate the records, and do what the new balances bring about."""
+    answer = _ask(records, now=now)
+    if answer.too_much:
+        answer = _one_by_one(records, now=now)
+    if answer.crossed:
+        ledger.follow_usage(before=answer.crossed, now=now)
+    if answer.to_refill:
+        _nudge(answer.to_refill, now=now)
+    return answer
 
 
 def _ask(records: Sequence[ParsedRecord], *, now: datetime) -> usage_store.Answer:

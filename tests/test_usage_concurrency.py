@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,12 +10,13 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from msgspec.structs import replace
 
 from accounts.models import Account, Message
 from accounts.tests.factories import NOW
 from billing_portal import audit
-from plans import usage
+from plans import usage, usage_parts
 from plans.models import Allowance, UsageRecord
 from plans.tests.factories import GROWTH_TIERS, make_customer, make_record, make_version
 from plans.usage import Result
@@ -140,6 +142,74 @@ def test_batches_over_the_same_accounts_in_any_order_never_deadlock() -> None:
     assert {result.status for answer in answers for result in answer} == {"recorded"}
     for account in accounts:
         assert_exact(account, reported=Decimal(560), start=Decimal(20))
+
+
+def make_large_batch(accounts: list[Account], *, seed: int = 0) -> list[ParsedRecord]:
+    """Make 240 records of 7 minutes, enough to be divided, the accounts in random order."""
+    records = [make_record(accounts[n % len(accounts)], 7) for n in range(240)]
+    return random.Random(seed).sample(records, len(records))
+
+
+def accounts_of_two_parts() -> tuple[Account, Account]:
+    """Return two customers whose records are not in one part."""
+    version = make_version()
+    first = make_customer(balance="20", version=version)
+    while True:
+        other = make_customer(balance="20", version=version)
+        if len(usage_parts.places_by_part([make_record(first), make_record(other)])) > 1:
+            return first, other
+
+
+def test_large_batches_that_meet_rate_each_record_once_in_the_order_sent() -> None:
+    version = make_version()
+    accounts = [make_customer(balance="20", version=version) for _ in range(8)]
+    batches = [make_large_batch(accounts, seed=seed) for seed in range(2)]
+    answers = at_once([report(batch) for batch in batches * 2])
+    for batch, answer in zip(batches * 2, answers, strict=True):
+        assert [result.id for result in answer] == [record.id for record in batch]
+    statuses = Counter(result.status for answer in answers for result in answer)
+    assert statuses == {"recorded": 480, "duplicate": 480}
+    for account in accounts:
+        assert_exact(account, reported=Decimal(420), start=Decimal(20))
+    assert audit.run(now=NOW) == []
+
+
+def test_a_large_batch_is_not_held_up_by_a_writer_at_one_of_its_accounts() -> None:
+    busy, quiet = accounts_of_two_parts()
+    batch = make_large_batch([busy, quiet])
+    [part] = usage_parts.places_by_part([make_record(busy)])
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            usage_parts.take([part])
+            answer = pool.submit(lambda: at_once([report(batch)])[0])
+            deadline = time.monotonic() + 30
+            while not UsageRecord.objects.filter(account=quiet).exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            assert UsageRecord.objects.filter(account=quiet).count() == 120
+            assert not UsageRecord.objects.filter(account=busy).exists()
+        assert [result.id for result in answer.result()] == [record.id for record in batch]
+    assert_exact(busy, reported=Decimal(840), start=Decimal(20))
+    assert_exact(quiet, reported=Decimal(840), start=Decimal(20))
+
+
+def test_a_large_batch_within_a_transaction_is_of_that_transaction() -> None:
+    accounts = accounts_of_two_parts()
+    with transaction.atomic():
+        results = usage.record(records=make_large_batch(list(accounts)), now=NOW)
+        transaction.set_rollback(True)
+    assert {result.status for result in results} == {"recorded"}
+    assert not UsageRecord.objects.exists()
+
+
+def test_a_large_batch_opens_the_periods_that_have_begun() -> None:
+    accounts = accounts_of_two_parts()
+    now = NOW + timedelta(days=32)
+    batch = [replace(each, occurred_at=now) for each in make_large_batch(list(accounts))]
+    results = usage.record(records=batch, now=now)
+    assert {result.status for result in results} == {"recorded"}
+    numbers = Allowance.objects.filter(used__gt=0).values_list("renewal__number", "used")
+    assert list(numbers) == [(2, 500), (2, 500)]
 
 
 def test_writers_that_open_the_next_period_at_once_open_it_once() -> None:
