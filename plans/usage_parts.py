@@ -13,6 +13,7 @@ taken before any other, one call a transaction, and nobody who holds a wallet wa
 import threading
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 from zlib import crc32
 
@@ -24,14 +25,14 @@ from plans.usage_records import ParsedRecord
 PARTS: Final = 4
 #: A batch that is smaller is quicker rated than divided.
 WORTH_DIVIDING: Final = 200
-#: How long a writer expects to meet others again (seconds).
-_CROWDED: Final = 5.0
+#: How long a writer that met another expects to meet others.
+_CROWDED: Final = timedelta(seconds=5)
 #: With the part, the name of the lock.
 _LOCK: Final = 7_204_114
 _TAKE_FREE: Final = """
 SELECT part FROM unnest(%s::integer[]) AS part WHERE pg_try_advisory_xact_lock(%s, part) LIMIT %s
 """
-_met_at = float("-inf")
+_crowded_until = timedelta(0)
 
 
 def places_by_part(records: Sequence[ParsedRecord]) -> dict[int, list[int]]:
@@ -52,14 +53,14 @@ def take(parts: Sequence[int]) -> list[int]:
 
     Waits for one when none of them is free.
     """
-    global _met_at
-    is_crowded = time.monotonic() < _met_at + _CROWDED
-    wanted = 1 if is_crowded else len(parts)
+    global _crowded_until
+    now = timedelta(seconds=time.monotonic())
+    wanted = 1 if now < _crowded_until else len(parts)
     with connection.cursor() as cursor:
         cursor.execute(_TAKE_FREE, [list(parts), _LOCK, wanted])
         taken = [part for (part,) in cursor.fetchall()]
         if len(taken) < wanted:
-            _met_at = time.monotonic()
+            _crowded_until = now + _CROWDED
         if not taken:
             taken = [parts[0]]
             cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [_LOCK, *taken])
