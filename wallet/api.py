@@ -8,9 +8,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api_parameters import TimeRangeParameters, within
+from accounts.api_parameters import TimeRangeParameters
 from accounts.api_schema import ACCOUNT_ID, errors
 from accounts.api_views import ListView
+from wallet import ledger_by_time
 from wallet.models import Entry, EntryKind
 
 
@@ -59,7 +60,12 @@ class EntriesView(ListView):
         entries = Entry.objects.filter(account=account).select_related("transaction")
         if "kind" in self.asked:
             entries = entries.filter(kind=self.asked["kind"])
-        return entries.filter(**within(dict(self.asked), "created_at"))
+        return ledger_by_time.between(
+            entries,
+            account_id=account.pk,
+            since=self.asked.get("since"),
+            until=self.asked.get("until"),
+        )
 
     @extend_schema(
         operation_id="list_entries",

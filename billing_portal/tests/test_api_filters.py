@@ -96,6 +96,21 @@ def test_the_ledger_is_read_by_kind_and_time(platform: Platform) -> None:
     assert found("since=2026-11-23T09:30:00Z&until=2026-11-23T10:00:00Z&kind=refund") == [1]
     assert found("since=2026-11-24T09:31:00%2B23:01") == [2]  # PostgreSQL reads no such offset
     assert found("kind=usage") == []
+    assert found("since=0001-01-01T00:00:00Z&until=9999-12-31T23:59:59Z") == [2, 1]
+
+
+def test_an_entry_that_came_a_moment_out_of_order_is_found_by_its_time(platform: Platform) -> None:
+    account = make_account()
+    make_wallet(account, "5")
+    for minutes, seconds in ((60, 1), (60, 0), (120, 0)):
+        move(account, "1", NOW + timedelta(minutes=minutes, seconds=seconds))
+    entries = f"accounts/{account.pk}/entries/?"
+
+    later = platform.get(entries + "since=2026-11-23T10:30:01Z")["results"]
+    earlier = platform.get(entries + "until=2026-11-23T10:30:01Z")["results"]
+
+    assert [entry["sequence"] for entry in later] == [4, 2]
+    assert [entry["sequence"] for entry in earlier] == [3, 1]
 
 
 def test_payments_are_read_by_purpose_status_and_time(platform: Platform) -> None:
