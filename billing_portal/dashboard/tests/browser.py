@@ -1,4 +1,4 @@
-"""A real Chromium whose requests are answered by Django's test client.
+"""A real Chromium whose requests are answered by Django's test client, and what it finds wrong.
 
 No server and no second database connection: a page sees exactly what the test made, inside the
 test's own transaction, with the headers (and so the Content-Security-Policy) of the real site.
@@ -6,13 +6,16 @@ test's own transaction, with the headers (and so the Content-Security-Policy) of
 
 import contextvars
 import mimetypes
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from axe_playwright_python.base import AXE_SCRIPT
 from django.contrib.staticfiles import finders
 from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Route
@@ -28,6 +31,25 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+Scheme = Literal["light", "dark"]
+_SCHEMES: tuple[Scheme, ...] = ("light", "dark")
+ALL_FORMS = tuple((width, scheme) for width in (1440, 768, 390) for scheme in _SCHEMES)
+#: For what is the same page in another state.
+_TWO_FORMS: tuple[tuple[int, Scheme], ...] = ((1440, "light"), (390, "dark"))
+#: What depends on the colours alone; nothing else differs between light and dark.
+_COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
+STRIPE_STUB = """
+window.Stripe = () => ({
+  elements: () => ({ create: () => ({
+    mount: (node) => { node.textContent = "Card number   MM / YY   CVC"; },
+    on: () => {}, focus: () => {},
+  }) }),
+  confirmCardSetup: async (secret, data) => secret === "declined"
+    ? { error: { message: "Your card was declined." } }
+    : { setupIntent: { id: "seti_1", status: "succeeded" } },
+});
+"""
 
 
 @dataclass
@@ -113,6 +135,8 @@ def visit(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if dark else "light",
         java_script_enabled=script,
+        # What axe sees of a colour must not be on its way to another.
+        reduced_motion="reduce",
         bypass_csp=False,
     )
     page = context.new_page()
@@ -126,3 +150,66 @@ def visit(
         yield site
     finally:
         context.close()
+
+
+def problems_of(page: Page, options: dict[str, Any] | None = None) -> list[str]:
+    """What axe finds, and whether the page scrolls sideways."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    found = page.evaluate(
+        "async (options) => (await axe.run({...options, resultTypes: ['violations']})).violations"
+        ".map((each) => `${each.id} at ${each.nodes.map((node) => node.target)}`)",
+        options or {},
+    )
+    overflow = page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    return [*found, f"scrolls sideways by {overflow}px"] if overflow > 0 else list(found)
+
+
+def problems_in_forms(
+    page: Page, name: str, forms: tuple[tuple[int, Scheme], ...] = ALL_FORMS
+) -> list[str]:
+    """What is wrong with a page in these widths and schemes, without loading it again.
+
+    With SCREENSHOTS set to a folder, a picture of each form is left there.
+    """
+    wrong: list[str] = []
+    widths: set[int] = set()
+    page.evaluate("document.fonts.ready.then(() => true)")
+    for width, scheme in ALL_FORMS if os.environ.get("SCREENSHOTS") else forms:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        where = f"{name} {width} {scheme}"
+        picture(page, where)
+        options = _COLOURS if width in widths else None
+        widths.add(width)
+        wrong += [f"{where}: {problem}" for problem in problems_of(page, options)]
+    return wrong
+
+
+def picture(page: Page, name: str) -> None:
+    """Leave a picture when somebody wants to look."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        file = Path(folder) / f"{name.replace(' ', '-')}.png"
+        page.screenshot(path=file, full_page=True)
+
+
+def look_at(
+    browser: Browser,
+    client: Client,
+    pages: dict[str, str],
+    *,
+    foreign: dict[str, str] | None = None,
+) -> None:
+    """Open each page, on a desk and on a phone in the dark, and report whatever is wrong."""
+    wrong: list[str] = []
+    with visit(browser, client) as site:
+        site.foreign.update(foreign or {})
+        for name, path in pages.items():
+            page = site.open(path)
+            assert page.url.split("?")[0].endswith(path.split("?")[0]), f"{name} led elsewhere"
+            wrong += problems_in_forms(page, name, _TWO_FORMS)
+            wrong += [f"{name}: {complaint}" for complaint in site.complaints]
+            site.complaints.clear()
+    assert not wrong, "\n".join(wrong)

@@ -1,13 +1,11 @@
 """What a person does in a real browser: with the keyboard, with scripts, and without."""
 
-import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 from pytest_django import Settings
 
 from accounts import cards, gateway
@@ -15,22 +13,11 @@ from accounts.models import Account
 from accounts.stripe_objects import Setup
 from accounts.tests.factories import make_card
 from billing_portal.dashboard.tests import scenes
-from billing_portal.dashboard.tests.browser import launch, visit
-from billing_portal.dashboard.tests.test_pages_in_a_browser import STRIPE_STUB, problems_of
+from billing_portal.dashboard.tests.browser import STRIPE_STUB, picture, problems_of, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db]
 
 SignIn = Callable[..., Client]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 @pytest.fixture
@@ -40,12 +27,6 @@ def payer(account: Account) -> Account:
     scenes.top_up(account, "30.00", at=timezone.now())
     make_card(account, is_default=True)
     return account
-
-
-def picture(page: Page, name: str) -> None:
-    """Leave a picture when somebody wants to look."""
-    if folder := os.environ.get("SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png")
 
 
 def test_the_chosen_preset_is_written_on_the_button(

@@ -9,14 +9,10 @@ from django.utils import timezone
 from playwright.sync_api import Browser, expect
 
 from accounts.models import Account, Card
-from billing_portal.dashboard.tests.browser import Site, visit
-from billing_portal.dashboard.tests.test_in_a_browser import picture
-from billing_portal.dashboard.tests.test_pages_in_a_browser import browser, look_at, problems_of
+from billing_portal.dashboard.tests.browser import Site, look_at, picture, problems_of, visit
 from plans.models import PlanChange
 from plans.tests.changing_plans import hold, plan_of
 from plans.tests.subscribers import make_subscriber, subscription_of
-
-__all__ = ["browser"]  # the fixture
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db]
 

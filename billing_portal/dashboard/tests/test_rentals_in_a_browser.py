@@ -1,17 +1,14 @@
 """Taking, releasing and keeping rentals in a real browser, charged to the sandbox Stripe."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from accounts.models import Account, Card
-from billing_portal.dashboard.tests.browser import launch, visit
-from billing_portal.dashboard.tests.test_in_a_browser import picture
-from billing_portal.dashboard.tests.test_pages_in_a_browser import look_at
+from billing_portal.dashboard.tests.browser import look_at, picture, visit
 from invoices.models import Purpose, Status, Transaction
 from plans.tests.subscribers import make_subscriber
 from plans.tests.test_rentals import hold
@@ -19,16 +16,6 @@ from plans.tests.test_rentals import hold
 pytestmark = [pytest.mark.browser, pytest.mark.django_db]
 
 SignIn = Callable[..., Client]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 @pytest.fixture
@@ -89,7 +76,6 @@ def test_the_pages_of_rentals(browser: Browser, salim: Account, sign_in: SignIn)
         sign_in(salim),
         {
             "plan-rentals": "/billing/plan/",
-            "rental": f"{here}/phone_number/",
             "rental-more": f"{here}/phone_number/?quantity=8",
             "rental-fewer": f"{here}/phone_number/?quantity=1",
             "rental-wrong": f"{here}/call_concurrency/?quantity=51",
