@@ -49,6 +49,7 @@ PAGES: dict[str, tuple[str, ...]] = {
 NO_PAGES = {
     "auto-refill",
     "switch-account",
+    "language",
     "payment-method-setup-intent",
     "payment-method-default",
     "payment-method-remove",
