@@ -26,7 +26,7 @@ PARTS: Final = 4
 #: A batch that is smaller is quicker rated than divided.
 WORTH_DIVIDING: Final = 200
 #: How long a writer that met another expects to meet others.
-_CROWDED: Final = timedelta(seconds=5)
+_CROWDED: Final = timedelta(seconds=1)
 #: With the part, the name of the lock.
 _LOCK: Final = 7_204_114
 _TAKE_FREE: Final = """

@@ -18,7 +18,7 @@
 --   to_refill  accounts below the threshold of their auto-refill.
 -- The letters: r recorded, d duplicate, c conflict, a unknown account, f unknown feature, o too old,
 -- u in the future, s no subscription, m not metered, q more than an account can hold.
-CREATE FUNCTION record_usage(
+CREATE OR REPLACE FUNCTION record_usage(
     rated_at timestamptz,
     oldest timestamptz,
     newest timestamptz,
@@ -217,14 +217,15 @@ BEGIN
                written_price(price.unit_price) || ARRAY(
                    SELECT written_price(price.unit_price * (100 - discount_percent) * 0.01)
                    FROM plans_pricetier
-                   WHERE price_id = price.id ORDER BY above_quantity) AS written_prices
+                   WHERE price_id = price.id ORDER BY above_quantity) AS written_prices,
+               consumable.name || ': ' AS called
         FROM (SELECT DISTINCT version_id, feature_id FROM sent) AS wanted
         CROSS JOIN LATERAL (
             SELECT id, unit_price FROM plans_featureprice
             WHERE version_id = wanted.version_id AND feature_id = wanted.feature_id LIMIT 1
         ) AS price
         CROSS JOIN LATERAL (
-            SELECT 1 FROM plans_feature
+            SELECT name FROM plans_feature
             WHERE id = wanted.feature_id AND kind = 'consumable' LIMIT 1) AS consumable
     ),
     judged AS MATERIALIZED (
@@ -340,19 +341,16 @@ BEGIN
             created_at)
         SELECT wallet_accounts[wallet], wallet_ids[wallet], sequence, 'usage', -amount,
                balance_after,
-               (SELECT CASE
-                    WHEN tier IS NOT NULL
-                    THEN feature_names[features[place]] || ': ' || written_quantity(billed)
+               CASE WHEN tier IS NOT NULL
+                    THEN called || written_quantity(billed)
                          || CASE WHEN has_allowance THEN ' beyond the allowance × ' ELSE ' × ' END
                          || written_prices[tier]
                     ELSE described_charge(
                         feature_names[features[place]], billed, billed_before, has_allowance,
-                        prices.unit_price, prices.above, prices.discounts) END
-                FROM prices
-                WHERE prices.version_id = rated.version_id
-                  AND prices.feature_id = rated.feature_id),
+                        rated.unit_price, above, discounts) END,
                ids[place], rated_at
-        FROM rated WHERE amount <> 0 AND NOT (SELECT yes FROM beyond)
+        FROM rated JOIN prices USING (version_id, feature_id)
+        WHERE amount <> 0 AND NOT (SELECT yes FROM beyond)
     ),
     -- By how much, not to what.
     drawn AS (
@@ -375,10 +373,12 @@ BEGIN
     ),
     moved AS (
         SELECT wallet, balances[wallet] AS before, balance_after AS after,
-               EXISTS (SELECT FROM wallet_autorefill
-                       WHERE wallet_id = wallet_ids[wallet] AND enabled AND suspended_at IS NULL
-                         AND threshold > balance_after) AS to_refill
+               wallet_ids[wallet] AS wallet_id
         FROM rated WHERE is_last AND sequence > sequences[wallet]
+    ),
+    refills AS MATERIALIZED (
+        SELECT wallet_id, threshold FROM wallet_autorefill
+        WHERE wallet_id = ANY (wallet_ids) AND enabled AND suspended_at IS NULL
     ),
     answered AS (
         SELECT place, CASE WHEN (SELECT yes FROM beyond) THEN 'q' ELSE 'r' END AS code,
@@ -408,8 +408,8 @@ BEGIN
             WHERE after < 0 AND (before >= 0 OR NOT paused[wallet])
                OR after > 0 AND paused[wallet]
                OR after < limits[wallet] AND limits[wallet] <= before),
-           (SELECT string_agg(wallet_accounts[wallet]::text, ',') FROM moved
-            WHERE moved.to_refill)
+           (SELECT string_agg(wallet_accounts[wallet]::text, ',')
+            FROM refills JOIN moved USING (wallet_id) WHERE threshold > after)
     FROM (SELECT string_agg(code, '') AS codes, string_agg(line, ',') AS figures
           FROM (SELECT code, coalesce(line, '') AS line FROM answered ORDER BY place
                ) AS in_order) AS answer
