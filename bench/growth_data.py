@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.core.management import call_command
-
 from accounts.models import Account
 from accounts.tests.factories import make_card
 from bench import database
@@ -32,8 +30,6 @@ RECENT = 10_000
 #: as much as on any other.
 TOP_UP_EVERY = 50
 _CHUNK = 1_000_000
-#: Migrated once, for all sizes.
-_EMPTY = "growth_empty"
 _BIG_TABLES = ("wallet_entry", "plans_usagerecord")
 
 
@@ -76,11 +72,7 @@ def account_ids() -> list[str]:
 def make(name: str, *, entries: int, now: datetime) -> Dataset:
     """Make the database and connect to it."""
     database.drop(name)
-    if not database.exists(_EMPTY):
-        database.create(_EMPTY)
-    database.connect(_EMPTY)
-    call_command("migrate", verbosity=0)
-    database.create(name, template=_EMPTY)
+    database.create(name, template=database.migrated())
     database.connect(name)
     execute("SET synchronous_commit = off")
     execute("SET maintenance_work_mem = '256MB'")

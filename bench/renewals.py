@@ -56,7 +56,7 @@ class Renewals(Scenario):
 
     def run(self, run: Run) -> None:
         """Measure the pace and the memory, then kill."""
-        number, to_kill, kills = (100_000, 3_000, 12) if run.full else (1_000, 300, 3)
+        number, to_kill, kills = (100_000, 3_000, 12) if run.full else (500, 150, 2)
         run.dataset = f"{number:,} due subscriptions; {to_kill:,} of them killed {kills} times"
         with empty_database("renewals"), _stand_in() as stripe:
             due_dataset.make(number)
