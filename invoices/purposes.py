@@ -4,10 +4,12 @@ Each purpose is registered by the app that sells it, when Django starts. Settlem
 its own database transaction, so that a payment and what it pays for are one change.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
+from accounts.models import Message
 from invoices.models import Dispute, Purpose, Refund, Transaction
 
 
@@ -23,8 +25,12 @@ class Fulfilment(Protocol):
     def why_unwanted(self, *, transaction: Transaction, now: datetime) -> str:
         """Say why paying it now would no longer buy what it was opened for, or ""."""
 
-    def paid(self, *, transaction: Transaction, now: datetime) -> None:
-        """Bring about what was paid for. Called once, before the transaction becomes `paid`."""
+    def paid(self, *, transaction: Transaction, now: datetime) -> Sequence[Message] | None:
+        """Bring about what was paid for. Called once, before the transaction becomes `paid`.
+
+        Return what is to be told of it, if anything: settlement records it with the receipt, in one
+        statement.
+        """
 
     def failed(self, *, transaction: Transaction, now: datetime) -> None:
         """React to a failure. Called once for each failed transaction."""

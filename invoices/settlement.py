@@ -16,6 +16,7 @@ from django_countries import countries
 from accounts import outbox
 from accounts.models import CARD_BRANDS, Account, AuditEvent, Message
 from accounts.money import format_omr, format_usd, to_minor_units
+from accounts.prepared import fetch_one
 from accounts.stripe_objects import Outcome, Payment
 from invoices import disputes, refund_settlement, tax
 from invoices.models import Status, Transaction
@@ -28,6 +29,12 @@ log = structlog.get_logger(__name__)
 CHALLENGE_LIFETIME = timedelta(minutes=15)
 #: How long a payment that was declined for want of confirmation can be confirmed and completed.
 CONFIRMABLE_FOR = timedelta(days=7)
+#: What a transaction is told when it becomes paid; all else is as it was opened.
+_WRITTEN_WHEN_PAID = (
+    "status", "asked_at", "paid_at", "confirmable_until", "stripe_payment_intent_id",
+    "card_brand", "card_last4", "failure_code", "failure_message", "receipt_number",
+    "seller", "billed_to",
+)  # fmt: skip
 
 
 @database.atomic
@@ -87,23 +94,22 @@ def _settle_paid(transaction: Transaction, payment: Payment, now: datetime) -> T
     transaction.card_last4 = payment.card_last4 or transaction.card_last4
     transaction.paid_at = now
     transaction.confirmable_until = None
-    fulfilment_of(transaction).paid(transaction=transaction, now=now)
+    messages = fulfilment_of(transaction).paid(transaction=transaction, now=now) or ()
     transaction.status = Status.PAID
     transaction.failure_code = transaction.failure_message = ""
     # What a receipt says never changes, whatever the customer or the seller changes later.
     transaction.seller = {key: str(value) for key, value in settings.SELLER.items()}
     transaction.billed_to = billing_details(transaction.account)
-    notice = _notice(transaction)
-    went_back = _went_back_before(transaction)
+    first_line, went_back = _first_line_and_whether_it_went_back(transaction)
     # Last, for its lock is the seller's: whoever waits for it waits for as little as can be.
     transaction.receipt_number = next_in_sequence(settings.SELLER["receipt_prefix"])
-    transaction.save()
+    transaction.save(update_fields=_WRITTEN_WHEN_PAID)
     receipt = outbox.email(
         account=transaction.account,
         event="transaction_paid",
         key=f"transaction_paid:{transaction.number}",
         context={
-            **notice,
+            **_notice(transaction, first_line),
             **_tax(transaction),
             "receipt_number": transaction.receipt_number,
             "charged": format_omr(transaction.charged_amount.amount),
@@ -112,17 +118,28 @@ def _settle_paid(transaction: Transaction, payment: Payment, now: datetime) -> T
         },
         now=now,
     )
-    outbox.record([receipt, _platform_event(transaction, "transaction.paid", now)])
+    outbox.record([*messages, receipt, _platform_event(transaction, "transaction.paid", now)])
     if went_back:
         refund_settlement.settle_waiting(transaction=transaction, now=now)
         disputes.settle_waiting(transaction=transaction, now=now)
     return transaction
 
 
-def _went_back_before(transaction: Transaction) -> bool:
-    """Whether Stripe told of a refund or a dispute before it told of the payment: hardly ever."""
-    refunds = transaction.refunds.values("pk")
-    return refunds.union(transaction.disputes.values("pk"), all=True).exists()
+#: In one statement, and of its own: only under the transaction's lock is the answer final.
+_LOOK = """
+SELECT
+    (SELECT description FROM invoices_line WHERE transaction_id = %(id)s ORDER BY position LIMIT 1),
+    EXISTS (SELECT FROM invoices_refund WHERE transaction_id = %(id)s)
+        OR EXISTS (SELECT FROM invoices_dispute WHERE transaction_id = %(id)s)
+"""
+
+
+def _first_line_and_whether_it_went_back(transaction: Transaction) -> tuple[str, bool]:
+    """Return what was sold, and whether Stripe told of a refund or a dispute before the payment."""
+    row = fetch_one(_LOOK, {"id": transaction.pk})
+    assert row is not None
+    first_line, went_back = row
+    return first_line or "", went_back
 
 
 def _record_difference(
@@ -169,7 +186,10 @@ def _settle_failed(transaction: Transaction, payment: Payment, now: datetime) ->
             account=transaction.account,
             event="transaction_failed",
             key=f"transaction_failed:{transaction.number}",
-            context={**_notice(transaction), "reason": transaction.failure_message},
+            context={
+                **_notice(transaction, _first_line(transaction)),
+                "reason": transaction.failure_message,
+            },
             now=now,
         )
     outbox.record([_platform_event(transaction, "transaction.failed", now)])
@@ -198,7 +218,7 @@ def ask_to_confirm(transaction: Transaction, now: datetime, **consequences: str 
     For settlement, and for fulfilments that announce a failure themselves: `consequences` is what
     else ConfirmationNeeded may say.
     """
-    notice = _notice(transaction)
+    notice = _notice(transaction, _first_line(transaction))
     outbox.record_email(
         account=transaction.account,
         event="confirmation_needed",
@@ -223,20 +243,23 @@ def billing_details(account: Account) -> dict[str, str]:
     }
 
 
-def _notice(transaction: Transaction) -> dict[str, str]:
+def _notice(transaction: Transaction, first_line: str | None) -> dict[str, str]:
     """What each notice about a transaction says (see accounts/notices.py)."""
-    first = transaction.lines.order_by("position").values_list("description", flat=True).first()
     card = ""
     if transaction.card_last4:
         brand = CARD_BRANDS.get(transaction.card_brand, transaction.card_brand.title())
         card = f"{brand} •••• {transaction.card_last4}"
     return {
         "number": transaction.number,
-        "description": first or transaction.get_purpose_display(),
+        "description": first_line or transaction.get_purpose_display(),
         "amount": format_usd(transaction.amount.amount),
         "card": card,
         "path": f"/billing/history/{transaction.number}/",
     }
+
+
+def _first_line(transaction: Transaction) -> str | None:
+    return transaction.lines.order_by("position").values_list("description", flat=True).first()
 
 
 def _tax(transaction: Transaction) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Charging a renewal: one attempt at a time, and what a paid one brings about."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.core.exceptions import ValidationError
@@ -8,7 +9,7 @@ from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
 from accounts import cards, outbox, service_state
-from accounts.models import Account, PauseReason, User
+from accounts.models import Account, Message, PauseReason, User
 from invoices import charging
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
@@ -161,9 +162,9 @@ class RenewalFulfilment(CreditFollowsPayment):
             return "This period is not owed any more."
         return ""
 
-    def paid(self, *, transaction: Transaction, now: datetime) -> None:
+    def paid(self, *, transaction: Transaction, now: datetime) -> Sequence[Message]:
         """Mark the period paid, grant its allowance and end being past due when all is paid."""
-        account = subscriptions.lock_account(account_id=transaction.account_id)
+        pause_reasons = subscriptions.lock_pause_reasons(account_id=transaction.account_id)
         renewal = (
             Renewal.objects.select_for_update(no_key=True, of=("self", "subscription"))
             .select_related("subscription", "plan_version__plan")
@@ -172,7 +173,7 @@ class RenewalFulfilment(CreditFollowsPayment):
         )
         if renewal.status != RenewalStatus.DUE:
             subscriptions.credit_second_payment(transaction=transaction, now=now)
-            return
+            return ()
         renewal.status = RenewalStatus.PAID
         renewal.transaction = transaction
         renewal.paid_at = now
@@ -192,19 +193,20 @@ class RenewalFulfilment(CreditFollowsPayment):
             subscription.past_due_since = None
             subscription.save()
         allowances.grant(renewal)
-        if not renewal.more_is_due and PauseReason.SUBSCRIPTION_UNPAID in account.pause_reasons:
+        if not renewal.more_is_due and PauseReason.SUBSCRIPTION_UNPAID in pause_reasons:
             service_state.lift(
                 account_ids=[renewal.account_id],
                 reason=PauseReason.SUBSCRIPTION_UNPAID,
                 now=now,
             )
-        outbox.record_platform_event(
+        renewed = outbox.platform_event(
             account=transaction.account,
             event="subscription.renewed",
             key=f"subscription.renewed:{transaction.number}",
             data={"plan": renewal.plan_version.plan.slug, "period": renewal.number},
             now=now,
         )
+        return (renewed,)
 
     def failed(self, *, transaction: Transaction, now: datetime) -> None:
         """Past due, with the retry schedule."""

@@ -37,10 +37,11 @@ Place = tuple[datetime, int]
 class Claim:
     """What was claimed: transactions to execute, and renewals that can't be claimed together.
 
-    `last` is where the next claim goes on, None when nothing was left.
+    They come as they were opened, each with its account and card. `last` is where the next claim
+    goes on, None when nothing was left.
     """
 
-    transaction_ids: Sequence[int]
+    transactions: Sequence[Transaction]
     singly: Sequence[Renewal]
     last: Place | None
 
@@ -156,7 +157,7 @@ def _open(page: Sequence[Renewal], *, now: datetime) -> Claim:
         now=now,
     )
     return Claim(
-        [transaction.pk for transaction in opened],
+        opened,
         [renewal for renewal in free if renewal.account_id not in cards],
         _last_of(page),
     )

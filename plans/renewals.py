@@ -22,7 +22,7 @@ from django.db import connection
 from accounts import gateway
 from accounts.crew import Crew
 from invoices import charging
-from invoices.models import Status
+from invoices.models import Status, Transaction
 from plans import opening, past_due, renewal_charges, renewal_claims
 from plans.models import Renewal
 
@@ -111,7 +111,7 @@ class _Charge:
     """One renewal to charge: claimed already, or else singly."""
 
     now: datetime
-    transaction_id: int | None = None
+    transaction: Transaction | None = None
     renewal: Renewal | None = None
 
 
@@ -119,9 +119,8 @@ def _charge(charge: _Charge, *, report: RenewalReport, lock: Lock) -> None:
     """Charge one renewal, in whatever thread, and count what became of it."""
     status: str | None = None
     with gateway.in_background():
-        if charge.transaction_id is not None:
-            transaction_id = charge.transaction_id
-            status = charging.execute(transaction_id=transaction_id, now=charge.now).status
+        if charge.transaction is not None:
+            status = charging.execute_opened(transaction=charge.transaction, now=charge.now).status
         elif charge.renewal is not None:
             status = renewal_charges.charge(charge.renewal, now=charge.now)
     with lock:
@@ -173,7 +172,7 @@ class _Pages:
             return False
         now = self._clock()
         claim = renewal_claims.claim(now=now, after=self._claimed)
-        crew.give(_Charge(now, transaction_id=each) for each in claim.transaction_ids)
+        crew.give(_Charge(now, transaction=each) for each in claim.transactions)
         crew.give(_Charge(now, renewal=each) for each in claim.singly)
         self._claimed = claim.last or self._claimed
         self._all_claimed = claim.last is None

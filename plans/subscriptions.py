@@ -13,6 +13,7 @@ from django.db.models import Q
 from accounts import cards
 from accounts.models import Account, AuditEvent, User
 from accounts.money import usd
+from accounts.prepared import fetch_one
 from invoices import charging
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
@@ -50,6 +51,21 @@ def lock_account(*, account_id: UUID) -> Account:
     """
     ledger.lock(account_ids=[account_id])
     return Account.objects.select_for_update(no_key=True).get(pk=account_id)
+
+
+_LOCK = """
+SELECT account.pause_reasons
+FROM wallet_wallet AS wallet JOIN accounts_account AS account ON account.id = wallet.account_id
+WHERE wallet.account_id = %(account_id)s
+FOR NO KEY UPDATE OF wallet, account
+"""
+
+
+def lock_pause_reasons(*, account_id: UUID) -> list[str]:
+    """Lock as lock_account, in one statement, and return only why the services are paused."""
+    row = fetch_one(_LOCK, {"account_id": account_id})
+    assert row is not None
+    return list(row[0])
 
 
 def current(*, account: Account) -> Subscription | None:

@@ -111,7 +111,7 @@ def test_a_renewal_another_run_has_just_failed_to_charge_waits_for_its_next_day(
 ) -> None:
     bob = make_subscriber(add_card, "growth", now=ANCHOR)
     decline(sandbox, bob)
-    execute = charging.execute
+    execute = charging.execute_opened
     runs: list[str] = []
 
     def meanwhile(**charge: Any) -> Transaction:
@@ -120,7 +120,7 @@ def test_a_renewal_another_run_has_just_failed_to_charge_waits_for_its_next_day(
             renewals.renew_due(now=SECOND)
         return execute(**charge)
 
-    monkeypatch.setattr(charging, "execute", meanwhile)
+    monkeypatch.setattr(charging, "execute_opened", meanwhile)
     renewals.renew_due(now=SECOND)
     assert (attempts_of(alice), attempts_of(bob)) == (["paid"], ["failed"])
     assert len(told(bob, "subscription_past_due")) == 1

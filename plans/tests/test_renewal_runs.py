@@ -86,14 +86,14 @@ def test_runs_at_once_share_the_work_and_charge_each_renewal_once() -> None:
 def test_a_run_never_holds_more_than_a_claim_and_what_its_threads_are_at(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    execute = charging.execute
+    execute = charging.execute_opened
     held: list[int] = []
 
     def counting(**charge: Any) -> Transaction:
         held.append(Transaction.objects.filter(status=Status.PROCESSING).count())
         return execute(**charge)
 
-    monkeypatch.setattr(charging, "execute", counting)
+    monkeypatch.setattr(charging, "execute_opened", counting)
     assert run(threads=1).paid == 4
     assert len(held) == 4
     # One is charged; it is hungry while nothing waits, and is given a claim of two.
@@ -111,7 +111,7 @@ def test_the_number_of_statements_does_not_grow_with_the_page(
         with django_assert_max_num_queries(20) as opened:
             assert opening.open_page(now=SECOND).periods == number
         with django_assert_max_num_queries(20) as claimed:
-            assert len(renewal_claims.claim(now=SECOND).transaction_ids) == number
+            assert len(renewal_claims.claim(now=SECOND).transactions) == number
         counts.append((len(opened), len(claimed)))
     assert counts[0] == counts[1]
 
@@ -126,7 +126,7 @@ def test_what_is_under_way_or_not_the_oldest_is_left_out_and_the_next_is_met(
     renewal_charges._open_attempt(first, by=None, now=SECOND)
     claimed, place = [], None
     while (claim := renewal_claims.claim(now=THIRD, after=place)).last is not None:
-        claimed += list(claim.transaction_ids)
+        claimed += [transaction.pk for transaction in claim.transactions]
         place = claim.last
     subjects = Transaction.objects.filter(pk__in=claimed).values_list("subject_id", flat=True)
     assert second.pk in subjects

@@ -320,14 +320,14 @@ def test_one_account_in_trouble_does_not_hold_back_the_next(
     alice: Account, add_card: AddCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bob = make_subscriber(add_card, "starter", now=ANCHOR)
-    execute = charging.execute
+    execute_opened = charging.execute_opened
 
-    def breaks_for_alice(*, transaction_id: int, now: datetime) -> Transaction:
-        if Transaction.objects.get(pk=transaction_id).account == alice:
+    def breaks_for_alice(*, transaction: Transaction, now: datetime) -> Transaction:
+        if transaction.account == alice:
             raise RuntimeError("a bug")
-        return execute(transaction_id=transaction_id, now=now)
+        return execute_opened(transaction=transaction, now=now)
 
-    monkeypatch.setattr(charging, "execute", breaks_for_alice)
+    monkeypatch.setattr(charging, "execute_opened", breaks_for_alice)
     renewals.renew_due(now=SECOND)
     assert attempts_of(alice) == ["processing"]
     assert attempts_of(bob) == ["paid"]
