@@ -39,18 +39,41 @@ def attach_to(event: str, attach: Attach) -> None:
     _attach[event] = attach
 
 
+#: The address of a link that is nobody's but the recipient's: made when the e-mail goes out.
+LinkPath = Callable[[Message], str]
+
+_link_paths: dict[str, LinkPath] = {}
+
+
+def link_by(event: str, path: LinkPath) -> None:
+    """Say where the link of an event's e-mails leads, when whoever sees it may follow it.
+
+    It is in what is sent and nowhere else: the outbox and the admin have the message's `path`.
+    """
+    _link_paths[event] = path
+
+
 def send(message: Message) -> None:
     """Hand the e-mail of a recorded message to the mail server, with its attachments."""
     attach = _attach.get(message.event)
     attachments = attach(message) if attach else ()
-    email = compose(message, attached=[attachment.filename for attachment in attachments])
+    link_path = _link_paths.get(message.event)
+    email = compose(
+        message,
+        attached=[attachment.filename for attachment in attachments],
+        path=link_path(message) if link_path else "",
+    )
     for attachment in attachments:
         email.attach(attachment.filename, attachment.content, attachment.media_type)
     email.send()
 
 
-def compose(message: Message, *, attached: Sequence[str] = ()) -> EmailMultiAlternatives:
+def compose(
+    message: Message, *, attached: Sequence[str] = (), path: str = ""
+) -> EmailMultiAlternatives:
     """Return the e-mail of a recorded message: text and HTML, in which `attached` may be named.
+
+    `path` is where its link leads, when that is not the message's own.
 
     The Message-ID comes from the message's own id, so that one sent twice can be recognised as the
     same by whoever receives it.
@@ -66,7 +89,7 @@ def compose(message: Message, *, attached: Sequence[str] = ()) -> EmailMultiAlte
         "timezone": str(zone),
         "language": language,
         "direction": languages.direction(language),
-        "link": portal_url + message.payload.get("path", "/"),
+        "link": portal_url + (path or message.payload.get("path", "/")),
         "attached": attached,
     }
     template = f"email/{message.event}"

@@ -17,6 +17,7 @@ from django_countries.fields import CountryField
 from timezone_field import TimeZoneField
 
 from accounts.api_key_models import ApiKey, IdempotentRequest, Scope
+from accounts.invitation_models import Invitation
 from accounts.message_models import DeliveryAttempt, Message, MessageChannel
 from accounts.roles import Role
 
@@ -30,6 +31,7 @@ __all__ = [
     "CardStatus",
     "DeliveryAttempt",
     "IdempotentRequest",
+    "Invitation",
     "Membership",
     "Message",
     "MessageChannel",
@@ -175,7 +177,7 @@ class Account(models.Model):
 
 
 class Membership(models.Model):
-    """A user's role in an account."""
+    """A user's role in an account. An account that has an owner keeps one: a trigger sees to it."""
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
@@ -184,7 +186,10 @@ class Membership(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["account", "user"], name="one_role_per_member")
+            models.UniqueConstraint(fields=["account", "user"], name="one_role_per_member"),
+            models.CheckConstraint(
+                condition=Q(role__in=Role.values), name="a_member_has_a_known_role"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -207,6 +207,16 @@ class LowBalance(TypedDict):
     path: str
 
 
+class MemberInvited(TypedDict):
+    """To the invited address: somebody made room for them in an account."""
+
+    invitation: str  # its id: the link is made when it is sent
+    invited_by: str  # an address, or empty
+    role: str  # a value of Role
+    expires_at: str
+    path: str  # of no use without the token
+
+
 class PaymentFound(TypedDict):
     """The nightly comparison found a payment that was not reflected, and carried it out."""
 
@@ -251,6 +261,7 @@ NOTICES: dict[str, Any] = {
     "cancellation_scheduled": SubscriptionCanceled,
     "subscription_canceled": SubscriptionCanceled,
     "low_balance": LowBalance,
+    "member_invited": MemberInvited,
     "payment_found": PaymentFound,
     "reconciliation_findings": ReconciliationFindings,
 }

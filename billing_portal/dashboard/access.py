@@ -19,7 +19,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from accounts.models import Account, Membership, User
-from accounts.roles import may_act
+from accounts.roles import may_act, may_manage
 from invoices.models import Transaction
 
 #: Where the session remembers which account a member of several is looking at.
@@ -43,6 +43,11 @@ class Member:
     def may_act(self) -> bool:
         """Whether this member may pay or change anything."""
         return may_act(self.membership.role)
+
+    @property
+    def may_manage(self) -> bool:
+        """Whether this member decides who else may come in."""
+        return may_manage(self.membership.role)
 
 
 class MemberRequest(HttpRequest):
@@ -150,6 +155,18 @@ def acting_page(view: MemberView) -> MemberView:
     def wrapped(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.member.may_act:
             raise PermissionDenied("This role may look, not change.")
+        return view(request, *args, **kwargs)
+
+    return member_page(wrapped)
+
+
+def managing_page(view: MemberView) -> MemberView:
+    """Let only owners in, who manage members and API keys."""
+
+    @wraps(view)
+    def wrapped(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.member.may_manage:
+            raise PermissionDenied("Only owners manage this.")
         return view(request, *args, **kwargs)
 
     return member_page(wrapped)
