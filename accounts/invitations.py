@@ -65,11 +65,11 @@ def invite(*, account: Account, email: str, role: str, by: User, now: datetime) 
     account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     if Membership.objects.filter(account=account, user__email__iexact=email).exists():
         raise ValidationError({"email": _("This person is a member already.")})
-    waiting = _waiting(account)
-    found = waiting.filter(email__iexact=email).first()
+    unanswered = waiting(account=account)
+    found = unanswered.filter(email__iexact=email).first()
     if found is not None:
         return _send_again(found, role=role, by=by, now=now)
-    if waiting.count() >= MAXIMUM_OPEN:
+    if unanswered.count() >= MAXIMUM_OPEN:
         raise ValidationError(
             _("%(count)s invitations wait for an answer, the most there may be. Revoke one first.")
             % {"count": MAXIMUM_OPEN}
@@ -98,7 +98,7 @@ def resend(*, invitation: Invitation, by: User, now: datetime) -> Invitation:
     Raises ValidationError when it was answered or revoked, or was sent a moment ago or too often.
     """
     Account.objects.select_for_update(no_key=True).get(pk=invitation.account_id)
-    found = _waiting(invitation.account).filter(pk=invitation.pk).first()
+    found = waiting(account=invitation.account).filter(pk=invitation.pk).first()
     if found is None:
         raise ValidationError(_("This invitation was answered or revoked already."))
     return _send_again(found, role=found.role, by=by, now=now)
@@ -128,7 +128,7 @@ def _send_again(invitation: Invitation, *, role: str, by: User, now: datetime) -
 @transaction.atomic
 def revoke(*, invitation: Invitation, by: User, now: datetime) -> None:
     """Make the link worthless at once. Revoking one that has ended changes nothing."""
-    if _waiting(invitation.account).filter(pk=invitation.pk).update(revoked_at=now):
+    if waiting(account=invitation.account).filter(pk=invitation.pk).update(revoked_at=now):
         _record(invitation, "invitation_revoked", by, now)
 
 
@@ -211,7 +211,7 @@ def _locked(token: str, now: datetime) -> Invitation:
     return find(token=token, now=now)
 
 
-def _waiting(account: Account) -> QuerySet[Invitation]:
+def waiting(*, account: Account) -> QuerySet[Invitation]:
     """Return those that were neither accepted nor revoked; their links may have expired."""
     return Invitation.objects.filter(
         account=account, accepted_at__isnull=True, revoked_at__isnull=True

@@ -8,12 +8,14 @@ from django.views.i18n import set_language
 
 from accounts import webhooks
 from billing_portal import health, mailbox
+from billing_portal.dashboard.views import invitation
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     path("", RedirectView.as_view(pattern_name="billing-overview")),
+    path("invitations/<str:token>/", invitation.invitation, name="invitation"),
     path("billing/", include("billing_portal.dashboard.urls")),
     path("admin/", admin.site.urls),
     # A member's address is the platform's to change: allauth's page would take one unchecked.

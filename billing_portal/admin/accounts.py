@@ -5,14 +5,17 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db.models import F, Model, OuterRef, Q, QuerySet, Subquery
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from unfold.admin import TabularInline
+from unfold.forms import PaginationInlineFormSet
 
 from accounts.models import Account, AuditEvent, Card, Membership, PauseReason
+from accounts.roles import Role
 from billing_portal.admin import cells
 from billing_portal.admin.account_story import story_of
 from billing_portal.admin.base import ConstrainedFormSet, PortalAdmin
@@ -30,10 +33,29 @@ _REASON_WORDS = {
 }
 
 
+class MembersFormSet(PaginationInlineFormSet):
+    """Says at the page what the database would refuse: an account keeps an owner."""
+
+    def clean(self) -> None:
+        """Leave one of those who are owners now. Raises ValidationError."""
+        super().clean()
+        taken = {
+            form.instance.pk
+            for form in self.initial_forms
+            if form in self.deleted_forms or form.cleaned_data.get("role") != Role.OWNER
+        }
+        owners = set(self.instance.memberships.filter(role=Role.OWNER).values_list("pk", flat=True))
+        if owners and owners <= taken:
+            raise ValidationError(
+                "An account needs an owner. Make somebody else an owner first, and save."
+            )
+
+
 class MemberInline(TabularInline):
     """Who may sign in to the account, and as what."""
 
     model = Membership
+    formset = MembersFormSet
     fields = ("member", "role", "member_since")
     readonly_fields = ("member", "member_since")
     extra = 0

@@ -11,6 +11,7 @@ from accounts.models import Account
 from accounts.money import format_usd
 from billing_portal.dashboard.forms import BillingDetailsForm, LowBalanceForm
 from billing_portal.dashboard.rows import Fact
+from billing_portal.dashboard.settings_tabs import Tab, settings_tabs
 from billing_portal.dashboard.times import Moment, moment
 from invoices import settlement, tax
 from wallet.models import (
@@ -60,6 +61,7 @@ class BillingDetailsPanel:
 class SettingsPage:
     """The sections of the page."""
 
+    tabs: tuple[Tab, ...]
     billing_details: BillingDetailsPanel
     low_balance: LowBalancePanel
     consents: tuple[ConsentRow, ...]
@@ -75,6 +77,7 @@ def build_settings(
     """Compose the page; a form that could not be saved is shown as it was typed."""
     wallet = Wallet.objects.filter(account=account).first()
     return SettingsPage(
+        tabs=settings_tabs("billing-settings"),
         billing_details=_billing_details(account, may_act=may_act, form=billing_details_form),
         low_balance=_low_balance(account, wallet, may_act=may_act, form=low_balance_form),
         consents=tuple(

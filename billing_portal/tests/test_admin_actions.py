@@ -252,7 +252,7 @@ def test_members_are_added_and_their_role_changed(account: Account) -> None:
     client = signed_in(User.objects.create_superuser("admin@staff.test"))
     owner = User.objects.create_user("owner@muscat.test")
     clerk = User.objects.create_user("clerk@muscat.test")
-    old = Membership.objects.create(account=account, user=owner, role="owner", created_at=NOW)
+    old = Membership.objects.create(account=account, user=owner, role="billing", created_at=NOW)
     form = edited(
         account,
         **{
@@ -273,6 +273,24 @@ def test_members_are_added_and_their_role_changed(account: Account) -> None:
     assert answer.status_code == 302, answer.context["errors"]
     roles = dict(Membership.objects.values_list("user__email", "role"))
     assert roles == {"owner@muscat.test": "viewer", "clerk@muscat.test": "billing"}
+
+
+def test_the_last_owner_is_not_taken_from_an_account(account: Account) -> None:
+    client = signed_in(User.objects.create_superuser("admin@staff.test"))
+    owner = User.objects.create_user("owner@muscat.test")
+    only = Membership.objects.create(account=account, user=owner, role="owner", created_at=NOW)
+    row = {
+        "memberships-TOTAL_FORMS": "1",
+        "memberships-INITIAL_FORMS": "1",
+        "memberships-0-id": str(only.pk),
+        "memberships-0-account": str(account.pk),
+    }
+    for change in ({"memberships-0-role": "viewer"}, {"memberships-0-DELETE": "on"}):
+        form = edited(account, **{"memberships-0-role": "owner", **row, **change})
+        page = client.post(url("change", account), form)
+        assert page.status_code == 200
+        assert "Make somebody else an owner first" in page.content.decode()
+    assert Membership.objects.get().role == "owner"
 
 
 def test_a_member_is_not_added_twice(account: Account) -> None:

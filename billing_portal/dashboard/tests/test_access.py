@@ -118,7 +118,7 @@ def test_a_member_who_was_removed_falls_back_to_another_account(sign_in: SignIn)
     first, second = scenes.make_company(name="Acme"), scenes.make_company(name="Zafar")
     user = scenes.make_member(first)
     other = Membership.objects.create(
-        account=second, user=user, role="owner", created_at=timezone.now()
+        account=second, user=user, role="viewer", created_at=timezone.now()
     )
     client = sign_in(first, user=user)
     client.post(reverse("switch-account"), {"account": str(second.pk)})
