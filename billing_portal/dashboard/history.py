@@ -1,14 +1,12 @@
 """Billing History: filters, pages that do not shift while new lines arrive, one line in full."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -16,6 +14,7 @@ from django.utils.translation import ngettext
 from accounts.models import Account
 from accounts.money import format_unit_price, format_usd
 from accounts.quantities import write_quantity
+from billing_portal.dashboard.cursors import page_of
 from billing_portal.dashboard.forms import HistoryFilterForm
 from billing_portal.dashboard.reversals import dispute_rows, refund_rows
 from billing_portal.dashboard.rows import (
@@ -88,53 +87,23 @@ def build_history(
     form.is_valid()
     filters = {name: value for name, value in form.cleaned_data.items() if value}
     found = filter_transactions(account, filters).prefetch_related("lines", "disputes", "refunds")
-    older, newer = decode_cursor(before), decode_cursor(after)
-    if newer:
-        page = list(found.filter(_newer_than(*newer)).order_by("created_at", "id")[: PAGE_SIZE + 1])
-        has_previous, has_next = len(page) > PAGE_SIZE, True
-        page = page[:PAGE_SIZE][::-1]
-    else:
-        if older:
-            found = found.filter(_older_than(*older))
-        page = list(found.order_by("-created_at", "-id")[: PAGE_SIZE + 1])
-        has_previous, has_next = older is not None, len(page) > PAGE_SIZE
-        page = page[:PAGE_SIZE]
     query = {name: str(value) for name, value in filters.items()}
     here = reverse("billing-history")
     export = reverse("billing-history-export")
+    page = page_of(found, before=before, after=after, size=PAGE_SIZE, here=here, query=query)
     return History(
         rows=transaction_rows(
-            page, zone=account.timezone, now=now, may_act=may_act, with_credit_notes=True
+            page.rows, zone=account.timezone, now=now, may_act=may_act, with_credit_notes=True
         ),
         is_filtered=bool(query),
-        note=_note(len(page)),
-        clear_href=here if query and page else "",
+        note=_note(len(page.rows)),
+        clear_href=here if query and page.rows else "",
         export_href=f"{export}?{urlencode(query)}" if query else export,
-        has_previous=has_previous and bool(page),
-        has_next=has_next and bool(page),
-        previous_href=_href(here, query, "after", page[0]) if page else here,
-        next_href=_href(here, query, "before", page[-1]) if page else here,
+        has_previous=page.has_previous,
+        has_next=page.has_next,
+        previous_href=page.previous_href,
+        next_href=page.next_href,
     )
-
-
-def encode_cursor(transaction: Transaction) -> str:
-    """Write the place of a line: its moment and id, opaque to the customer."""
-    text = f"{transaction.created_at.isoformat()}|{transaction.pk}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str) -> tuple[datetime, int] | None:
-    """Read a cursor; None for one that is empty or was tampered with."""
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        at, __, pk = text.partition("|")
-        moment_of_line, number = datetime.fromisoformat(at), int(pk)
-        if moment_of_line.tzinfo is None or not 0 < number < 2**63:
-            return None
-        # PostgreSQL does not read every offset that Python does.
-        return moment_of_line.astimezone(UTC), number
-    except (ValueError, OverflowError, binascii.Error):
-        return None
 
 
 def line_rows(account: Account, lines: list[Line]) -> tuple[LineRow, ...]:
@@ -251,15 +220,3 @@ def _note(shown: int) -> str:
 
 def _midnight(account: Account, day: date) -> datetime:
     return datetime.combine(day, time.min, tzinfo=account.timezone)
-
-
-def _older_than(at: datetime, pk: int) -> Q:
-    return Q(created_at__lt=at) | Q(created_at=at, pk__lt=pk)
-
-
-def _newer_than(at: datetime, pk: int) -> Q:
-    return Q(created_at__gt=at) | Q(created_at=at, pk__gt=pk)
-
-
-def _href(here: str, query: Mapping[str, str], name: str, transaction: Transaction) -> str:
-    return f"{here}?{urlencode({**query, name: encode_cursor(transaction)})}"

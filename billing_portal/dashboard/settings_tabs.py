@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 TABS = (
     (_("Billing"), "billing-settings"),
     (_("Members"), "members"),
+    (_("API keys"), "api-keys"),
+    (_("Activity"), "activity"),
 )
 
 

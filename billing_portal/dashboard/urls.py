@@ -3,6 +3,8 @@
 from django.urls import path
 
 from billing_portal.dashboard.views import (
+    activity,
+    api_keys,
     cards,
     confirm,
     history,
@@ -59,6 +61,10 @@ urlpatterns = [
         members.revoke_invitation,
         name="invitation-revoke",
     ),
+    path("settings/api-keys/", api_keys.keys, name="api-keys"),
+    path("settings/api-keys/new/", api_keys.create, name="api-key-create"),
+    path("settings/api-keys/<int:pk>/revoke/", api_keys.revoke, name="api-key-revoke"),
+    path("settings/activity/", activity.activity, name="activity"),
     path("pay-now/", plan.pay_now, name="renewal-pay-now"),
     path("plan/", plan.plan, name="plan"),
     path("plan/rentals/<slug:key>/", rentals.rental, name="rental"),
