@@ -112,7 +112,9 @@ def own_transaction(request: MemberRequest, **reference: str) -> Transaction:
     """Return the transaction of any account of this member, and enter that account. 404 if none."""
     accounts = [membership.account_id for membership in request.member.memberships]
     transaction = get_object_or_404(
-        Transaction.objects.select_related("account", "card"), account__in=accounts, **reference
+        Transaction.objects.select_related("account", "card", "opened_by", "supersedes"),
+        account__in=accounts,
+        **reference,
     )
     if transaction.account_id != request.member.account.pk:
         enter_account(request, transaction.account_id)

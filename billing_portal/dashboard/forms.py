@@ -8,9 +8,11 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts import billing_details
-from accounts.models import Account
+from accounts.models import Account, CardStatus
 from accounts.money import format_usd
 from invoices.models import Purpose, Status
 from wallet import topups
@@ -29,6 +31,13 @@ _AUTOFILL = {
     "receipt_email": "email",
 }
 _AMOUNT = {"inputmode": "decimal", "autocomplete": "off", "class": "input"}
+
+
+def _day_input() -> forms.DateInput:
+    return forms.DateInput(
+        format="%Y-%m-%d",
+        attrs={"type": "date", "class": "input", "min": "2000-01-01", "max": "2999-12-31"},
+    )
 
 
 class AmountField(forms.DecimalField):
@@ -202,10 +211,23 @@ class RentalForm(forms.Form):
 class HistoryFilterForm(forms.Form):
     """Which lines of Billing History to show. Every field may be left open."""
 
+    search = forms.CharField(
+        label=gettext_lazy("Search"),
+        required=False,
+        max_length=64,
+        widget=forms.TextInput(
+            attrs={
+                "type": "search",
+                "class": "input",
+                "placeholder": gettext_lazy("Number or amount"),
+            }
+        ),
+    )
     status = forms.ChoiceField(
+        label=gettext_lazy("Status"),
         required=False,
         choices=[
-            ("", "All statuses"),
+            ("", gettext_lazy("All statuses")),
             *(
                 (s.value, s.label)
                 for s in (Status.PAID, Status.FAILED, Status.CHECKOUT, Status.PROCESSING)
@@ -214,29 +236,36 @@ class HistoryFilterForm(forms.Form):
         widget=forms.Select(attrs={"class": "select"}),
     )
     kind = forms.ChoiceField(
+        label=gettext_lazy("Kind"),
         required=False,
-        choices=[("", "All kinds"), *Purpose.choices],
+        choices=[("", gettext_lazy("All kinds")), *Purpose.choices],
         widget=forms.Select(attrs={"class": "select"}),
     )
+    card = forms.ChoiceField(
+        label=gettext_lazy("Card"), required=False, widget=forms.Select(attrs={"class": "select"})
+    )
     date_from = forms.DateField(
-        label="From",
-        required=False,
-        validators=_DAYS,
-        widget=forms.DateInput(attrs={"type": "date", "class": "input"}),
+        label=gettext_lazy("From"), required=False, validators=_DAYS, widget=_day_input()
     )
     date_to = forms.DateField(
-        label="To",
-        required=False,
-        validators=_DAYS,
-        widget=forms.DateInput(attrs={"type": "date", "class": "input"}),
+        label=gettext_lazy("To"), required=False, validators=_DAYS, widget=_day_input()
     )
+
+    def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:
+        """Offer the cards that the account has or had."""
+        super().__init__(*args, **kwargs)
+        had = account.cards.exclude(status=CardStatus.REJECTED).order_by("-is_default", "pk")
+        card = self.fields["card"]
+        assert isinstance(card, forms.ChoiceField)
+        labels = {f"{each.brand}-{each.last4}": str(each) for each in had}
+        card.choices = [("", _("All cards")), *labels.items()]
 
     def clean(self) -> dict[str, Any]:
         """The range goes forward."""
         cleaned: dict[str, Any] = super().clean() or {}
         start, end = cleaned.get("date_from"), cleaned.get("date_to")
         if start and end and end < start:
-            self.add_error("date_to", "This is before the first date.")
+            self.add_error("date_to", _("This is before the first date."))
         return cleaned
 
 

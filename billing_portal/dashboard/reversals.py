@@ -6,6 +6,8 @@ from datetime import tzinfo
 from decimal import Decimal
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.money import format_omr, format_usd
 from billing_portal.dashboard.times import Moment, moment
@@ -32,7 +34,6 @@ class DisputeRow:
     """One dispute: where it stands, and what that means."""
 
     amount: str
-    at: Moment
     status: str
     tone: str
     words: str
@@ -48,12 +49,12 @@ class CreditNote:
 
 #: What a dispute is to the customer, whose own bank it is with.
 _DISPUTE_STATUS = {
-    DisputeStatus.INQUIRY: ("Bank asks", "brand"),
-    DisputeStatus.DISMISSED: ("Closed", ""),
-    DisputeStatus.OPENED: ("Disputed", "warn"),
-    DisputeStatus.UNDER_REVIEW: ("Disputed", "warn"),
-    DisputeStatus.LOST: ("Returned by the bank", ""),
-    DisputeStatus.WON: ("Payment stands", "good"),
+    DisputeStatus.INQUIRY: (gettext_lazy("Bank asks"), "brand"),
+    DisputeStatus.DISMISSED: (gettext_lazy("Closed"), ""),
+    DisputeStatus.OPENED: (gettext_lazy("Disputed"), "warn"),
+    DisputeStatus.UNDER_REVIEW: (gettext_lazy("Disputed"), "warn"),
+    DisputeStatus.LOST: (gettext_lazy("Returned by the bank"), ""),
+    DisputeStatus.WON: (gettext_lazy("Payment stands"), "good"),
 }
 
 
@@ -62,7 +63,7 @@ def refund_rows(transaction: Transaction, *, zone: tzinfo) -> tuple[RefundRow, .
 
     One that Stripe refused at once never left, and is left out.
     """
-    refunds = transaction.refunds.order_by("created_at", "pk")
+    refunds = sorted(transaction.refunds.all(), key=lambda refund: (refund.created_at, refund.pk))
     return tuple(
         _refund_row(refund, transaction, zone)
         for refund in refunds
@@ -73,19 +74,19 @@ def refund_rows(transaction: Transaction, *, zone: tzinfo) -> tuple[RefundRow, .
 def _refund_row(refund: Refund, transaction: Transaction, zone: tzinfo) -> RefundRow:
     status, tone, words = {
         RefundStatus.PENDING: (
-            "On its way",
+            _("On its way"),
             "brand",
-            "The bank has not confirmed it yet.",
+            _("The bank has not confirmed it yet."),
         ),
         RefundStatus.SUCCEEDED: (
-            "Refunded",
+            _("Refunded"),
             "good",
-            "Banks take five to ten days to show it on the card.",
+            _("Banks take five to ten days to show it on the card."),
         ),
         RefundStatus.FAILED: (
-            "Came back",
+            _("Came back"),
             "bad",
-            "The bank did not take it. We will find another way with you.",
+            _("The bank did not take it. We will find another way with you."),
         ),
     }[RefundStatus(refund.status)]
     note = refund.credit_note_number
@@ -121,55 +122,67 @@ def _credit_note_href(transaction: Transaction, number: str) -> str:
 
 def dispute_rows(transaction: Transaction, *, zone: tzinfo) -> tuple[DisputeRow, ...]:
     """Write the disputes of a payment, oldest first."""
+    disputes = sorted(transaction.disputes.all(), key=lambda each: (each.opened_at, each.pk))
+    moved: dict[tuple[int | None, str], Decimal] = {}
+    if disputes:
+        entries = Entry.objects.filter(dispute__in=disputes).only("dispute_id", "kind", "amount")
+        moved = {(entry.dispute_id, entry.kind): abs(entry.amount) for entry in entries}
     return tuple(
         DisputeRow(
             amount=format_usd(dispute.amount.amount),
-            at=moment(dispute.opened_at, zone),
-            status=_DISPUTE_STATUS[DisputeStatus(dispute.status)][0],
+            status=str(_DISPUTE_STATUS[DisputeStatus(dispute.status)][0]),
             tone=_DISPUTE_STATUS[DisputeStatus(dispute.status)][1],
-            words=_explain(dispute),
+            words=_explain(
+                dispute,
+                taken=moved.get((dispute.pk, EntryKind.DISPUTE)),
+                returned=moved.get((dispute.pk, EntryKind.DISPUTE_REVERSAL)),
+            ),
         )
-        for dispute in transaction.disputes.order_by("opened_at", "pk")
+        for dispute in disputes
     )
 
 
-def _explain(dispute: Dispute) -> str:
+def _explain(dispute: Dispute, *, taken: Decimal | None, returned: Decimal | None) -> str:
     """Say in plain words what a dispute has done and what comes next."""
-    amount = format_usd(dispute.amount.amount)
-    moved = {
-        entry.kind: abs(entry.amount)
-        for entry in Entry.objects.filter(dispute=dispute).only("kind", "amount")
-    }
-    taken = moved.get(EntryKind.DISPUTE, Decimal(0))
+    amount = {"amount": format_usd(dispute.amount.amount)}
     match DisputeStatus(dispute.status):
         case DisputeStatus.INQUIRY:
-            return "Your bank asked us about this payment. Nothing has changed; we answer it."
+            said = [
+                _("Your bank asked us about this payment. Nothing has changed; we answer it."),
+            ]
         case DisputeStatus.DISMISSED:
-            return "Your bank asked about this payment and closed the question. Nothing changed."
+            said = [
+                _("Your bank asked about this payment and closed the question. Nothing changed."),
+            ]
         case DisputeStatus.OPENED | DisputeStatus.UNDER_REVIEW:
-            credit = (
-                f" The {format_usd(taken)} of credit that it bought has left your wallet meanwhile."
+            said = [
+                _(
+                    "Your bank disputes this payment and has taken %(amount)s back from us until "
+                    "it decides, which may take weeks."
+                )
+                % amount,
+                _("The %(credit)s of credit that it bought has left your wallet meanwhile.")
+                % {"credit": format_usd(taken)}
                 if taken
-                else ""
-            )
-            return (
-                f"Your bank disputes this payment and has taken {amount} back from us until it "
-                f"decides, which may take weeks.{credit} If you did not mean to dispute it, tell "
-                "your bank."
-            )
+                else "",
+                _("If you did not mean to dispute it, tell your bank."),
+            ]
         case DisputeStatus.LOST:
-            credit = (
-                f" The {format_usd(taken)} of credit that it bought has left your wallet for good."
+            said = [
+                _("Your bank decided to return %(amount)s to your card.") % amount,
+                _("The %(credit)s of credit that it bought has left your wallet for good.")
+                % {"credit": format_usd(taken)}
                 if taken
-                else ""
-            )
-            return f"Your bank decided to return {amount} to your card.{credit}"
+                else "",
+            ]
         case DisputeStatus.WON:
-            returned = moved.get(EntryKind.DISPUTE_REVERSAL, Decimal(0))
-            credit = (
-                f" {format_usd(returned)} of credit is back in your wallet." if returned else ""
-            )
-            return f"Your bank decided, or was told by you, that the payment stands.{credit}"
+            said = [
+                _("Your bank decided, or was told by you, that the payment stands."),
+                _("%(credit)s of credit is back in your wallet.") % {"credit": format_usd(returned)}
+                if returned
+                else "",
+            ]
+    return " ".join(filter(None, said))
 
 
 def note_of_reversals(transaction: Transaction, disputes: Iterable[Dispute]) -> str:
@@ -178,10 +191,12 @@ def note_of_reversals(transaction: Transaction, disputes: Iterable[Dispute]) -> 
     refunded: Decimal = transaction.refunded_amount.amount
     if refunded > 0:
         whole = refunded == transaction.amount.amount
-        notes.append("Refunded" if whole else f"{format_usd(refunded)} refunded")
+        notes.append(
+            _("Refunded") if whole else _("%(amount)s refunded") % {"amount": format_usd(refunded)}
+        )
     for dispute in disputes:
         if dispute.is_holding:
-            notes.append(_DISPUTE_STATUS[DisputeStatus(dispute.status)][0])
+            notes.append(str(_DISPUTE_STATUS[DisputeStatus(dispute.status)][0]))
         elif dispute.status == DisputeStatus.WON:
-            notes.append("Dispute closed, payment stands")
+            notes.append(_("Dispute closed, payment stands"))
     return ", ".join(notes)

@@ -6,6 +6,8 @@ from datetime import date, datetime, timedelta, tzinfo
 from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.models import CARD_BRANDS, Card
 from accounts.money import format_omr, format_usd
@@ -67,6 +69,7 @@ class TransactionRow:
     continue_href: str
     confirm_href: str
     retry_href: str
+    pay_now_href: str
 
 
 def card_label(brand: str, last4: str) -> CardLabel | None:
@@ -79,7 +82,7 @@ def card_label(brand: str, last4: str) -> CardLabel | None:
         brand_name=name,
         last4=last4,
         label=f"{name} •••• {last4}",
-        spoken=f"{name} ending {last4}",
+        spoken=_("%(brand)s ending %(last4)s") % {"brand": name, "last4": last4},
     )
 
 
@@ -88,7 +91,7 @@ def price_facts(price: charging.Quote) -> tuple[Fact, ...]:
     if not price.tax_rate:
         return ()
     return (
-        Fact("Net", format_usd(price.net)),
+        Fact(_("Net"), format_usd(price.net)),
         Fact(tax.label(price.tax_rate), format_usd(price.tax)),
     )
 
@@ -98,7 +101,11 @@ def charged_for(price: charging.Quote) -> str:
     rials = format_omr(price.charged_amount.amount)
     if not price.tax_rate:
         return rials
-    return f"{format_usd(price.amount)} with {tax.label(price.tax_rate)}, {rials}"
+    return _("%(amount)s with %(tax)s, %(rials)s") % {
+        "amount": format_usd(price.amount),
+        "tax": tax.label(price.tax_rate),
+        "rials": rials,
+    }
 
 
 def label_of(card: Card) -> CardLabel:
@@ -116,14 +123,21 @@ def transaction_rows(
     now: datetime,
     may_act: bool,
     with_credit_notes: bool = False,
+    payable: int | None = None,
 ) -> tuple[TransactionRow, ...]:
     """Write the transactions; lines and disputes are expected to be prefetched.
 
-    So are refunds, for rows with credit notes.
+    So are refunds, for rows with credit notes. `payable` is the id of the one that "Pay now" is
+    offered beside.
     """
     return tuple(
         transaction_row(
-            each, zone=zone, now=now, may_act=may_act, with_credit_notes=with_credit_notes
+            each,
+            zone=zone,
+            now=now,
+            may_act=may_act,
+            with_credit_notes=with_credit_notes,
+            is_payable=each.pk == payable,
         )
         for each in transactions
     )
@@ -136,6 +150,7 @@ def transaction_row(
     now: datetime,
     may_act: bool,
     with_credit_notes: bool = False,
+    is_payable: bool = False,
 ) -> TransactionRow:
     """Write one transaction, with what its reader can do about it."""
     status = Status(transaction.status)
@@ -171,6 +186,7 @@ def transaction_row(
             else ""
         ),
         retry_href=retry_href(transaction) if is_retryable else "",
+        pay_now_href=reverse("renewal-pay-now") if is_payable else "",
     )
 
 
@@ -187,12 +203,19 @@ def retry_href(transaction: Transaction) -> str:
 def note_of(transaction: Transaction, *, is_over: bool) -> str:
     """What is said beside the status: why it failed, that it expired, what went back."""
     if transaction.status == Status.FAILED:
-        return transaction.failure_message or "The payment was not completed."
+        return reason_of(transaction)
     if transaction.confirmable_until is not None:
-        return "Your bank wants you to confirm this payment."
+        return _("Your bank wants you to confirm this payment.")
     if is_over:
-        return "Expired, nothing was charged"
+        return _("Expired, nothing was charged")
     return note_of_reversals(transaction, transaction.disputes.all())
+
+
+def reason_of(transaction: Transaction) -> str:
+    """Why a payment failed, in the reader's language: it is kept in English."""
+    if not transaction.failure_message:
+        return _("The payment was not completed.")
+    return _(transaction.failure_message)
 
 
 def is_expired(transaction: Transaction, *, now: datetime) -> bool:
@@ -206,7 +229,9 @@ def describe_lines(descriptions: list[str]) -> str:
     """`Growth plan and 2 more`."""
     if len(descriptions) < 2:
         return "".join(descriptions)
-    return f"{descriptions[0]} and {len(descriptions) - 1} more"
+    return ngettext(
+        "%(first)s and %(count)d more", "%(first)s and %(count)d more", len(descriptions) - 1
+    ) % {"first": descriptions[0], "count": len(descriptions) - 1}
 
 
 def expires_soon(card: Card, *, today: date) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -14,6 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Account
 from accounts.roles import Role
+from accounts.tests.factories import make_card
 from billing_portal.dashboard.history import PAGE_SIZE
 from billing_portal.dashboard.tests import scenes
 from invoices.models import Purpose, Status, Transaction
@@ -63,6 +65,72 @@ def test_filters(account: Account, sign_in: SignIn, query: str, numbers: list[st
     make_transaction(account, number="T-4", purpose=Purpose.RENEWAL, created_at=START + 3 * day)
 
     assert shown(sign_in(account), query) == numbers
+
+
+@pytest.mark.parametrize(
+    ("search", "numbers"),
+    [
+        ("ABCD", ["T-ABCD"]),
+        ("t-ab", ["T-ABCD"]),
+        ("BT-77", ["T-WXYZ"]),
+        ("50", ["T-ABCD"]),
+        ("$50.00", ["T-ABCD"]),
+        ("1,250.00", ["T-WXYZ"]),
+        ("OMR 19.250", ["T-ABCD"]),
+        ("\u0665\u0660", ["T-ABCD"]),
+        ("50.001", []),
+        ("%", []),
+        ("99999999999999999999", []),
+        ("  ", ["T-WXYZ", "T-ABCD"]),
+    ],
+)
+def test_a_number_or_an_amount_is_found(
+    account: Account, sign_in: SignIn, search: str, numbers: list[str]
+) -> None:
+    make_transaction(account, number="T-ABCD", amount="50.00", created_at=START)
+    make_transaction(
+        account,
+        number="T-WXYZ",
+        amount="1250.00",
+        receipt_number="BT-7700",
+        created_at=START + timedelta(days=1),
+    )
+
+    assert shown(sign_in(account), f"?{urlencode({'search': search})}") == numbers
+
+
+def test_what_was_paid_with_one_card(account: Account, sign_in: SignIn) -> None:
+    make_card(account, status="removed", brand="mastercard", last4="4444")
+    make_transaction(account, number="T-1", created_at=START)
+    make_transaction(
+        account, number="T-2", card_brand="mastercard", card_last4="4444", created_at=START
+    )
+    client = sign_in(account)
+
+    assert shown(client, "?card=mastercard-4444") == ["T-2"]
+    assert shown(client, "?card=amex-1") == ["T-2", "T-1"]  # a card it never had
+    export = client.get("/billing/history/export.csv?card=mastercard-4444")
+    assert b"T-1" not in b"".join(export.streaming_content)  # type: ignore[attr-defined]
+
+
+def test_pay_now_is_offered_at_the_newest_attempt_only(sign_in: SignIn) -> None:
+    account = scenes.past_due_company()
+    [attempt] = account.transactions.filter(purpose=Purpose.RENEWAL)
+    earlier = make_transaction(
+        account,
+        status=Status.FAILED,
+        purpose=Purpose.RENEWAL,
+        subject_id=attempt.subject_id,
+        created_at=attempt.created_at - timedelta(days=1),
+    )
+
+    rows = sign_in(account).get("/billing/history/").context["history"].rows
+
+    offered = {row.number: row.pay_now_href for row in rows}
+    assert offered[attempt.number] == "/billing/pay-now/"
+    assert offered[earlier.number] == ""
+    seen = sign_in(account, role="viewer").get("/billing/history/").context["history"].rows
+    assert not any(row.pay_now_href for row in seen)
 
 
 def test_a_day_is_the_account_s_own(sign_in: SignIn) -> None:
@@ -141,7 +209,7 @@ def test_the_list_takes_a_constant_number_of_queries(
         make_transaction(account, number=f"T-{number:02}", created_at=START)
     client = sign_in(account)
 
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         client.get(reverse("billing-history"))
 
 

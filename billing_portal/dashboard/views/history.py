@@ -5,17 +5,14 @@ from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from billing_portal.dashboard.access import MemberRequest, member_page, own_transaction
 from billing_portal.dashboard.forms import HistoryFilterForm
-from billing_portal.dashboard.history import (
-    build_detail,
-    build_history,
-    explain,
-    filter_transactions,
-)
+from billing_portal.dashboard.history import build_history, filter_transactions
 from billing_portal.dashboard.shell import page
+from billing_portal.dashboard.transaction_page import build_detail, explain
 from billing_portal.downloads import pdf
 from invoices import checkout, credit_notes, exports, receipts
 from invoices.models import Refund, Status
@@ -27,9 +24,9 @@ REGIONS = {"history-list": "dashboard/_history_list.html"}
 @require_safe
 @member_page
 def history(request: MemberRequest) -> HttpResponse:
-    """Show the account's transactions, filtered by status, kind and date."""
+    """Show the account's transactions: what was searched for, filtered."""
     account = request.member.account
-    form = HistoryFilterForm(request.GET)
+    form = HistoryFilterForm(request.GET, account=account)
     composed = build_history(
         account=account,
         form=form,
@@ -65,7 +62,10 @@ def check_again(request: MemberRequest, number: str) -> HttpResponse:
         now = timezone.now()
         transaction = checkout.check_again(transaction_id=transaction.pk, now=now)
         if transaction.is_open:
-            messages.info(request, f"Checked just now. {explain(transaction, now=now)}")
+            messages.info(
+                request,
+                _("Checked just now. %(state)s") % {"state": explain(transaction, now=now)},
+            )
     return redirect("billing-history-detail", number=transaction.number)
 
 
@@ -96,7 +96,7 @@ def credit_note(request: MemberRequest, number: str, credit_note_number: str) ->
 def export(request: MemberRequest) -> HttpResponseBase:
     """Download the filtered history as CSV."""
     account = request.member.account
-    form = HistoryFilterForm(request.GET)
+    form = HistoryFilterForm(request.GET, account=account)
     form.is_valid()
     found = filter_transactions(account, form.cleaned_data)
     rows = exports.transactions_csv(found, timezone=account.timezone)
