@@ -115,13 +115,8 @@ def _note(shown: int) -> str:
 
 
 def _search(text: str) -> Q:
-    by_number = (
-        Q(number__icontains=text)
-        | Q(receipt_number__icontains=text)
-        | Exists(
-            Refund.objects.filter(transaction=OuterRef("pk"), credit_note_number__icontains=text)
-        )
-    )
+    noted = Refund.objects.filter(transaction=OuterRef("pk"), credit_note_number__icontains=text)
+    by_number = Q(number__icontains=text) | Q(receipt_number__icontains=text) | Q(Exists(noted))
     written = _CURRENCY.sub("", text).replace(",", "").strip()
     if not _AMOUNT.fullmatch(written):
         return by_number
