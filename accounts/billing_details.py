@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
+from django.utils.translation import gettext as _
 
 from accounts.models import Account, AuditEvent, User
 
@@ -40,7 +41,7 @@ def change(
         return account
     for field in changed:
         if not after[field].isprintable():
-            raise ValidationError({field: "Enter text that can be printed."})
+            raise ValidationError({field: _("Enter text that can be printed.")})
         setattr(account, field, after[field])
     account.clean_fields(exclude={f.name for f in Account._meta.fields} - set(changed))
     account.save(update_fields=changed)

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import Sum
+from django.utils.translation import gettext as _
 
 from accounts import cards, gateway
 from accounts.models import Account, AuditEvent, CardAttempt, CardAttemptOutcome, User
@@ -38,7 +39,9 @@ def begin(*, account: Account, by: User, ip_address: str | None, now: datetime) 
     attempt = _record(account=account, by=by, ip_address=ip_address, now=now)
     if attempt.outcome == CardAttemptOutcome.REFUSED:
         email = settings.SELLER["email"]
-        raise TooManyAttempts(f"Too many cards were tried. Wait an hour, or write to {email}.")
+        raise TooManyAttempts(
+            _("Too many cards were tried. Wait an hour, or write to %(email)s.") % {"email": email}
+        )
     setup = cards.begin(account=account)
     CardAttempt.objects.filter(pk=attempt.pk).update(stripe_setup_intent_id=setup.id)
     return setup

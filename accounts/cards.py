@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django.utils.translation import gettext, gettext_noop
 from djmoney.money import Money
 from djstripe.models import SetupIntent
 
@@ -94,21 +95,21 @@ def add(*, account: Account, setup_intent_id: str, by: User | None, now: datetim
     known = Card.objects.filter(stripe_setup_intent_id=setup_intent_id).first()
     if known is not None:
         if known.account_id != account.pk:
-            raise ValidationError("This card could not be added. Start again.")
+            raise ValidationError(gettext("This card could not be added. Start again."))
         return finish_verification(card=known, now=now)
     try:
         setup = gateway.retrieve_setup(setup_intent_id)
     except gateway.GatewayRefused as refusal:
-        raise ValidationError("This card could not be added. Start again.") from refusal
+        raise ValidationError(gettext("This card could not be added. Start again.")) from refusal
     if not account.stripe_customer_id or setup.customer_id != account.stripe_customer_id:
-        raise ValidationError("This card could not be added. Start again.")
+        raise ValidationError(gettext("This card could not be added. Start again."))
     if setup.status != "succeeded" or setup.payment_method is None:
-        raise ValidationError("Your bank has not confirmed the card yet. Enter it again.")
+        raise ValidationError(gettext("Your bank has not confirmed the card yet. Enter it again."))
     method = setup.payment_method
     same_method = Card.objects.filter(stripe_payment_method_id=method.id)
     if (twin := same_method.exclude(stripe_setup_intent_id=setup.id).first()) is not None:
         # Two setups of one payment method: whatever the second says, the first decides.
-        raise ValidationError(f"{twin} is saved already.")
+        raise ValidationError(gettext("%(card)s is saved already.") % {"card": twin})
     card, _ = Card.objects.get_or_create(
         stripe_setup_intent_id=setup.id,
         defaults={
@@ -159,13 +160,16 @@ def finish_verification(*, card: Card, now: datetime) -> Card:
         return card
     except gateway.GatewayRefused as refusal:
         return _settle(
-            card=card, rejection="This card can't be used here.", code=str(refusal), now=now
+            card=card,
+            rejection=gettext_noop("This card can't be used here."),
+            code=str(refusal),
+            now=now,
         )
     except HoldNotVoided as refusal:
         log.error("hold_not_voided", card=card.pk, hold=str(refusal))
         return _settle(
             card=card,
-            rejection="This card could not be verified. Use another one.",
+            rejection=gettext_noop("This card could not be verified. Use another one."),
             code="hold_not_voided",
             now=now,
             is_voided=False,
@@ -176,7 +180,7 @@ def _verify(*, card: Card, now: datetime) -> Card:
     """Place the hold, void it and settle the card. Raises what the gateway raises."""
     if now - card.created_at >= KEY_LIFETIME:
         _give_up(card)
-        too_late = "The card could not be verified in time. Add it again."
+        too_late = gettext_noop("The card could not be verified in time. Add it again.")
         return _settle(card=card, rejection=too_late, code="too_late", now=now)
     if (twin := _twin_of(card)) is not None:
         _give_up(card)
@@ -313,11 +317,14 @@ def make_default(*, card: Card, by: User | None, now: datetime) -> Card:
     account = Account.objects.select_for_update(no_key=True).get(pk=card.account_id)
     card.refresh_from_db()
     if card.status != CardStatus.VERIFIED:
-        raise ValidationError("Only a verified card can be the default.")
+        raise ValidationError(gettext("Only a verified card can be the default."))
     if card.is_default:
         return card
     if card.has_expired(today=now.astimezone(account.timezone).date()):
-        raise ValidationError(f"{card} has expired. Add it again with its new date, or another.")
+        raise ValidationError(
+            gettext("%(card)s has expired. Add it again with its new date, or another.")
+            % {"card": card}
+        )
     account.cards.filter(is_default=True).update(is_default=False)
     card.is_default = True
     card.save(update_fields=["is_default"])
@@ -339,7 +346,7 @@ def remove(*, card: Card, by: User | None, now: datetime) -> Card:
             return card
         if card.status == CardStatus.VERIFYING:
             # Its hold may be open: a card that is gone would never have it voided.
-            raise ValidationError("This card is being verified. Try again in a minute.")
+            raise ValidationError(gettext("This card is being verified. Try again in a minute."))
         is_last = not account.cards.filter(status=CardStatus.VERIFIED).exclude(pk=card.pk).exists()
         if card.is_default and is_last and (why := why_needed(account=account)):
             raise ValidationError(why)

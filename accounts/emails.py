@@ -3,7 +3,7 @@
 What it says is in notices.py and templates/email/; when it is sent, in outbox.py.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from django.utils import timezone, translation
 
 from accounts import languages
 from accounts.models import Message
+from accounts.recorded_words import translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,13 @@ def compose(
     zone = account.timezone if account else ZoneInfo("UTC")
     language = languages.of_recipient(message)
     portal_url = settings.PORTAL_URL.rstrip("/")
+    with translation.override(language):
+        told = _readable_in(message.payload)
     context = {
-        **{key: _readable(key, value) for key, value in message.payload.items()},
+        **told,
         "account_name": account.name if account else "",
         "seller": settings.SELLER,
         "timezone": str(zone),
-        "language": language,
-        "direction": languages.direction(language),
         "link": portal_url + (path or message.payload.get("path", "/")),
         "attached": attached,
     }
@@ -110,8 +111,19 @@ def compose(
     return email
 
 
+def _readable_in(payload: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _readable(key, value) for key, value in payload.items()}
+
+
 def _readable(key: str, value: Any) -> Any:
-    """Turn the ISO 8601 text of a time into the time: templates show it in the account's zone."""
-    if key.endswith("_at") and isinstance(value, str) and value:
-        return datetime.fromisoformat(value)
-    return value
+    """Turn the ISO 8601 text of a time into the time, and what was recorded into readable words.
+
+    Templates show a time in the account's zone; words are in the language that is spoken.
+    """
+    if isinstance(value, list):
+        return [_readable(key, item) for item in value]
+    if isinstance(value, dict):
+        return _readable_in(value)
+    if not isinstance(value, str) or not value:
+        return value
+    return datetime.fromisoformat(value) if key.endswith("_at") else translated(value)

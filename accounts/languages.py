@@ -19,11 +19,6 @@ def is_known(language: str) -> bool:
     return language in dict(settings.LANGUAGES)
 
 
-def direction(language: str) -> str:
-    """`rtl` for a language that is written from right to left, else `ltr`: HTML's `dir`."""
-    return "rtl" if language in settings.LANGUAGES_BIDI else "ltr"
-
-
 def choose(*, user: User, language: str) -> User:
     """Set the language of a user's pages and e-mails; "" leaves it to their browser.
 

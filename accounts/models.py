@@ -13,6 +13,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Upper
+from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
 from timezone_field import TimeZoneField
 
@@ -93,9 +94,9 @@ class User(AbstractUser):
 class PauseReason(models.TextChoices):
     """Why an account's services are paused."""
 
-    NEGATIVE_BALANCE = "negative_balance", "The balance is below zero"
-    SUBSCRIPTION_UNPAID = "subscription_unpaid", "The subscription is unpaid"
-    LOCKED = "locked", "Locked by support"
+    NEGATIVE_BALANCE = "negative_balance", _("The balance is below zero")
+    SUBSCRIPTION_UNPAID = "subscription_unpaid", _("The subscription is unpaid")
+    LOCKED = "locked", _("Locked by support")
 
 
 class Account(models.Model):
@@ -199,10 +200,10 @@ class Membership(models.Model):
 class CardStatus(models.TextChoices):
     """The life of a card: verifying → verified or rejected; verified → removed."""
 
-    VERIFYING = "verifying", "Verifying"
-    VERIFIED = "verified", "Verified"
-    REJECTED = "rejected", "Rejected"
-    REMOVED = "removed", "Removed"
+    VERIFYING = "verifying", _("Verifying")
+    VERIFIED = "verified", _("Verified")
+    REJECTED = "rejected", _("Rejected")
+    REMOVED = "removed", _("Removed")
 
 
 class Card(models.Model):
@@ -283,7 +284,7 @@ class CardAttemptOutcome(models.TextChoices):
     REFUSED = "refused", "Refused: too many"
     DECLINED = "declined", "Declined by the bank"
     ADDED = "added", "Added"
-    REJECTED = "rejected", "Rejected"
+    REJECTED = "rejected", _("Rejected")
 
 
 class CardAttempt(models.Model):

@@ -5,6 +5,7 @@ Amounts are Decimal or djmoney.Money and never float.
 
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 
+from django.utils.translation import get_language_bidi
 from djmoney.money import Money
 
 CENT = Decimal("0.01")
@@ -59,6 +60,9 @@ def from_minor_units(minor: int, currency: str) -> Decimal:
 def format_usd(amount: Decimal) -> str:
     """Write dollars for a person: `$1,234.50`, `−$3.20`.
 
+    The same in every language, digits too (CLDR has 0 to 9 for Arabic without a country): it is
+    what the card's statement says.
+
     Two decimals, but never a negative balance as `$0.00`: below half a cent it shows as many
     decimals as it takes, so that nobody wonders why services are paused at zero.
     """
@@ -66,8 +70,8 @@ def format_usd(amount: Decimal) -> str:
     if amount < 0 and rounded == 0:
         digits = max(3, -amount.normalize().adjusted())
         smallest = amount.quantize(Decimal(1).scaleb(-min(digits, 6)), rounding=ROUND_HALF_UP)
-        return f"−${-smallest}"
-    sign = "−" if rounded < 0 else ""
+        return f"{_minus()}${-smallest}"
+    sign = _minus() if rounded < 0 else ""
     return f"{sign}${abs(rounded):,.2f}"
 
 
@@ -75,7 +79,7 @@ def format_unit_price(amount: Decimal) -> str:
     """Write a price per unit: at least two decimals, up to eight, no trailing zeros after."""
     text = f"{abs(amount).normalize():f}"
     whole, _, fraction = text.partition(".")
-    sign = "−" if amount < 0 else ""
+    sign = _minus() if amount < 0 else ""
     return f"{sign}${int(whole):,}.{fraction.ljust(2, '0')}"
 
 
@@ -92,3 +96,8 @@ def format_quantity(quantity: Decimal) -> str:
 def round_up_to_cents(amount: Decimal) -> Decimal:
     """Round dollars up to a whole cent: what it takes to bring a balance to at least zero."""
     return (amount / CENT).to_integral_value(rounding=ROUND_CEILING) * CENT
+
+
+def _minus() -> str:
+    """A minus that stays before its amount: from right to left it would go behind it."""
+    return "\N{LEFT-TO-RIGHT MARK}−" if get_language_bidi() else "−"

@@ -3,10 +3,29 @@
 import re
 from decimal import Decimal
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from accounts.money import format_quantity, format_unit_price
+from accounts.recorded_words import recognise
 
 _SCALED = re.compile(r"(?P<scale>[\d,]+) (?P<unit>\w+)")
 _WORD = re.compile(r"[a-z]+")
+_WRITTEN = re.compile(r"(?P<number>\d[\d,]*(\.\d+)?) (?P<noun>[\w-]+)")
+#: The units of the catalogue that we sell, by their plural.
+_SINGULARS = {
+    "minutes": "minute",
+    "detections": "detection",
+    "tokens": "tokens",
+    "vectors": "vectors",
+    "numbers": "number",
+    "seats": "seat",
+    "slots": "slot",
+    "licences": "licence",
+    "MB": "MB",
+    "GB": "GB",
+    "GB-month": "GB-month",
+}
 
 
 def write_quantity(quantity: Decimal, unit: str) -> str:
@@ -17,12 +36,19 @@ def write_quantity(quantity: Decimal, unit: str) -> str:
 
 def write_used(used: Decimal, included: Decimal, unit: str) -> str:
     """`412 of 500 minutes`."""
-    return f"{split_unit(used, unit)[0]} of {write_quantity(included, unit)}"
+    return _("%(used)s of %(included)s") % {
+        "used": split_unit(used, unit)[0],
+        "included": write_quantity(included, unit),
+    }
 
 
 def write_price(price: Decimal, unit: str) -> str:
     """`$0.10 per minute`."""
-    return f"{format_unit_price(price)} per {unit}"
+    scaled = _SCALED.fullmatch(unit)
+    each = (
+        f"{scaled['scale']} {_noun(_IN_A_THOUSAND, scaled['unit'])}" if scaled else _noun(1, unit)
+    )
+    return _("%(price)s per %(unit)s") % {"price": format_unit_price(price), "unit": each}
 
 
 def split_unit(quantity: Decimal, unit: str) -> tuple[str, str]:
@@ -30,6 +56,49 @@ def split_unit(quantity: Decimal, unit: str) -> tuple[str, str]:
     scaled = _SCALED.fullmatch(unit)
     if scaled:
         quantity *= int(scaled["scale"].replace(",", ""))
-        return format_quantity(quantity), scaled["unit"]
-    is_plural = quantity != 1 and _WORD.fullmatch(unit)
-    return format_quantity(quantity), f"{unit}s" if is_plural else unit
+        unit = scaled["unit"]
+    return format_quantity(quantity), _noun(quantity, unit)
+
+
+#: The plural of a fraction, in the languages that have one of their own: that of many.
+_IN_A_THOUSAND = Decimal(1000)
+
+
+def _noun(quantity: Decimal | int, unit: str) -> str:
+    """The unit's noun for a quantity: of the catalogue that we sell, in the reader's language."""
+    n = int(quantity) if quantity == int(quantity) else int(_IN_A_THOUSAND)
+    match unit:
+        case "minute":
+            return ngettext("minute", "minutes", n)
+        case "detection":
+            return ngettext("detection", "detections", n)
+        case "tokens":
+            return ngettext("tokens", "tokens", n)
+        case "vectors":
+            return ngettext("vectors", "vectors", n)
+        case "number":
+            return ngettext("number", "numbers", n)
+        case "seat":
+            return ngettext("seat", "seats", n)
+        case "slot":
+            return ngettext("slot", "slots", n)
+        case "licence":
+            return ngettext("licence", "licences", n)
+        case "MB":
+            return _("MB")
+        case "GB":
+            return _("GB")
+        case "GB-month":
+            return _("GB-month")
+    return f"{unit}s" if n != 1 and _WORD.fullmatch(unit) else unit
+
+
+@recognise
+def _quantity(recorded: str) -> str | None:
+    """`3 numbers`, as write_quantity has written it in English."""
+    match = _WRITTEN.fullmatch(recorded)
+    if match is None:
+        return None
+    number, noun = match["number"], match["noun"]
+    unit = noun if noun in _SINGULARS.values() else _SINGULARS.get(noun, "")
+    return f"{number} {_noun(Decimal(number.replace(',', '')), unit)}" if unit else None

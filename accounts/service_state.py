@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from accounts import outbox
 from accounts.models import Account, AuditEvent, Message, PauseReason, User
 from accounts.money import format_usd
+from accounts.recorded_words import in_english
 
 _ADD = """
 UPDATE accounts_account SET pause_reasons = array_append(pause_reasons, %(reason)s)
@@ -101,7 +102,7 @@ def _record(
             account_id=account_id,
             actor=by,
             action=action if account_id in flipped else f"{action}_reason",
-            reason=note or reason.label,
+            reason=note or in_english(reason.label),
             details={"reason": reason.value},
             created_at=now,
         )

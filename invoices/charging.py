@@ -16,12 +16,15 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.db import transaction as database
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
 from djmoney.money import Money
 
 from accounts import gateway
 from accounts.models import Account, Card, CardStatus, User
 from accounts.money import convert_to_omr, usd
 from accounts.prepared import fetch_one
+from accounts.recorded_words import Sentence
 from accounts.stripe_objects import Outcome, Payment
 from invoices import confirmations, settlement, tax
 from invoices.models import OPEN_STATUSES, Line, Purpose, Status, Transaction
@@ -34,7 +37,8 @@ log = structlog.get_logger(__name__)
 KEY_LIFETIME = timedelta(hours=20)
 
 
-_UNDER_WAY = "A payment for this is under way. Wait for its outcome."
+_UNDER_WAY = gettext_lazy("A payment for this is under way. Wait for its outcome.")
+PAID_BEFORE = Sentence(gettext_noop("Your earlier payment %(number)s was confirmed meanwhile."))
 
 
 class AlreadyOpen(ValidationError):
@@ -171,9 +175,9 @@ def _new(charge: NewCharge, *, status: Status, now: datetime) -> Transaction:
     account, card = charge.account, charge.card
     if card is None and status == Status.PROCESSING:
         # Without one nothing would ever be asked, and the obligation would stay open for good.
-        raise ValidationError("Add a payment method first.")
+        raise ValidationError(_("Add a payment method first."))
     if card is not None and (card.status != CardStatus.VERIFIED or card.account_id != account.pk):
-        raise ValidationError("This card can't be charged. Choose another one.")
+        raise ValidationError(_("This card can't be charged. Choose another one."))
     quoted = quote(total_of(charge.lines), account=account)
     return Transaction(
         account=account,
@@ -309,7 +313,9 @@ def _execute(transaction: Transaction, now: datetime) -> Transaction:
         payment = Payment(
             Outcome.DECLINED,
             failure_code="refused",
-            failure_message="The card could not be charged. Add it again or use another one.",
+            failure_message=gettext_noop(
+                "The card could not be charged. Add it again or use another one."
+            ),
         )
     settled = settlement.settle(
         transaction_id=transaction.pk, payment=payment, now=now, asked_at=now
@@ -328,7 +334,7 @@ def _paid_before(earlier: Transaction) -> Payment:
     return Payment(
         Outcome.CANCELED,
         failure_code="paid_before",
-        failure_message=f"Your earlier payment {earlier.number} was confirmed meanwhile.",
+        failure_message=PAID_BEFORE.write(number=earlier.number),
     )
 
 

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts import gateway
 from accounts.bulk import any_uuid
@@ -49,17 +51,19 @@ def waiting(*, account: Account, now: datetime) -> Transaction | None:
 def why_not(*, transaction: Transaction, now: datetime) -> str:
     """Say why a payment can't be confirmed, in words for the customer, or ""."""
     if transaction.status == Status.PAID:
-        return "This payment is made already. There is nothing to confirm."
+        return _("This payment is made already. There is nothing to confirm.")
     if (newer := transaction.superseded_by.order_by("-pk").first()) is not None:
         if newer.status == Status.PAID:
-            return f"It has been paid meanwhile, by {newer.number}. There is nothing to confirm."
-        return f"A newer payment, {newer.number}, took its place."
+            return _("It has been paid meanwhile, by %(number)s. There is nothing to confirm.") % {
+                "number": newer.number
+            }
+        return _("A newer payment, %(number)s, took its place.") % {"number": newer.number}
     if transaction.confirmable_until is None:
-        return "This payment does not wait for a confirmation."
+        return _("This payment does not wait for a confirmation.")
     if transaction.confirmable_until <= now:
-        return "The time to confirm this payment has passed."
+        return _("The time to confirm this payment has passed.")
     if transaction.card is None or transaction.card.status != CardStatus.VERIFIED:
-        return "The card of this payment was removed."
+        return _("The card of this payment was removed.")
     return fulfilment_of(transaction).why_unwanted(transaction=transaction, now=now)
 
 
@@ -194,6 +198,6 @@ def _close(transaction: Transaction, *, now: datetime) -> Transaction:
         payment = replace(
             payment,
             failure_code="not_confirmed",
-            failure_message="The payment was not confirmed with your bank.",
+            failure_message=gettext_noop("The payment was not confirmed with your bank."),
         )
     return settlement.settle(transaction_id=transaction.pk, payment=payment, now=now)

@@ -8,6 +8,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from accounts.models import CARD_BRANDS
+from accounts.recorded_words import translated
 from invoices.models import Dispute, DisputeStatus, Line, Transaction
 
 HEADER = (
@@ -53,7 +54,7 @@ def transactions_csv(queryset: QuerySet[Transaction], *, timezone: tzinfo) -> It
     for transaction in described.iterator(chunk_size=CHUNK):
         row = _row(
             transaction,
-            "; ".join(transaction.descriptions),
+            "; ".join(map(translated, transaction.descriptions)),
             dispute=transaction.dispute or "",
             timezone=timezone,
         )
@@ -78,9 +79,9 @@ def _row(
         f"{transaction.charged_amount.amount:f}",
         f"{transaction.exchange_rate.normalize():f}",
         f"{CARD_BRANDS.get(brand, brand)} {transaction.card_last4}".strip(),
-        transaction.failure_message,
+        translated(transaction.failure_message),
         f"{transaction.refunded_amount.amount:f}",
-        DisputeStatus(dispute).label if dispute else "",
+        str(DisputeStatus(dispute).label) if dispute else "",
     )
 
 

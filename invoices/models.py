@@ -10,6 +10,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 from djmoney.models.fields import MoneyField
 from djmoney.money import Money
 
@@ -48,20 +49,20 @@ __all__ = [
 class Purpose(models.TextChoices):
     """What a transaction pays for. Each is registered in purposes.py by the app that sells it."""
 
-    TOP_UP = "top_up", "Top-up"
-    AUTO_REFILL = "auto_refill", "Auto-refill"
-    RENEWAL = "renewal", "Renewal"
-    PLAN_CHANGE = "plan_change", "Plan"
-    RENTAL = "rental", "Rental"
+    TOP_UP = "top_up", _("Top-up")
+    AUTO_REFILL = "auto_refill", _("Auto-refill")
+    RENEWAL = "renewal", _("Renewal")
+    PLAN_CHANGE = "plan_change", _("Plan")
+    RENTAL = "rental", _("Rental")
 
 
 class Status(models.TextChoices):
     """The states of DESIGN.md section 6; `paid` is final."""
 
-    CHECKOUT = "checkout", "Checkout"
-    PROCESSING = "processing", "Processing"
-    PAID = "paid", "Paid"
-    FAILED = "failed", "Failed"
+    CHECKOUT = "checkout", _("Checkout")
+    PROCESSING = "processing", _("Processing")
+    PAID = "paid", _("Paid")
+    FAILED = "failed", _("Failed")
 
 
 #: States in which the bank may still take the money.

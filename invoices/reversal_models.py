@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 from djmoney.models.fields import MoneyField
 from djmoney.money import Money
 
@@ -17,9 +18,9 @@ LONGEST_REASON = 500
 class RefundStatus(models.TextChoices):
     """`succeeded` becomes `failed` when the bank hands the money back to us."""
 
-    PENDING = "pending", "Pending"
-    SUCCEEDED = "succeeded", "Succeeded"
-    FAILED = "failed", "Failed"
+    PENDING = "pending", _("Pending")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    FAILED = "failed", _("Failed")
 
 
 class RefundOrigin(models.TextChoices):
@@ -146,12 +147,12 @@ class DisputeStatus(models.TextChoices):
     withdraws is won.
     """
 
-    INQUIRY = "inquiry", "Inquiry"
-    DISMISSED = "dismissed", "Inquiry closed"
-    OPENED = "opened", "Opened"
-    UNDER_REVIEW = "under_review", "Under review"
-    LOST = "lost", "Lost"
-    WON = "won", "Won"
+    INQUIRY = "inquiry", _("Inquiry")
+    DISMISSED = "dismissed", _("Inquiry closed")
+    OPENED = "opened", _("Opened")
+    UNDER_REVIEW = "under_review", _("Under review")
+    LOST = "lost", _("Lost")
+    WON = "won", _("Won")
 
 
 #: The bank has the money: the credit that it bought is gone, and it can't be refunded.

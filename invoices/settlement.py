@@ -11,15 +11,17 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import transaction as database
+from django.utils.translation import gettext_noop
 from django_countries import countries
 
 from accounts import outbox
 from accounts.models import CARD_BRANDS, Account, AuditEvent, Message
 from accounts.money import format_omr, format_usd, to_minor_units
 from accounts.prepared import fetch_one
+from accounts.recorded_words import in_english
 from accounts.stripe_objects import Outcome, Payment
 from invoices import disputes, refund_settlement, tax
-from invoices.models import Status, Transaction
+from invoices.models import Purpose, Status, Transaction
 from invoices.numbers import next_in_sequence
 from invoices.purposes import fulfilment_of
 
@@ -171,7 +173,9 @@ def _settle_failed(transaction: Transaction, payment: Payment, now: datetime) ->
     transaction.failed_at = now
     transaction.stripe_payment_intent_id = payment.payment_intent_id
     transaction.failure_code = payment.failure_code or "canceled"
-    transaction.failure_message = payment.failure_message or "The payment was canceled."
+    transaction.failure_message = payment.failure_message or gettext_noop(
+        "The payment was canceled."
+    )
     waits = payment.wants_confirmation and payment.payment_intent_id
     transaction.confirmable_until = now + CONFIRMABLE_FOR if waits else None
     fulfilment = fulfilment_of(transaction)
@@ -251,7 +255,7 @@ def _notice(transaction: Transaction, first_line: str | None) -> dict[str, str]:
         card = f"{brand} •••• {transaction.card_last4}"
     return {
         "number": transaction.number,
-        "description": first_line or transaction.get_purpose_display(),
+        "description": first_line or in_english(Purpose(transaction.purpose).label),
         "amount": format_usd(transaction.amount.amount),
         "card": card,
         "path": f"/billing/history/{transaction.number}/",

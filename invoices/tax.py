@@ -7,9 +7,15 @@ rate or country touches only those opened afterwards.
 from decimal import Decimal
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 
 from accounts.models import Account
 from accounts.money import format_quantity, to_cents
+from accounts.recorded_words import Sentence
+
+LABEL = Sentence(gettext_noop("%(name)s %(rate)s %%"))
+#: The usual name of it (`TAX_NAME`).
+USUAL_NAME = gettext_noop("VAT")
 
 _HUNDRED = Decimal(100)
 
@@ -28,4 +34,4 @@ def tax_on(net: Decimal, *, rate: Decimal) -> Decimal:
 
 def label(rate: Decimal) -> str:
     """Write the tax for a person: `VAT 5 %`."""
-    return f"{settings.TAX_NAME} {format_quantity(rate)} %"
+    return LABEL.write(name=settings.TAX_NAME, rate=format_quantity(rate))

@@ -11,13 +11,21 @@ class PlansConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect plans to the apps below."""
-        from accounts import cards
+        from accounts import cards, recorded_words
         from invoices import purposes
         from invoices.models import Purpose
-        from plans import past_due, plan_fulfilment, renewal_charges, rentals, subscriptions
+        from plans import (
+            past_due,
+            plan_fulfilment,
+            renewal_charges,
+            rentals,
+            subscriptions,
+            usage_words,
+        )
 
         purposes.register(Purpose.RENEWAL, renewal_charges.RenewalFulfilment())
         purposes.register(Purpose.PLAN_CHANGE, plan_fulfilment.PlanFulfilment())
         purposes.register(Purpose.RENTAL, rentals.RentalFulfilment())
         cards.register_need(subscriptions.needs_card)
         cards.on_new_default(past_due.try_again)
+        recorded_words.recognise(usage_words.charge)

@@ -10,6 +10,8 @@ from datetime import datetime
 
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts import outbox, service_state
 from accounts.models import Account, AuditEvent, PauseReason, User
@@ -31,7 +33,9 @@ def cancel(*, account: Account, by: User | None, now: datetime, reason: str = ""
     subscription = _in_force(account)
     is_past_due = subscription.status == SubscriptionStatus.PAST_DUE
     if subscription.cancel_at_period_end and not is_past_due:
-        raise ValidationError(f"{subscription.plan_version.plan.name} is canceled already.")
+        raise ValidationError(
+            _("%(plan)s is canceled already.") % {"plan": subscription.plan_version.plan.name}
+        )
     plan_quotes.check_nothing_under_way(account=account)
     assert subscription.current_period_end is not None
     if subscription.current_period_end <= now:
@@ -60,7 +64,7 @@ def keep(*, account: Account, by: User | None, now: datetime, reason: str = "") 
     subscription = _in_force(account)
     ends = subscription.current_period_end
     if not subscription.cancel_at_period_end or ends is None or ends <= now:
-        raise ValidationError("There is no cancellation to undo.")
+        raise ValidationError(_("There is no cancellation to undo."))
     subscription.cancel_at_period_end = False
     subscription.save(update_fields=["cancel_at_period_end"])
     _record(subscription, "cancellation_undone", by=by, now=now, reason=reason)
@@ -86,7 +90,7 @@ def end(
     )
     plan_changes.take_back(account=account, by=by, now=now)
     rentals.end_all(account=account, at=at)
-    refill_adjustments.switch_off(account=account, reason="The plan ended.", now=now)
+    refill_adjustments.switch_off(account=account, reason=gettext_noop("The plan ended."), now=now)
     service_state.lift(account_ids=[account.pk], reason=PauseReason.SUBSCRIPTION_UNPAID, now=now)
     _record(subscription, "subscription_canceled", by=by, now=now, reason=reason)
     _tell(subscription, "subscription_canceled", key=str(subscription.pk), at=at, now=now)
@@ -96,7 +100,7 @@ def _in_force(account: Account) -> Subscription:
     """Return the account's subscription, locked. Raises ValidationError without one."""
     current = subscriptions.current(account=account)
     if current is None:
-        raise ValidationError("There is no plan to cancel or keep.")
+        raise ValidationError(_("There is no plan to cancel or keep."))
     return (
         Subscription.objects.select_for_update(no_key=True, of=("self",))
         .select_related("account", "plan_version__plan")

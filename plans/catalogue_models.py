@@ -4,14 +4,15 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 from djmoney.models.fields import MoneyField
 
 
 class FeatureKind(models.TextChoices):
     """How a feature is paid for."""
 
-    RENTAL = "rental", "Rental"
-    CONSUMABLE = "consumable", "Consumable"
+    RENTAL = "rental", _("Rental")
+    CONSUMABLE = "consumable", _("Consumable")
 
 
 class Feature(models.Model):
@@ -33,17 +34,17 @@ class Feature(models.Model):
 class PlanType(models.TextChoices):
     """Who a plan is for."""
 
-    PUBLIC = "public", "Public"
-    ENTERPRISE = "enterprise", "Enterprise"
-    CUSTOM = "custom", "Custom"
+    PUBLIC = "public", _("Public")
+    ENTERPRISE = "enterprise", _("Enterprise")
+    CUSTOM = "custom", _("Custom")
 
 
 class Pricing(models.TextChoices):
     """How a plan is priced."""
 
-    PAY_AS_YOU_GO = "pay_as_you_go", "Pay as you go"
-    FIXED_MONTHLY = "fixed_monthly", "Fixed monthly"
-    VOLUME_TIERS = "volume_tiers", "Volume tiers"
+    PAY_AS_YOU_GO = "pay_as_you_go", _("Pay as you go")
+    FIXED_MONTHLY = "fixed_monthly", _("Fixed monthly")
+    VOLUME_TIERS = "volume_tiers", _("Volume tiers")
 
 
 class Plan(models.Model):

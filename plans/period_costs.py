@@ -7,13 +7,19 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils.translation import gettext_noop
 
 from accounts.bulk import any_uuid
 from accounts.models import Account
 from accounts.money import format_quantity, to_cents
+from accounts.recorded_words import Sentence
 from invoices.charging import NewLine
 from plans import periods, pricing
 from plans.models import Feature, FeatureKind, FeaturePrice, PlanVersion, Rental, Subscription
+
+PLAN_LINE = Sentence(gettext_noop("%(plan)s plan"))
+RENTAL_LINE = Sentence(gettext_noop("%(feature)s (%(held)s held, %(included)s included)"))
+UNUSED_LINE = Sentence(gettext_noop("Unused: %(line)s"))
 
 
 def period_lines(
@@ -33,7 +39,7 @@ def period_lines(
     if monthly_price:
         lines.append(
             NewLine(
-                f"{plan_version.plan.name} plan",
+                PLAN_LINE.write(plan=plan_version.plan.name),
                 to_cents(monthly_price),
                 period_start=period.start,
                 period_end=period.end,
@@ -81,7 +87,9 @@ def described(rental: Rental, price: FeaturePrice) -> str:
     if not price.included_quantity:
         return rental.feature.name
     included = format_quantity(price.included_quantity)
-    return f"{rental.feature.name} ({rental.quantity:,} held, {included} included)"
+    return RENTAL_LINE.write(
+        feature=rental.feature.name, held=f"{rental.quantity:,}", included=included
+    )
 
 
 def rentals_held(*, account: Account, at: datetime | None = None) -> list[Rental]:

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account
 from invoices.models import Transaction
@@ -13,11 +14,11 @@ from plans.subscription_models import Renewal, Subscription
 class PlanChangeStatus(models.TextChoices):
     """`processing` is being charged, `scheduled` waits for the renewal; `applied` is final."""
 
-    PROCESSING = "processing", "Being charged"
-    SCHEDULED = "scheduled", "At the next renewal"
-    APPLIED = "applied", "In force"
-    FAILED = "failed", "Payment failed"
-    CANCELED = "canceled", "Taken back"
+    PROCESSING = "processing", _("Being charged")
+    SCHEDULED = "scheduled", _("At the next renewal")
+    APPLIED = "applied", _("In force")
+    FAILED = "failed", _("Payment failed")
+    CANCELED = "canceled", _("Taken back")
 
 
 class PlanChange(models.Model):

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
+from django.utils.translation import gettext, gettext_noop
 
 from accounts import cards, outbox
 from accounts.models import Account, AuditEvent, User
@@ -155,7 +156,9 @@ def paid(*, change: PlanChange, transaction: Transaction, now: datetime) -> None
             change.save(update_fields=["status"])
         subscriptions.credit_second_payment(
             transaction=transaction,
-            description="Credit for a plan change, paid when it could no longer be made",
+            description=gettext_noop(
+                "Credit for a plan change, paid when it could no longer be made"
+            ),
             now=now,
         )
         return
@@ -166,12 +169,12 @@ def why_overtaken(*, change: PlanChange, now: datetime) -> str:
     """Say why an upgrade can't come into force any more, or ""."""
     subscription = subscriptions.current(account=change.account)
     if subscription is None or subscription.pk != change.subscription_id:
-        return "The plan has ended since."
+        return gettext("The plan has ended since.")
     if subscription.plan_version_id != change.from_version_id:
-        return "The plan was changed since."
+        return gettext("The plan was changed since.")
     ends = subscription.current_period_end
     if subscription.current_period_number != change.period_number or ends is None or ends <= now:
-        return "The period that this was for is over."
+        return gettext("The period that this was for is over.")
     return ""
 
 

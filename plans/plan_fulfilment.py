@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.utils.translation import gettext
+
 from accounts import outbox, service_state
 from accounts.models import PauseReason
 from invoices.models import Transaction
@@ -26,8 +28,8 @@ class PlanFulfilment(CreditFollowsPayment):
         if subscription.status == SubscriptionStatus.INACTIVE:
             return ""
         if subscription.status == SubscriptionStatus.CANCELED:
-            return "Another plan was chosen since."
-        return "The plan has begun already."
+            return gettext("Another plan was chosen since.")
+        return gettext("The plan has begun already.")
 
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
         """Begin period 1 of the subscription that was paid for, or bring the upgrade into force."""

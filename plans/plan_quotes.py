@@ -15,6 +15,8 @@ from decimal import Decimal
 from enum import StrEnum
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import Account
 from invoices import charging
@@ -25,8 +27,8 @@ from plans.models import PlanVersion, RenewalStatus, Rental, Subscription
 from plans.period_costs import Release
 from wallet import refill_adjustments
 
-PERIOD_BEGINS = "A new period is just beginning. Try again in a minute."
-_UNDER_WAY = "A payment is under way. Wait for its outcome, then try again."
+PERIOD_BEGINS = gettext_lazy("A new period is just beginning. Try again in a minute.")
+_UNDER_WAY = gettext_lazy("A payment is under way. Wait for its outcome, then try again.")
 
 
 class Kind(StrEnum):
@@ -79,15 +81,19 @@ def check_may_change(*, account: Account, plan_version: PlanVersion, now: dateti
         return
     plan = subscription.plan_version.plan
     if subscription.plan_version_id == plan_version.pk:
-        raise ValidationError(f"You are on {plan.name} already.")
+        raise ValidationError(_("You are on %(plan)s already.") % {"plan": plan.name})
     if subscription.renewals.filter(status=RenewalStatus.DUE).exists():
-        raise ValidationError(f"Your {plan.name} renewal is not paid yet. Pay it first.")
+        raise ValidationError(
+            _("Your %(plan)s renewal is not paid yet. Pay it first.") % {"plan": plan.name}
+        )
     if subscription.current_period_end and subscription.current_period_end <= now:
         raise ValidationError(PERIOD_BEGINS)
     check_nothing_under_way(account=account)
     kind = kind_of(subscription=subscription, plan_version=plan_version)
     if subscription.cancel_at_period_end and kind != Kind.START:
-        raise ValidationError(f"{plan.name} is canceled. Keep the plan first, then change it.")
+        raise ValidationError(
+            _("%(plan)s is canceled. Keep the plan first, then change it.") % {"plan": plan.name}
+        )
 
 
 def check_nothing_under_way(*, account: Account) -> None:

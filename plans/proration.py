@@ -14,6 +14,7 @@ from accounts.money import to_cents
 from invoices.charging import NewLine
 from plans import period_costs, periods, pricing
 from plans.models import FeatureKind, FeaturePrice, PlanVersion, Rental
+from plans.period_costs import PLAN_LINE, UNUSED_LINE
 
 
 def change_lines(
@@ -50,8 +51,8 @@ def plan_lines(
 ) -> list[NewLine]:
     """Return the charge and the credit for the plan itself, without rentals."""
     return _difference(
-        f"{before.plan.name} plan",
-        f"{after.plan.name} plan",
+        PLAN_LINE.write(plan=before.plan.name),
+        PLAN_LINE.write(plan=after.plan.name),
         before.monthly_price.amount,
         after.monthly_price.amount,
         period=period,
@@ -89,7 +90,7 @@ def _difference(
 
     charge = rest(new)
     unused = charge - rest(new - old)
-    wanted = ((new_name, charge), (f"Unused: {old_name}", -unused))
+    wanted = ((new_name, charge), (UNUSED_LINE.write(line=old_name), -unused))
     return [
         NewLine(description, amount, period_start=at, period_end=period.end)
         for description, amount in wanted

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from django.core import signing
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from accounts.models import Account
 from invoices.charging import Quote
@@ -24,7 +25,7 @@ class QuoteExpired(ValidationError):
 
     def __init__(self) -> None:
         """Say what to do."""
-        super().__init__("The price has changed since it was shown. Please look at it again.")
+        super().__init__(_("The price has changed since it was shown. Please look at it again."))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,21 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import transaction as database
 from django.db.models import F
+from django.utils.translation import gettext_noop
 
 from accounts import cards, outbox
 from accounts.models import Account, Card
 from accounts.money import format_omr, format_unit_price, format_usd
 from accounts.quantities import write_quantity
+from accounts.recorded_words import Sentence
 from invoices import charging, tax
 from invoices.charging import NewLine
 from plans import plan_changes, renewal_charges, subscriptions
 from plans.models import Subscription, SubscriptionStatus
 
 log = structlog.get_logger(__name__)
+
+QUANTITY_AT = Sentence(gettext_noop("%(quantity)s at %(price)s"))
 
 #: How long before the renewal the customer is told.
 AHEAD = timedelta(days=3)
@@ -84,7 +88,7 @@ def _written(line: NewLine) -> dict[str, str]:
     note = ""
     if line.unit_price is not None:
         quantity = write_quantity(line.quantity, line.unit).strip()
-        note = f"{quantity} at {format_unit_price(line.unit_price)}"
+        note = QUANTITY_AT.write(quantity=quantity, price=format_unit_price(line.unit_price))
     return {"description": line.description, "note": note, "amount": format_usd(line.amount)}
 
 

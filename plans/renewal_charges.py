@@ -7,6 +7,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction as database
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
+from django.utils.translation import gettext
+from django.utils.translation import gettext as _
 
 from accounts import cards, outbox, service_state
 from accounts.models import Account, Message, PauseReason, User
@@ -33,12 +35,12 @@ def pay_now(
     """
     renewal = past_due.unpaid(account=account)
     if renewal is None:
-        raise ValidationError("Nothing is unpaid.")
+        raise ValidationError(_("Nothing is unpaid."))
     if cards.default_card(account=account) is None:
-        raise ValidationError("Add a payment method first.")
+        raise ValidationError(_("Add a payment method first."))
     transaction = _open_attempt(renewal, by=by, now=now, is_on_session=is_on_session)
     if transaction is None:
-        raise ValidationError("A payment for this is under way. Wait for its outcome.")
+        raise ValidationError(_("A payment for this is under way. Wait for its outcome."))
     return charging.execute(transaction_id=transaction.pk, now=now)
 
 
@@ -155,11 +157,11 @@ class RenewalFulfilment(CreditFollowsPayment):
         """Say that the period is paid or no longer owed, or ""."""
         renewal = Renewal.objects.select_related("subscription").get(pk=subject_of(transaction))
         if renewal.status == RenewalStatus.PAID:
-            return "This period is paid already."
+            return gettext("This period is paid already.")
         if renewal.status != RenewalStatus.DUE or (
             renewal.subscription.status not in CURRENT_STATUSES
         ):
-            return "This period is not owed any more."
+            return gettext("This period is not owed any more.")
         return ""
 
     def paid(self, *, transaction: Transaction, now: datetime) -> Sequence[Message]:

@@ -6,12 +6,20 @@ from decimal import Decimal
 from enum import StrEnum
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts.models import Account, PauseReason
+from accounts.recorded_words import Sentence
 from invoices import charging
 from invoices.charging import NewLine
 from plans import period_costs, periods, plan_changes, pricing, subscriptions
 from plans.models import Feature, FeaturePrice, Rental, Subscription, SubscriptionStatus
+
+RENTED = Sentence(gettext_noop("%(feature)s, until renewal"))
+RENTED_IN_PART = Sentence(
+    gettext_noop("%(feature)s, until renewal (%(more)s more, %(included)s included)")
+)
 
 
 class ChangeKind(StrEnum):
@@ -66,10 +74,12 @@ def change(*, account: Account, feature: Feature, quantity: int, moment: datetim
     held = open_rental(account=account, feature=feature)
     holding = held.quantity if held else 0
     if quantity < 0:
-        raise ValidationError("Enter zero or more.")
+        raise ValidationError(_("Enter zero or more."))
     # More may be held since a plan with another maximum: then it may be kept, or some released.
     if terms.maximum is not None and quantity > max(terms.maximum, holding):
-        raise ValidationError(f"The plan allows at most {terms.maximum:,}.")
+        raise ValidationError(
+            _("The plan allows at most %(maximum)s.") % {"maximum": f"{terms.maximum:,}"}
+        )
     period = period_at(subscription, moment)
     billed_more = _billed_more(terms, holding=holding, quantity=quantity)
     line = None
@@ -102,7 +112,7 @@ def terms_of(*, account: Account, feature: Feature) -> tuple[Subscription, Featu
     if subscription is not None:
         terms = period_costs.rental_price(subscription=subscription, feature_key=feature.key)
     if subscription is None or terms is None:
-        raise ValidationError(f"{feature.name} is not in the plan.")
+        raise ValidationError(_("%(feature)s is not in the plan.") % {"feature": feature.name})
     return subscription, terms
 
 
@@ -152,9 +162,9 @@ def check_may_take(*, account: Account) -> None:
     charging.check_none_open(account=account, obligation="plan_change")
     subscription = subscriptions.current(account=account)
     if subscription is not None and subscription.status == SubscriptionStatus.PAST_DUE:
-        raise ValidationError("The last renewal is not paid yet. Pay it first.")
+        raise ValidationError(_("The last renewal is not paid yet. Pay it first."))
     if PauseReason.LOCKED in account.pause_reasons:
-        raise ValidationError("Services are locked. Please contact us.")
+        raise ValidationError(_("Services are locked. Please contact us."))
 
 
 def _kind(held: Rental | None, quantity: int) -> ChangeKind:
@@ -179,9 +189,11 @@ def _line(
 ) -> NewLine:
     """Return what is charged for taking more until the period ends."""
     monthly = terms.unit_price.amount * billed
-    note = f" ({taken:,} more, {taken - billed:,} included)" if taken > billed else ""
+    name = terms.feature.name
     return NewLine(
-        f"{terms.feature.name}, until renewal{note}",
+        RENTED_IN_PART.write(feature=name, more=f"{taken:,}", included=f"{taken - billed:,}")
+        if taken > billed
+        else RENTED.write(feature=name),
         pricing.prorate(monthly, start=period.start, end=period.end, now=moment),
         quantity=Decimal(billed),
         unit=terms.feature.unit,

@@ -6,9 +6,11 @@ from datetime import datetime
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
 from django.db.models import QuerySet
+from django.utils.translation import gettext, gettext_noop
 
 from accounts import cards
 from accounts.models import Account, AuditEvent, User
+from accounts.recorded_words import Sentence
 from invoices import charging
 from invoices.models import Purpose, Status, Transaction
 from invoices.purposes import subject_of
@@ -17,6 +19,8 @@ from plans.models import Feature, PlanVersion, Rental, RentalVia
 from plans.quotes import Agreed, QuoteExpired
 from plans.rental_changes import Change, ChangeKind
 from wallet.reversals import CreditFollowsPayment
+
+PAID_TOO_LATE = Sentence(gettext_noop("Credit for %(feature)s, paid when it was too late"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,7 @@ def _open_payment(account: Account, change: Change, asked: Asked, now: datetime)
     """Record what is asked for, and the intent to be paid for it."""
     card = cards.default_card(account=account)
     if card is None:
-        raise ValidationError("Add a payment method first: rentals are charged to it.")
+        raise ValidationError(gettext("Add a payment method first: rentals are charged to it."))
     assert change.line is not None
     wanted = _rental(account, change.feature, change.quantity, asked)
     wanted.save()
@@ -239,11 +243,11 @@ class RentalFulfilment(CreditFollowsPayment):
         """Say that the rental is held, was given up, or can't be had for that any more, or ""."""
         wanted = Rental.objects.select_related("feature").get(pk=subject_of(transaction))
         if wanted.started_at is not None:
-            return "It is held already."
+            return gettext("It is held already.")
         if wanted.ended_at is not None:
-            return "It was changed or given up since."
+            return gettext("It was changed or given up since.")
         if _still_wanted(transaction.account, wanted, transaction, now) is None:
-            return "It can't be had for this amount any more."
+            return gettext("It can't be had for this amount any more.")
         return ""
 
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
@@ -263,7 +267,7 @@ class RentalFulfilment(CreditFollowsPayment):
             wanted.save(update_fields=["ended_at"])
             subscriptions.credit_second_payment(
                 transaction=transaction,
-                description=f"Credit for {wanted.feature.name}, paid when it was too late",
+                description=PAID_TOO_LATE.write(feature=wanted.feature.name),
                 now=now,
             )
             return

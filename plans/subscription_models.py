@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 from djmoney.models.fields import MoneyField
 
 from accounts.models import Account
@@ -15,10 +16,10 @@ from plans.catalogue_models import Feature, PlanVersion
 class SubscriptionStatus(models.TextChoices):
     """The states of DESIGN.md section 6."""
 
-    INACTIVE = "inactive", "Inactive"
-    ACTIVE = "active", "Active"
-    PAST_DUE = "past_due", "Past due"
-    CANCELED = "canceled", "Canceled"
+    INACTIVE = "inactive", _("Inactive")
+    ACTIVE = "active", _("Active")
+    PAST_DUE = "past_due", _("Past due")
+    CANCELED = "canceled", _("Canceled")
 
 
 #: A subscription in force: it has periods, and usage is rated by it.
@@ -177,11 +178,11 @@ class Renewal(models.Model):
 class RentalVia(models.TextChoices):
     """Where a rental was taken or released."""
 
-    DASHBOARD = "dashboard", "Dashboard"
-    ADMIN = "admin", "Support"
-    API = "api", "Platform"
-    RENEWAL = "renewal", "Release at renewal"
-    PLAN = "plan", "Not in the new plan"
+    DASHBOARD = "dashboard", _("Dashboard")
+    ADMIN = "admin", _("Support")
+    API = "api", _("Platform")
+    RENEWAL = "renewal", _("Release at renewal")
+    PLAN = "plan", _("Not in the new plan")
 
 
 class Rental(models.Model):

@@ -9,6 +9,8 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
 from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts import cards
 from accounts.models import Account, AuditEvent, User
@@ -27,6 +29,7 @@ from plans.models import (
     Subscription,
     SubscriptionStatus,
 )
+from plans.period_costs import UNUSED_LINE
 from plans.subscription_models import CURRENT_STATUSES
 from wallet import ledger
 from wallet.models import EntryKind
@@ -109,10 +112,12 @@ def start_free(*, account: Account, plan_version: PlanVersion, now: datetime) ->
     Raises ValidationError for a plan that costs something or when there is a subscription already.
     """
     if plan_version.monthly_price.amount:
-        raise ValidationError(f"{plan_version.plan.name} has to be paid for first.")
+        raise ValidationError(
+            _("%(plan)s has to be paid for first.") % {"plan": plan_version.plan.name}
+        )
     lock_account(account_id=account.pk)
     if current(account=account) is not None:
-        raise ValidationError("There is a subscription already.")
+        raise ValidationError(_("There is a subscription already."))
     subscription = Subscription(account=account, plan_version=plan_version, created_at=now)
     return begin(subscription, paid_by=None, now=now)
 
@@ -167,7 +172,7 @@ def _credit_for_unused_rentals(account: Account, now: datetime, *, limit: Decima
         if unused:
             lines.append(
                 NewLine(
-                    f"Unused: {line.description}",
+                    UNUSED_LINE.write(line=line.description),
                     -unused,
                     period_start=now,
                     period_end=old_period.end,
@@ -192,7 +197,7 @@ def subscribe(
     plan is in force (a plan change is another matter).
     """
     if plan_version not in offered_to(account=account):
-        raise ValidationError("This plan is not offered.")
+        raise ValidationError(_("This plan is not offered."))
     with database.atomic(durable=True):
         account = lock_account(account_id=account.pk)
         transaction = open_start(
@@ -269,11 +274,15 @@ def check_may_subscribe(*, account: Account) -> None:
     if subscription is not None:
         plan = subscription.plan_version.plan
         if subscription.plan_version.monthly_price.amount:
-            raise ValidationError(f"You are on {plan.name}. Change the plan instead.")
+            raise ValidationError(
+                _("You are on %(plan)s. Change the plan instead.") % {"plan": plan.name}
+            )
         if subscription.renewals.filter(status=RenewalStatus.DUE).exists():
-            raise ValidationError(f"Your {plan.name} renewal is not paid yet. Pay it first.")
+            raise ValidationError(
+                _("Your %(plan)s renewal is not paid yet. Pay it first.") % {"plan": plan.name}
+            )
     if cards.default_card(account=account) is None:
-        raise ValidationError("Add a payment method first: the plan is charged to it.")
+        raise ValidationError(_("Add a payment method first: the plan is charged to it."))
 
 
 def begin(
@@ -315,7 +324,7 @@ def credit_second_payment(
     *,
     transaction: Transaction,
     now: datetime,
-    description: str = "Credit for a second payment of the same period",
+    description: str = gettext_noop("Credit for a second payment of the same period"),
 ) -> None:
     """Turn a payment for something that is paid already into credit.
 
@@ -348,5 +357,7 @@ def needs_card(account: Account) -> str:
     )
     if costs:
         plan = subscription.plan_version.plan.name
-        return f"Your {plan} plan is charged to this card. Add another card first."
+        return _("Your %(plan)s plan is charged to this card. Add another card first.") % {
+            "plan": plan
+        }
     return ""

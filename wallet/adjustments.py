@@ -5,11 +5,15 @@ from decimal import Decimal
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from accounts.models import Account, AuditEvent, User
 from accounts.money import format_usd, to_cents
+from accounts.recorded_words import Sentence
 from wallet import ledger
 from wallet.models import Adjustment, Entry, EntryKind, Wallet
+
+ADJUSTMENT = Sentence(gettext_noop("Adjustment: %(reason)s"))
 
 #: A single adjustment beyond this is a slip of the keyboard (USD).
 MAXIMUM_ADJUSTMENT = Decimal("100000.00")
@@ -54,7 +58,7 @@ def adjust(
         account_id=account.pk,
         kind=EntryKind.ADJUSTMENT,
         amount=amount,
-        description=f"Adjustment: {reason}"[:300],
+        description=ADJUSTMENT.write(reason=reason)[:300],
         now=now,
         adjustment=adjustment,
     )

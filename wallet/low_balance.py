@@ -14,6 +14,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from accounts import outbox
 from accounts.models import Account, AuditEvent, Message, User
@@ -33,9 +34,11 @@ def set_limit(*, account: Account, limit: Decimal | None, by: User | None, now: 
     """
     if limit is not None:
         if not limit.is_finite() or limit < 0 or limit != to_cents(limit):
-            raise ValidationError({"limit": "Enter an amount of zero or more, in whole cents."})
+            raise ValidationError({"limit": _("Enter an amount of zero or more, in whole cents.")})
         if limit > MAXIMUM_LIMIT:
-            raise ValidationError({"limit": f"Enter at most {format_usd(MAXIMUM_LIMIT)}."})
+            raise ValidationError(
+                {"limit": _("Enter at most %(maximum)s.") % {"maximum": format_usd(MAXIMUM_LIMIT)}}
+            )
     wallet = Wallet.objects.select_for_update(no_key=True).get(account=account)
     if wallet.low_balance_limit == limit:
         return

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 from djmoney.models.fields import MoneyField
 
 from accounts.models import Account
@@ -56,13 +57,13 @@ class Wallet(models.Model):
 class EntryKind(models.TextChoices):
     """Why the balance moved."""
 
-    TOP_UP = "top_up", "Top-up"
-    AUTO_REFILL = "auto_refill", "Auto-refill"
-    USAGE = "usage", "Usage"
-    ADJUSTMENT = "adjustment", "Adjustment"
-    REFUND = "refund", "Refund"
-    DISPUTE = "dispute", "Dispute"
-    DISPUTE_REVERSAL = "dispute_reversal", "Dispute reversal"
+    TOP_UP = "top_up", _("Top-up")
+    AUTO_REFILL = "auto_refill", _("Auto-refill")
+    USAGE = "usage", _("Usage")
+    ADJUSTMENT = "adjustment", _("Adjustment")
+    REFUND = "refund", _("Refund")
+    DISPUTE = "dispute", _("Dispute")
+    DISPUTE_REVERSAL = "dispute_reversal", _("Dispute reversal")
 
 
 #: Credit that was bought, with the transaction that bought it.
@@ -268,9 +269,9 @@ class Entry(models.Model):
 class ConsentAction(models.TextChoices):
     """What the customer did to Auto-Refill."""
 
-    SWITCHED_ON = "switched_on", "Switched on"
-    CHANGED = "changed", "Changed"
-    SWITCHED_OFF = "switched_off", "Switched off"
+    SWITCHED_ON = "switched_on", _("Switched on")
+    CHANGED = "changed", _("Changed")
+    SWITCHED_OFF = "switched_off", _("Switched off")
 
 
 class AutoRefillConsent(models.Model):

@@ -9,10 +9,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import QuerySet, Sum
+from django.utils.translation import gettext_noop
 
 from accounts import outbox
 from accounts.models import Account, AuditEvent
 from accounts.money import format_usd
+from accounts.recorded_words import Sentence
 from invoices import charging
 from invoices.models import Purpose, Status, Transaction
 from wallet.models import AutoRefill
@@ -20,6 +22,16 @@ from wallet.models import AutoRefill
 #: No more refills than this in 24 hours, whatever is used.
 MAXIMUM_PER_DAY = 5
 _DAY = timedelta(days=1)
+
+REFILLED_OFTEN = Sentence(
+    gettext_noop("It has topped up %(times)s times in 24 hours, the most it may.")
+)
+CHARGED_MUCH = Sentence(
+    gettext_noop(
+        "It has charged %(spent)s this month; another %(next)s would exceed your Monthly Maximum "
+        "of %(maximum)s."
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,7 @@ def reached(*, account: Account, refill: AutoRefill, now: datetime) -> Cap | Non
         decisive = today[len(today) - MAXIMUM_PER_DAY]
         return Cap(
             key=decisive.number,
-            reason=f"It has topped up {MAXIMUM_PER_DAY} times in 24 hours, the most it may.",
+            reason=REFILLED_OFTEN.write(times=MAXIMUM_PER_DAY),
             until=decisive.created_at + _DAY,
         )
     if refill.monthly_maximum is None:
@@ -64,9 +76,8 @@ def reached(*, account: Account, refill: AutoRefill, now: datetime) -> Cap | Non
     return Cap(
         # Raised and reached again in the same month, it is told again.
         key=f"{account.pk}:{start:%Y-%m-%d}:{maximum}",
-        reason=(
-            f"It has charged {format_usd(spent)} this month; another {format_usd(price.amount)} "
-            f"would exceed your Monthly Maximum of {format_usd(maximum)}."
+        reason=CHARGED_MUCH.write(
+            spent=format_usd(spent), next=format_usd(price.amount), maximum=format_usd(maximum)
         ),
         until=end,
     )

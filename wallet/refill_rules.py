@@ -7,6 +7,7 @@ from decimal import ROUND_CEILING, Decimal
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
+from django.utils.translation import gettext
 
 from accounts import cards
 from accounts.models import Account, AuditEvent, User
@@ -31,14 +32,17 @@ class Terms:
 
 
 def agreement() -> str:
-    """Return what a customer agrees to by switching auto-refill on, as it is shown and kept."""
-    return (
-        f"While Auto-Refill is on, {settings.SELLER['name']} charges your default card the Top Up "
+    """Return what a customer agrees to by switching auto-refill on, in the words they are shown.
+
+    It is kept in that language: it was agreed to as it was read.
+    """
+    return gettext(
+        "While Auto-Refill is on, %(seller)s charges your default card the Top Up "
         "Amount, plus tax if you pay any, each time the balance is below the Threshold: at most "
-        f"{MAXIMUM_PER_DAY} times in 24 hours and, if you set one, up to the Monthly Maximum in a "
+        "%(times)s times in 24 hours and, if you set one, up to the Monthly Maximum in a "
         "calendar month. You can switch it off at any time; a charge that is under way then is "
         "still completed."
-    )
+    ) % {"seller": settings.SELLER["name"], "times": MAXIMUM_PER_DAY}
 
 
 def of_wallet(*, wallet: Wallet) -> AutoRefill:
@@ -145,9 +149,11 @@ def _check(*, account: Account, enabled: bool, terms: Terms, minimum: Decimal) -
     errors: dict[str, str] = {}
     threshold, maximum = terms.threshold, terms.monthly_maximum
     if not threshold.is_finite() or threshold < 0 or threshold != to_cents(threshold):
-        errors["threshold"] = "Enter an amount of zero or more, in whole cents."
+        errors["threshold"] = gettext("Enter an amount of zero or more, in whole cents.")
     elif threshold > MAXIMUM_THRESHOLD:
-        errors["threshold"] = f"Enter at most {format_usd(MAXIMUM_THRESHOLD)}."
+        errors["threshold"] = gettext("Enter at most %(maximum)s.") % {
+            "maximum": format_usd(MAXIMUM_THRESHOLD)
+        }
     try:
         topups.check_amount(terms.amount, minimum=minimum)
     except ValidationError as error:
@@ -155,15 +161,19 @@ def _check(*, account: Account, enabled: bool, terms: Terms, minimum: Decimal) -
     if maximum is not None and "amount" not in errors:
         least = charging.quote(terms.amount, account=account).amount
         if not maximum.is_finite() or maximum < least:
-            errors["monthly_maximum"] = (
-                f"Enter at least {format_usd(least)}, what one top-up costs."
-            )
+            errors["monthly_maximum"] = gettext(
+                "Enter at least %(least)s, what one top-up costs."
+            ) % {"least": format_usd(least)}
         elif maximum > MAXIMUM_PER_MONTH:
-            errors["monthly_maximum"] = f"Enter at most {format_usd(MAXIMUM_PER_MONTH)}."
+            errors["monthly_maximum"] = gettext("Enter at most %(maximum)s.") % {
+                "maximum": format_usd(MAXIMUM_PER_MONTH)
+            }
         elif maximum != to_cents(maximum):
-            errors["monthly_maximum"] = "Enter whole cents, such as 250.00."
+            errors["monthly_maximum"] = gettext("Enter whole cents, such as 250.00.")
     if enabled and cards.default_card(account=account) is None:
-        errors["enabled"] = "Add a payment method first: auto-refill charges your default card."
+        errors["enabled"] = gettext(
+            "Add a payment method first: auto-refill charges your default card."
+        )
     if errors:
         raise ValidationError(errors)
 

@@ -13,6 +13,8 @@ from uuid import UUID
 import structlog
 from django.db import transaction as database
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts import cards, outbox
 from accounts.models import Account, Card
@@ -26,7 +28,7 @@ from wallet.reversals import CreditFollowsPayment
 
 log = structlog.get_logger(__name__)
 
-DESCRIPTION = "Auto-refill"
+DESCRIPTION = gettext_noop("Auto-refill")
 
 #: How long to wait after the first and the second decline in a row. DESIGN.md also names 24 hours
 #: for the third, but that one suspends: there is nothing to wait for.
@@ -143,7 +145,7 @@ def start_afresh(account: Account, now: datetime) -> None:
 def needs_card(account: Account) -> str:
     """Say why the default card can't go while auto-refill is on, or ""."""
     if AutoRefill.objects.filter(wallet__account=account, enabled=True).exists():
-        return "Auto-Refill charges this card. Switch it off or add another card first."
+        return _("Auto-Refill charges this card. Switch it off or add another card first.")
     return ""
 
 

@@ -9,10 +9,17 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import QuerySet, Sum
+from django.utils.translation import gettext_noop
 
+from accounts.recorded_words import Sentence
 from invoices.models import HOLDING_STATUSES, Dispute, Refund, RefundStatus, Transaction
 from wallet import ledger, refill_suspension
 from wallet.models import BOUGHT_KINDS, REVERSAL_KINDS, Entry, EntryKind
+
+REFUND = Sentence(gettext_noop("Refund %(refund)s of %(payment)s"))
+REFUND_FAILED = Sentence(gettext_noop("Refund %(refund)s failed: credit returned"))
+DISPUTE = Sentence(gettext_noop("Dispute of %(payment)s"))
+DISPUTE_WON = Sentence(gettext_noop("Dispute of %(payment)s won: credit returned"))
 
 
 class CreditFollowsPayment:
@@ -27,7 +34,7 @@ class CreditFollowsPayment:
         return -_follow(
             refund.transaction,
             EntryKind.REFUND,
-            f"Refund {refund.number} of {refund.transaction.number}",
+            REFUND.write(refund=refund.number, payment=refund.transaction.number),
             now,
             refund=refund,
         )
@@ -37,7 +44,7 @@ class CreditFollowsPayment:
         return _follow(
             refund.transaction,
             EntryKind.REFUND,
-            f"Refund {refund.number} failed: credit returned",
+            REFUND_FAILED.write(refund=refund.number),
             now,
             refund=refund,
         )
@@ -50,7 +57,7 @@ class CreditFollowsPayment:
         taken = -_follow(
             dispute.transaction,
             EntryKind.DISPUTE,
-            f"Dispute of {dispute.transaction.number}",
+            DISPUTE.write(payment=dispute.transaction.number),
             now,
             dispute=dispute,
         )
@@ -62,7 +69,7 @@ class CreditFollowsPayment:
         return _follow(
             dispute.transaction,
             EntryKind.DISPUTE_REVERSAL,
-            f"Dispute of {dispute.transaction.number} won: credit returned",
+            DISPUTE_WON.write(payment=dispute.transaction.number),
             now,
             dispute=dispute,
         )

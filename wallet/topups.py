@@ -7,6 +7,8 @@ from decimal import Decimal
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from accounts import cards
 from accounts.models import Account, Card, User
@@ -18,7 +20,7 @@ from wallet import ledger
 from wallet.models import EntryKind
 from wallet.reversals import CreditFollowsPayment
 
-DESCRIPTION = "Credit top-up"
+DESCRIPTION = gettext_noop("Credit top-up")
 
 #: Below this no plan may set its minimum: Stripe charges nothing smaller in most currencies (USD).
 SMALLEST_TOP_UP = Decimal("1.00")
@@ -40,11 +42,13 @@ def check_amount(amount: Decimal, *, minimum: Decimal) -> Decimal:
     """
     minimum = max(minimum, SMALLEST_TOP_UP)
     if not amount.is_finite() or amount < minimum:
-        raise ValidationError(f"Enter at least {format_usd(minimum)}.")
+        raise ValidationError(_("Enter at least %(minimum)s.") % {"minimum": format_usd(minimum)})
     if amount > settings.MAXIMUM_TOP_UP:
-        raise ValidationError(f"Enter at most {format_usd(settings.MAXIMUM_TOP_UP)}.")
+        raise ValidationError(
+            _("Enter at most %(maximum)s.") % {"maximum": format_usd(settings.MAXIMUM_TOP_UP)}
+        )
     if amount != to_cents(amount):
-        raise ValidationError("Enter whole cents, such as 25.50.")
+        raise ValidationError(_("Enter whole cents, such as 25.50."))
     return amount
 
 
@@ -78,7 +82,7 @@ def charge_saved_card(
     check_amount(amount, minimum=minimum)
     card = card or cards.default_card(account=account)
     if card is None:
-        raise ValidationError("Add a payment method first, or pay on the payment page.")
+        raise ValidationError(_("Add a payment method first, or pay on the payment page."))
     same_request = Transaction.objects.filter(account=account, request_key=request_key)
     same_request = same_request.exclude(request_key="")
     try:

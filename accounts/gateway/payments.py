@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, cast
 
 import stripe
+from django.utils.translation import gettext_noop
 from djmoney.money import Money
 
 from accounts.declines import explain_decline
@@ -148,7 +149,9 @@ def find_payment(*, transaction_number: str) -> Payment:
     never_asked = Payment(
         Outcome.CANCELED,
         failure_code="not_charged",
-        failure_message="The payment did not reach the bank. You have not been charged.",
+        failure_message=gettext_noop(
+            "The payment did not reach the bank. You have not been charged."
+        ),
     )
     return next(
         (payment for payment in intents if payment.outcome == Outcome.SUCCEEDED),

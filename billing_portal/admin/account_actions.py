@@ -258,7 +258,7 @@ class AccountActionsMixin:
             )
             messages.success(request, "Services are unlocked.")
             return self._back_to(account)
-        others = [PauseReason(one).label for one in account.pause_reasons if one != "locked"]
+        others = [str(PauseReason(one).label) for one in account.pause_reasons if one != "locked"]
         effect = (
             f"Services stay paused for another reason: {', '.join(others)}."
             if others

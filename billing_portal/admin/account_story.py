@@ -210,7 +210,7 @@ def _rental_changes(account: Account) -> Panel:
                 str(event.details["held"]),
                 str(event.details["quantity"]),
                 str(event.actor) if event.actor else NOTHING,
-                RentalVia(event.details["via"]).label,
+                str(RentalVia(event.details["via"]).label),
                 event.reason or NOTHING,
                 when(event.created_at),
             ]

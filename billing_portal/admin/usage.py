@@ -92,7 +92,7 @@ class RenewalAdmin(ReadOnlyAdmin):
 
 
 def _written_via(via: str) -> cells.Cell:
-    return RentalVia(via).label if via else cells.NOTHING
+    return str(RentalVia(via).label) if via else cells.NOTHING
 
 
 @admin.register(Rental)

@@ -42,7 +42,7 @@ def build_confirm_page(confirmation: Confirmation, *, was_tried: bool) -> Confir
         amount=format_usd(transaction.amount.amount),
         charged=format_omr(transaction.charged_amount.amount),
         facts=(
-            Fact("For", describe_lines(lines) or Purpose(transaction.purpose).label),
+            Fact("For", describe_lines(lines) or str(Purpose(transaction.purpose).label)),
             Fact("Number", transaction.number),
         ),
         card=card_label(transaction.card_brand, transaction.card_last4),

@@ -165,14 +165,14 @@ def transaction_row(
         number=transaction.number,
         href=reverse("billing-history-detail", args=[transaction.number]),
         created=moment(transaction.created_at, zone),
-        title=Purpose(transaction.purpose).label,
+        title=str(Purpose(transaction.purpose).label),
         detail=(
             ""
             if buys_credit
             else describe_lines([line.description for line in lines if not line.is_tax])
         ),
         card=card_label(transaction.card_brand, transaction.card_last4),
-        status=status.label,
+        status=str(status.label),
         tone=TONES[status],
         note=note_of(transaction, is_over=is_over),
         amount=format_usd(transaction.amount.amount),

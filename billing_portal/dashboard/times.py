@@ -1,7 +1,11 @@
 """Moments as a customer reads them: in the account's timezone."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import datetime, tzinfo
+
+from accounts.dates import write_day, write_range, write_short_day
+
+__all__ = ["Moment", "moment", "write_day", "write_period", "write_short_day"]
 
 
 @dataclass(frozen=True)
@@ -35,18 +39,6 @@ def moment(at: datetime, zone: tzinfo) -> Moment:
     )
 
 
-def write_day(day: date) -> str:
-    """`Nov 3, 2026`."""
-    return f"{day:%b} {day.day}, {day.year}"
-
-
-def write_short_day(day: date) -> str:
-    """`Nov 3`."""
-    return f"{day:%b} {day.day}"
-
-
 def write_period(start: datetime, end: datetime, zone: tzinfo) -> str:
     """From one renewal to the next, such as Nov 3 to Dec 3, 2026; both years when they differ."""
-    first, last = start.astimezone(zone).date(), end.astimezone(zone).date()
-    left = write_short_day(first) if first.year == last.year else write_day(first)
-    return f"{left} \N{EN DASH} {write_day(last)}"
+    return write_range(start.astimezone(zone).date(), end.astimezone(zone).date())
