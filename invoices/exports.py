@@ -6,6 +6,7 @@ from datetime import tzinfo
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import CARD_BRANDS
 from accounts.recorded_words import translated
@@ -13,21 +14,21 @@ from invoices.models import Dispute, DisputeStatus, Line, Transaction
 
 HEADER = (
     "Number",
-    "Receipt number",
-    "Date",
-    "Purpose",
-    "Description",
-    "Status",
-    "Net USD",
-    "Tax %",
-    "Tax USD",
-    "Amount USD",
-    "Charged OMR",
-    "Rate",
-    "Card",
-    "Failure",
-    "Refunded USD",
-    "Dispute",
+    _("Receipt number"),
+    _("Date"),
+    _("Purpose"),
+    _("Description"),
+    _("Status"),
+    _("Net USD"),
+    _("Tax %"),
+    _("Tax USD"),
+    _("Amount USD"),
+    _("Charged OMR"),
+    _("Rate"),
+    _("Card"),
+    _("Failure"),
+    _("Refunded USD"),
+    _("Dispute"),
 )
 
 #: How many transactions are read at a time: memory stays flat however long the history.
@@ -50,7 +51,7 @@ def transactions_csv(queryset: QuerySet[Transaction], *, timezone: tzinfo) -> It
         dispute=Subquery(disputes.values("status")[:1]),
     )
     writer = csv.writer(_Echo())
-    yield writer.writerow(HEADER)
+    yield writer.writerow(map(str, HEADER))
     for transaction in described.iterator(chunk_size=CHUNK):
         row = _row(
             transaction,
