@@ -57,7 +57,8 @@ def link_by(event: str, path: LinkPath) -> None:
 def send(message: Message) -> None:
     """Hand the e-mail of a recorded message to the mail server, with its attachments."""
     attach = _attach.get(message.event)
-    attachments = attach(message) if attach else ()
+    with translation.override(languages.of_recipient(message)):
+        attachments = attach(message) if attach else ()
     link_path = _link_paths.get(message.event)
     email = compose(
         message,

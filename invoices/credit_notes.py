@@ -6,7 +6,11 @@ keeps its number, for the sequence has no gaps; its credit note says that it is 
 
 from typing import Any
 
+from django.utils.translation import gettext
+
+from accounts.dates import write_long_day
 from accounts.money import format_omr, format_usd
+from accounts.recorded_words import translated
 from invoices import documents
 from invoices.models import Refund, RefundStatus
 
@@ -38,12 +42,12 @@ def _context(refund: Refund) -> dict[str, Any]:
     refunded_at = refund.succeeded_at.astimezone(timezone)
     return {
         **documents.parties(transaction),
-        "title": "Tax credit note" if transaction.tax_rate else "Credit note",
+        "title": gettext("Tax credit note") if transaction.tax_rate else gettext("Credit note"),
         "document_number": refund.credit_note_number,
         "receipt_number": transaction.receipt_number,
         "number": transaction.number,
-        "refunded_on": f"{refunded_at.day} {refunded_at:%B %Y}",
-        "refunded_at": f"{refunded_at:%H:%M}, {timezone} time",
+        "refunded_on": write_long_day(refunded_at.date()),
+        "refunded_at": documents.clock(refunded_at, timezone=timezone),
         "is_void": refund.status == RefundStatus.FAILED,
         "card": documents.card_of(transaction),
         "lines": _lines(refund),
@@ -56,20 +60,19 @@ def _context(refund: Refund) -> dict[str, Any]:
     }
 
 
-def _lines(refund: Refund) -> list[dict[str, str]]:
+def _lines(refund: Refund) -> list[dict[str, Any]]:
     """Return every line of the receipt when all of it is taken back, else one for the part."""
     transaction = refund.transaction
     timezone = documents.timezone_of(transaction)
     lines = transaction.lines.filter(is_tax=False)
     if refund.amount == transaction.amount:
         return [documents.line_row(line, timezone=timezone) for line in lines]
-    bought = ", ".join(line.description for line in lines)
+    bought = ", ".join(translated(line.description) for line in lines)
     net = format_usd(refund.net_amount.amount)
-    description = f"Part of: {bought}"
+    description = gettext("Part of: %(bought)s") % {"bought": bought}
     return [
         {
-            "description": description,
-            "direction": documents.direction(bought),
+            "description": documents.paragraph(description),
             "period": "",
             "quantity": "1",
             "unit_price": net,

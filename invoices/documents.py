@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.translation import gettext
 from reportlab import rl_config
 from reportlab.lib.fonts import addMapping
 from reportlab.pdfbase import pdfmetrics
@@ -26,9 +28,11 @@ from xhtml2pdf import default as xhtml2pdf_defaults
 from xhtml2pdf import pisa
 from xhtml2pdf.config.resources import ResourceAccessPolicy
 
+from accounts.dates import write_document_range
 from accounts.models import CARD_BRANDS
 from accounts.money import format_omr, format_unit_price, format_usd, round_half_up
 from accounts.quantities import write_quantity
+from accounts.recorded_words import translated
 from invoices.models import Line, Transaction
 
 FONT_DIR = Path(__file__).resolve().parent / "fonts"
@@ -39,6 +43,9 @@ FONTS = {"notosans": "NotoSans", "notosansarabic": "NotoSansArabic"}
 SUBSTITUTE = "\ufffd"
 #: Invisible, but Persian words are spelled with it.
 ZERO_WIDTH_NON_JOINER = "\u200c"
+FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
+#: What keeps a value in its own direction: isolates, and the mark before a minus.
+OUR_MARKS = FIRST_STRONG_ISOLATE + "\u2066" + POP_ISOLATE + "\u200e"
 
 _registering = threading.Lock()
 
@@ -48,9 +55,12 @@ class DocumentNotDrawn(Exception):
 
 
 def draw(template: str, context: dict[str, Any]) -> bytes:
-    """Return the page as PDF: the same bytes for the same context, however often."""
+    """Return the page as PDF, in the language that is spoken: the same bytes, however often."""
     _register_fonts()
-    html = render_to_string(template, _legible_in({**context, "logo": _logo()}))
+    is_right_to_left = translation.get_language_bidi()
+    sides = ("right", "left") if is_right_to_left else ("left", "right")
+    look = {"start": sides[0], "end": sides[1], "logo": _logo()}
+    html = render_to_string(template, _legible_in({**context, **look}))
     pdf = io.BytesIO()
     outcome = pisa.CreatePDF(
         html,
@@ -67,14 +77,22 @@ def legible(text: str) -> str:
     """Return `text` with every character that no font here has made visible.
 
     What is invisible by nature goes: control characters, joiners of emoji, and the marks that
-    would turn the direction of the text after them around.
+    would turn the direction of the text after them around. From right to left our own marks stay:
+    a value keeps the direction of its own, and an amount its minus before it.
     """
     _register_fonts()
     drawable = _drawable()
+    kept_marks = ZERO_WIDTH_NON_JOINER
+    if translation.get_language_bidi():
+        kept_marks += (
+            FIRST_STRONG_ISOLATE + LEFT_TO_RIGHT_ISOLATE + POP_ISOLATE + LEFT_TO_RIGHT_MARK
+        )
     kept = []
     for character in unicodedata.normalize("NFC", " ".join(text.split())):
         category = unicodedata.category(character)
-        if category in ("Cc", "Cf", "Zl", "Zp") and character != ZERO_WIDTH_NON_JOINER:
+        if category in ("Cc", "Cf", "Zl", "Zp"):
+            if character in kept_marks:
+                kept.append(character)
             continue
         if ord(character) in drawable or category == "Zs":
             kept.append(character)
@@ -84,12 +102,15 @@ def legible(text: str) -> str:
 
 
 def period(start: datetime | None, end: datetime | None, *, timezone: tzinfo) -> str:
-    """Return the dates of a line as a person writes them: 23 Nov to 23 Dec 2026."""
+    """Return the dates of a line as a person writes them: 23 Nov – 23 Dec 2026."""
     if start is None or end is None:
         return ""
-    first, last = start.astimezone(timezone), end.astimezone(timezone)
-    year = "" if first.year == last.year else f" {first.year}"
-    return f"{first.day} {first:%b}{year} – {last.day} {last:%b %Y}"
+    return write_document_range(start.astimezone(timezone).date(), end.astimezone(timezone).date())
+
+
+def clock(at: datetime, *, timezone: tzinfo) -> str:
+    """Write the time of a day: `14:05, Asia/Muscat time`."""
+    return gettext("%(time)s, %(zone)s time") % {"time": f"{at:%H:%M}", "zone": timezone}
 
 
 def timezone_of(transaction: Transaction) -> ZoneInfo:
@@ -108,7 +129,7 @@ def card_of(transaction: Transaction) -> str:
         return ""
     brand = transaction.card_brand
     name = CARD_BRANDS.get(brand, brand.replace("_", " ").title())
-    return f"{name} ending {transaction.card_last4}"
+    return gettext("%(card)s ending %(digits)s") % {"card": name, "digits": transaction.card_last4}
 
 
 def tax_of(transaction: Transaction, *, net: Decimal, tax: Decimal) -> dict[str, str] | None:
@@ -119,17 +140,17 @@ def tax_of(transaction: Transaction, *, net: Decimal, tax: Decimal) -> dict[str,
     rials = round_half_up(tax * transaction.exchange_rate, Decimal("0.001"))
     return {
         "net": format_usd(net),
-        "label": line.description,
+        "label": translated(line.description),
         "amount": format_usd(tax),
         "rials": format_omr(rials),
     }
 
 
-def line_row(line: Line, *, timezone: tzinfo) -> dict[str, str]:
+def line_row(line: Line, *, timezone: tzinfo) -> dict[str, Any]:
     """Write a line of a transaction."""
+    description = translated(line.description)
     return {
-        "description": line.description,
-        "direction": direction(line.description),
+        "description": paragraph(description),
         "period": period(line.period_start, line.period_end, timezone=timezone),
         "quantity": write_quantity(line.quantity, line.unit).strip(),
         "unit_price": format_unit_price(line.unit_price.amount),
@@ -156,13 +177,23 @@ def _seller(seller: dict[str, str]) -> dict[str, str]:
 def _billed_to(buyer: dict[str, str]) -> dict[str, Any]:
     """Return whom it was sold to, with the lines of the address that are known."""
     name = buyer["name"]
-    tax_number = f"Tax number {buyer['tax_number']}" if buyer["tax_number"] else ""
-    address = (buyer["address_line1"], buyer["address_line2"], buyer["city"], buyer["country"])
-    rest = [line for line in (*address, tax_number, buyer["email"]) if line]
+    tax_number = ""
+    if buyer["tax_number"]:
+        tax_number = gettext("Tax number %(number)s") % {"number": buyer["tax_number"]}
+    address = (buyer["address_line1"], buyer["address_line2"], buyer["city"])
+    country = translated(buyer["country"])
+    rest = [line for line in (*address, country, tax_number, buyer["email"]) if line]
     return {
-        "name": {"text": name, "direction": direction(name)},
-        "lines": [{"text": line, "direction": direction(line)} for line in rest],
+        "name": paragraph(name),
+        "lines": [paragraph(line) for line in rest],
     }
+
+
+def paragraph(text: str) -> dict[str, str]:
+    """Return a text with its direction: on a page from right to left, all begin at the right."""
+    if translation.get_language_bidi():
+        return {"text": f"{FIRST_STRONG_ISOLATE}{text}{POP_ISOLATE}", "direction": "rtl"}
+    return {"text": text, "direction": direction(text)}
 
 
 def direction(text: str) -> str:

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from django.utils.translation import gettext
+
+from accounts.dates import write_long_day
 from accounts.money import format_omr, format_usd
 from invoices import documents
 from invoices.models import Status, Transaction
@@ -34,11 +37,11 @@ def _context(transaction: Transaction) -> dict[str, Any]:
     lines = transaction.lines.filter(is_tax=False)
     return {
         **documents.parties(transaction),
-        "title": "Tax invoice" if transaction.tax_rate else "Receipt",
+        "title": gettext("Tax invoice") if transaction.tax_rate else gettext("Receipt"),
         "document_number": transaction.receipt_number,
         "number": transaction.number,
-        "paid_on": f"{paid_at.day} {paid_at:%B %Y}",
-        "paid_at": f"{paid_at:%H:%M}, {timezone} time",
+        "paid_on": write_long_day(paid_at.date()),
+        "paid_at": documents.clock(paid_at, timezone=timezone),
         "card": documents.card_of(transaction),
         "lines": [documents.line_row(line, timezone=timezone) for line in lines],
         "tax": documents.tax_of(

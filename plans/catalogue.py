@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from accounts.money import usd
 from plans.models import (
@@ -42,24 +43,34 @@ class _Plan:
 
 
 FEATURES = (
-    ("call_minutes", "Call minutes", "minute", FeatureKind.CONSUMABLE),
-    ("voicemail_detection", "Voicemail detection", "detection", FeatureKind.CONSUMABLE),
-    ("llm_tokens", "LLM tokens", "1,000 tokens", FeatureKind.CONSUMABLE),
-    ("tts_retrieval_mb", "TTS retrieval", "MB", FeatureKind.CONSUMABLE),
-    ("media_storage_gb", "Media storage", "GB-month", FeatureKind.CONSUMABLE),
-    ("media_retrieval_gb", "Media retrieval", "GB", FeatureKind.CONSUMABLE),
-    ("kb_storage_vectors_1k", "Knowledge base storage", "1,000 vectors", FeatureKind.CONSUMABLE),
-    ("phone_number", "Phone number", "number", FeatureKind.RENTAL),
-    ("user_seat", "User seat", "seat", FeatureKind.RENTAL),
-    ("call_concurrency", "Call concurrency", "slot", FeatureKind.RENTAL),
-    ("whitelabel_license", "White-label licence", "licence", FeatureKind.RENTAL),
+    ("call_minutes", gettext_noop("Call minutes"), "minute", FeatureKind.CONSUMABLE),
+    (
+        "voicemail_detection",
+        gettext_noop("Voicemail detection"),
+        "detection",
+        FeatureKind.CONSUMABLE,
+    ),
+    ("llm_tokens", gettext_noop("LLM tokens"), "1,000 tokens", FeatureKind.CONSUMABLE),
+    ("tts_retrieval_mb", gettext_noop("TTS retrieval"), "MB", FeatureKind.CONSUMABLE),
+    ("media_storage_gb", gettext_noop("Media storage"), "GB-month", FeatureKind.CONSUMABLE),
+    ("media_retrieval_gb", gettext_noop("Media retrieval"), "GB", FeatureKind.CONSUMABLE),
+    (
+        "kb_storage_vectors_1k",
+        gettext_noop("Knowledge base storage"),
+        "1,000 vectors",
+        FeatureKind.CONSUMABLE,
+    ),
+    ("phone_number", gettext_noop("Phone number"), "number", FeatureKind.RENTAL),
+    ("user_seat", gettext_noop("User seat"), "seat", FeatureKind.RENTAL),
+    ("call_concurrency", gettext_noop("Call concurrency"), "slot", FeatureKind.RENTAL),
+    ("whitelabel_license", gettext_noop("White-label licence"), "licence", FeatureKind.RENTAL),
 )
 
 PLANS = (
     _Plan(
         slug="payg",
-        name="Pay as you go",
-        description="No monthly fee. Pay for what you use.",
+        name=gettext_noop("Pay as you go"),
+        description=gettext_noop("No monthly fee. Pay for what you use."),
         monthly_price="0",
         minimum_top_up="10",
         pricing=Pricing.PAY_AS_YOU_GO,
@@ -78,8 +89,8 @@ PLANS = (
     ),
     _Plan(
         slug="starter",
-        name="Starter",
-        description="For a first agent in production.",
+        name=gettext_noop("Starter"),
+        description=gettext_noop("For a first agent in production."),
         monthly_price="29",
         minimum_top_up="10",
         prices={
@@ -97,8 +108,8 @@ PLANS = (
     ),
     _Plan(
         slug="growth",
-        name="Growth",
-        description="For teams whose agents are on the phone all day.",
+        name=gettext_noop("Growth"),
+        description=gettext_noop("For teams whose agents are on the phone all day."),
         monthly_price="99",
         minimum_top_up="25",
         pricing=Pricing.VOLUME_TIERS,
@@ -118,8 +129,8 @@ PLANS = (
     ),
     _Plan(
         slug="enterprise",
-        name="Enterprise",
-        description="For contact centres.",
+        name=gettext_noop("Enterprise"),
+        description=gettext_noop("For contact centres."),
         monthly_price="999",
         minimum_top_up="100",
         type=PlanType.ENTERPRISE,

@@ -120,7 +120,7 @@ def test_a_cell_is_never_a_formula(account: Account, start: str) -> None:
 def test_an_empty_history_is_the_header_alone(account: Account) -> None:
     exported = list(transactions_csv(Transaction.objects.none(), timezone=MUSCAT))
 
-    assert exported == [",".join(HEADER) + "\r\n"]
+    assert exported == [",".join(map(str, HEADER)) + "\r\n"]
 
 
 def test_any_number_of_transactions_takes_one_query(
