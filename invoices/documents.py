@@ -84,9 +84,7 @@ def legible(text: str) -> str:
     drawable = _drawable()
     kept_marks = ZERO_WIDTH_NON_JOINER
     if translation.get_language_bidi():
-        kept_marks += (
-            FIRST_STRONG_ISOLATE + LEFT_TO_RIGHT_ISOLATE + POP_ISOLATE + LEFT_TO_RIGHT_MARK
-        )
+        kept_marks += OUR_MARKS
     kept = []
     for character in unicodedata.normalize("NFC", " ".join(text.split())):
         category = unicodedata.category(character)
