@@ -1,7 +1,8 @@
-"""Billing details: who receipts name, where they go, and the country that decides on tax."""
+"""Billing details: who receipts name, where they go, the country that decides on tax."""
 
 from collections.abc import Mapping
 from datetime import datetime
+from zoneinfo import available_timezones
 
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
@@ -9,8 +10,8 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Account, AuditEvent, User
 
-#: What a customer may change of it.
-FIELDS = (
+#: What a receipt says of the customer, and where it goes.
+ON_RECEIPTS = (
     "billing_name",
     "address_line1",
     "address_line2",
@@ -19,6 +20,8 @@ FIELDS = (
     "tax_number",
     "receipt_email",
 )
+#: What a customer may change: of receipts, and how times and e-mails are written.
+FIELDS = (*ON_RECEIPTS, "timezone", "language")
 
 
 @database.atomic
@@ -27,12 +30,15 @@ def change(
 ) -> Account:
     """Set `details`; receipts of what was paid before stay as they are.
 
-    Another country changes the tax of what is bought from now on. Raises ValidationError, by
-    field, for what is none of FIELDS, no country, or no e-mail address.
+    Another country changes the tax of what is bought from now on; another timezone, in which zone
+    days begin, those that have passed too. Raises ValidationError, by field, for what is none of
+    FIELDS, no country, no timezone, no language, or no e-mail address.
     """
     unknown = details.keys() - set(FIELDS)
     if unknown:
-        raise ValidationError(dict.fromkeys(sorted(unknown), "This can't be changed here."))
+        raise ValidationError(dict.fromkeys(sorted(unknown), _("This can't be changed here.")))
+    if details.get("timezone", "UTC") not in available_timezones():
+        raise ValidationError({"timezone": _("Choose a timezone of the list.")})
     account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     before = {field: str(getattr(account, field)) for field in details}
     after = {field: " ".join(value.split()) for field, value in details.items()}

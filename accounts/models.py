@@ -99,6 +99,10 @@ class PauseReason(models.TextChoices):
     LOCKED = "locked", _("Locked by support")
 
 
+#: How many addresses beside the billing contact get receipts.
+MAXIMUM_RECEIPT_COPIES = 5
+
+
 class Account(models.Model):
     """A customer organisation: the tenant.
 
@@ -133,6 +137,12 @@ class Account(models.Model):
     )
     tax_number = models.CharField(max_length=50, blank=True)
     receipt_email = models.EmailField(blank=True)
+    receipt_copies = ArrayField(
+        models.EmailField(),
+        default=list,
+        blank=True,
+        help_text="Who gets receipts and credit notes, too: addresses with commas between them.",
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -160,6 +170,10 @@ class Account(models.Model):
             models.CheckConstraint(
                 condition=Q(pause_reasons__contained_by=PauseReason.values),
                 name="pause_reasons_are_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(receipt_copies__len__lte=MAXIMUM_RECEIPT_COPIES),
+                name="receipts_have_so_many_copies",
             ),
         ]
 

@@ -11,6 +11,7 @@ from typing import Any, NotRequired, TypedDict
 class TransactionPaid(TypedDict):
     """A payment went through: the customer's receipt."""
 
+    is_copy: NotRequired[bool]  # to an address beside the billing contact
     number: str
     receipt_number: str
     description: str  # "Top-up", "Growth plan, renewal"
@@ -39,6 +40,7 @@ class TransactionFailed(TypedDict):
 class RefundMade(TypedDict):
     """Money of a payment is on its way back to the card."""
 
+    is_copy: NotRequired[bool]  # to an address beside the billing contact
     number: str  # of the transaction
     receipt_number: str
     credit_note_number: str

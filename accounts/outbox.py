@@ -5,6 +5,7 @@ does. Sending happens in the worker, outside any transaction, at least once: a w
 between sending and noting it sends again, under the same Message-ID or webhook-id.
 """
 
+import hashlib
 import logging
 import time
 from collections.abc import Iterable, Mapping
@@ -63,6 +64,29 @@ def email(
         created_at=now,
         next_attempt_at=now,
     )
+
+
+def copies_of(message: Message) -> list[Message]:
+    """Return a receipt once more for each address that its account wants receipts sent to, too.
+
+    Each is a message of its own: one address that takes no mail holds back no other.
+    """
+    account = message.account
+    known = {message.recipient.lower()}
+    return [
+        Message(
+            account=account,
+            channel=message.channel,
+            event=message.event,
+            key=f"{message.key}:{hashlib.sha256(address.encode()).hexdigest()[:16]}",
+            recipient=address,
+            payload={**message.payload, "is_copy": True},
+            created_at=message.created_at,
+            next_attempt_at=message.next_attempt_at,
+        )
+        for address in (account.receipt_copies if account else ())
+        if address.lower() not in known
+    ]
 
 
 def platform_event(

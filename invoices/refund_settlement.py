@@ -158,7 +158,7 @@ def _succeed(refund: Refund, transaction: Transaction, now: datetime) -> Refund:
     # Last, for its lock is everybody's.
     refund.credit_note_number = next_in_sequence(settings.SELLER["credit_note_prefix"])
     refund.save(update_fields=["credit_note_number"])
-    outbox.record_email(
+    credit_note = outbox.email(
         account=transaction.account,
         event="refund_made",
         key=f"refund_made:{refund.number}",
@@ -175,6 +175,7 @@ def _succeed(refund: Refund, transaction: Transaction, now: datetime) -> Refund:
         },
         now=now,
     )
+    outbox.record([credit_note, *outbox.copies_of(credit_note)])
     _note(refund, transaction, "refund_succeeded", now, credit_taken=str(taken_back))
     return refund
 

@@ -120,7 +120,8 @@ def _settle_paid(transaction: Transaction, payment: Payment, now: datetime) -> T
         },
         now=now,
     )
-    outbox.record([*messages, receipt, _platform_event(transaction, "transaction.paid", now)])
+    receipts = [receipt, *outbox.copies_of(receipt)]
+    outbox.record([*messages, *receipts, _platform_event(transaction, "transaction.paid", now)])
     if went_back:
         refund_settlement.settle_waiting(transaction=transaction, now=now)
         disputes.settle_waiting(transaction=transaction, now=now)

@@ -43,6 +43,9 @@ def test_what_is_as_it_was_leaves_no_trace(account: Account) -> None:
         {"country": "Oman"},
         {"receipt_email": "accounts"},
         {"city": "x" * 101},
+        {"timezone": "Mars/Olympus"},
+        {"timezone": ""},
+        {"language": "tlh"},
         {"billing_name": "Sohar\0"},
         {"name": "Another"},
     ],
@@ -53,3 +56,12 @@ def test_what_can_t_be_is_refused_by_field(account: Account, details: dict[str, 
     assert refused.value.message_dict.keys() == details.keys()
     account.refresh_from_db()
     assert (str(account.country), account.city) == ("OM", "Sohar")
+
+
+def test_the_timezone_is_changed_like_the_rest(account: Account) -> None:
+    details = {"timezone": "Asia/Muscat", "language": "ar"}
+    billing_details.change(account=account, details=details, by=None, now=NOW)
+    account.refresh_from_db()
+    assert (str(account.timezone), account.language) == ("Asia/Muscat", "ar")
+    event = AuditEvent.objects.get(account=account)
+    assert event.details["before"] == {"timezone": "UTC", "language": ""}

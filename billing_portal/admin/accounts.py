@@ -173,7 +173,7 @@ class AccountAdmin(PlanActionsMixin, RentalActionMixin, PortalAdmin):
                     ("billing_name", "tax_number"),
                     ("address_line1", "address_line2"),
                     ("city", "country"),
-                    "receipt_email",
+                    ("receipt_email", "receipt_copies"),
                 )
             },
         ),

@@ -83,6 +83,7 @@ _FIELDS = {
     "receipt_email": gettext_lazy("E-mail for receipts and notices"),
     "receipt_copies": gettext_lazy("Receipts also go to"),
     "timezone": gettext_lazy("Timezone"),
+    "language": gettext_lazy("Language of e-mails"),
     "name": gettext_lazy("Name"),
     "owner_email": gettext_lazy("Owner's e-mail"),
 }

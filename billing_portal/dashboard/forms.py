@@ -11,7 +11,6 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import billing_details
 from accounts.models import Account, CardStatus
 from accounts.money import format_usd
 from invoices.models import Purpose, Status
@@ -22,14 +21,6 @@ from wallet.refill_rules import Terms
 _DAYS = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
 #: Commas only between thousands: in much of the world one stands before the cents.
 _WRITTEN_AMOUNT = re.compile(r"-?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?(\.[0-9]*)?")
-_AUTOFILL = {
-    "billing_name": "organization",
-    "address_line1": "address-line1",
-    "address_line2": "address-line2",
-    "city": "address-level2",
-    "country": "country",
-    "receipt_email": "email",
-}
 _AMOUNT = {"inputmode": "decimal", "autocomplete": "off", "class": "input"}
 
 
@@ -111,42 +102,17 @@ class LowBalanceForm(forms.Form):
 
     told = forms.BooleanField(required=False)
     limit = AmountField(
-        label="Tell me below",
+        label=gettext_lazy("Tell me below"),
         required=False,
-        help_text="Once each time the balance falls below it.",
+        help_text=gettext_lazy("Once each time the balance falls below it."),
     )
 
     def clean(self) -> dict[str, Any]:
         """Without the notice no limit is needed."""
         cleaned: dict[str, Any] = super().clean() or {}
         if cleaned.get("told") and cleaned.get("limit") is None and "limit" not in self.errors:
-            self.add_error("limit", "Enter an amount of zero or more.")
+            self.add_error("limit", _("Enter an amount of zero or more."))
         return cleaned
-
-
-class BillingDetailsForm(forms.ModelForm):
-    """Who receipts name, where they go, and the country."""
-
-    class Meta:
-        model = Account
-        fields = billing_details.FIELDS
-        labels = {
-            "billing_name": "Name on receipts",
-            "address_line1": "Address",
-            "address_line2": "Address, second line",
-            "receipt_email": "E-mail for receipts and notices",
-        }
-        help_texts = {"country": ""}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Leave room for what the account's own name and owner stand in for."""
-        super().__init__(*args, **kwargs)
-        for name, field in self.fields.items():
-            field.widget.attrs["class"] = "select" if name == "country" else "input"
-        for name, autofill in _AUTOFILL.items():
-            self.fields[name].widget.attrs["autocomplete"] = autofill
-        self.fields["billing_name"].widget.attrs["placeholder"] = self.instance.name
-        self.fields["receipt_email"].widget.attrs["placeholder"] = self.instance.owner_email
 
 
 class TopUpForm(forms.Form):

@@ -11,6 +11,7 @@ TABS = (
     (_("Members"), "members"),
     (_("API keys"), "api-keys"),
     (_("Activity"), "activity"),
+    (_("Your sign-in"), "sign-in"),
 )
 
 

@@ -139,3 +139,64 @@ def test_a_viewer_reads_billing_details(payer: Account, sign_in: SignIn) -> None
     assert "Sohar Logistics LLC" in html
     assert "Oman" in html
     assert viewer.post(DETAILS, details()).status_code == 403
+
+
+# Receipts, time, language ---------------------------------------------------------------------
+COPIES = "/billing/settings/receipt-copies/"
+TIME = "/billing/settings/time/"
+
+
+def test_receipts_are_also_sent_to_the_accountant(payer: Account, sign_in: SignIn) -> None:
+    client = sign_in(payer, role="billing")
+    typed = {"addresses": "books@muscat.test\naudit@muscat.test, BOOKS@muscat.test;"}
+    html = client.post(COPIES, typed, follow=True).content.decode()
+    assert "It counts from the next receipt on." in html
+    payer.refresh_from_db()
+    assert payer.receipt_copies == ["books@muscat.test", "audit@muscat.test"]
+    assert "audit@muscat.test" in sign_in(payer, role="viewer").get(PAGE).content.decode()
+
+
+def test_an_address_that_is_none_is_named_and_what_was_typed_stays(
+    payer: Account, sign_in: SignIn
+) -> None:
+    answer = sign_in(payer).post(COPIES, {"addresses": "books@muscat.test\nbooks"})
+    assert answer.status_code == 422
+    assert "books is no e-mail address." in answer.content.decode()
+    assert "books@muscat.test\nbooks</textarea>" in answer.content.decode()
+
+
+def test_times_follow_the_timezone_at_once(payer: Account, sign_in: SignIn) -> None:
+    client = sign_in(payer)
+    typed = {"timezone": "Pacific/Auckland", "language": "ar"}
+    html = client.post(TIME, typed, follow=True).content.decode()
+    assert "Times are in Pacific/Auckland." in html
+    assert "(Pacific/Auckland)" in client.get("/billing/settings/activity/").content.decode()
+    payer.refresh_from_db()
+    assert payer.language == "ar"
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [{"timezone": "Mars/Olympus"}, {"timezone": "UTC", "language": "tlh"}, {}],
+)
+def test_a_zone_or_language_there_is_not_changes_nothing(
+    payer: Account, sign_in: SignIn, typed: dict[str, str]
+) -> None:
+    assert sign_in(payer).post(TIME, typed).status_code == 422
+    payer.refresh_from_db()
+    assert (str(payer.timezone), payer.language) == ("Asia/Muscat", "")
+
+
+def test_a_viewer_changes_neither(payer: Account, sign_in: SignIn) -> None:
+    viewer = sign_in(payer, role="viewer")
+    assert viewer.post(COPIES, {}).status_code == 403
+    assert viewer.post(TIME, {"timezone": "UTC"}).status_code == 403
+
+
+# Your sign-in ---------------------------------------------------------------------------------
+def test_everybody_sets_their_own_language_password_and_second_factor(
+    payer: Account, sign_in: SignIn
+) -> None:
+    html = sign_in(payer, role="viewer").get("/billing/settings/sign-in/").content.decode()
+    for address in ("/accounts/password/change/", "/accounts/2fa/", "/billing/settings/language/"):
+        assert f'"{address}"' in html

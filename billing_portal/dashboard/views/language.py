@@ -12,12 +12,12 @@ from accounts import languages
 from billing_portal.dashboard.access import MemberRequest, form_action, member_page
 
 
-@form_action(page="billing-settings")
+@form_action(page="sign-in")
 @member_page
 def save_language(request: MemberRequest) -> HttpResponse:
     """Speak another language from now on; what is none of ours changes nothing."""
     wanted = request.POST.get("language", "")
-    answer = redirect("billing-settings")
+    answer = redirect("sign-in")
     try:
         languages.choose(user=request.user, language=wanted)
     except ValidationError as error:

@@ -7,13 +7,19 @@ from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from accounts import billing_details
+from accounts import billing_details, receipt_copies
 from accounts.models import Account
 from accounts.money import format_usd
 from billing_portal.dashboard.access import MemberRequest, acting_page, form_action, member_page
-from billing_portal.dashboard.forms import BillingDetailsForm, LowBalanceForm
+from billing_portal.dashboard.forms import LowBalanceForm
+from billing_portal.dashboard.settings_forms import (
+    BillingDetailsForm,
+    ReceiptCopiesForm,
+    TimeAndLanguageForm,
+)
 from billing_portal.dashboard.settings_page import build_settings
 from billing_portal.dashboard.shell import page
 from wallet import low_balance
@@ -45,9 +51,13 @@ def save_low_balance(request: MemberRequest) -> HttpResponse:
         form.add_error(None, error)
         return _again(request, low_balance_form=form)
     if limit is None:
-        messages.success(request, "You are not told of a low balance any more.")
+        messages.success(request, _("You are not told of a low balance any more."))
     else:
-        messages.success(request, f"You are told when the balance falls below {format_usd(limit)}.")
+        messages.success(
+            request,
+            _("You are told when the balance falls below %(limit)s.")
+            % {"limit": format_usd(limit)},
+        )
     return redirect("billing-settings")
 
 
@@ -67,7 +77,49 @@ def save_billing_details(request: MemberRequest) -> HttpResponse:
     except ValidationError as error:
         form.add_error(None, error)
         return _again(request, billing_details_form=form)
-    messages.success(request, "Saved. Receipts of earlier payments stay as they are.")
+    messages.success(request, _("Saved. Receipts of earlier payments stay as they are."))
+    return redirect("billing-settings")
+
+
+@form_action(page="billing-settings")
+@acting_page
+def save_receipt_copies(request: MemberRequest) -> HttpResponse:
+    """Save who else gets receipts."""
+    form = ReceiptCopiesForm(request.POST)
+    if not form.is_valid():
+        return _again(request, receipt_copies_form=form)
+    try:
+        receipt_copies.change(
+            account=request.member.account,
+            addresses=form.cleaned_data["addresses"],
+            by=request.user,
+            now=timezone.now(),
+        )
+    except ValidationError as error:
+        form.add_error("addresses", error)
+        return _again(request, receipt_copies_form=form)
+    messages.success(request, _("Saved. It counts from the next receipt on."))
+    return redirect("billing-settings")
+
+
+@form_action(page="billing-settings")
+@acting_page
+def save_time_and_language(request: MemberRequest) -> HttpResponse:
+    """Save the zone of the account's times, and the language of its e-mails."""
+    account = request.member.account
+    form = TimeAndLanguageForm(request.POST, current=str(account.timezone))
+    if not form.is_valid():
+        return _again(request, time_form=form)
+    try:
+        billing_details.change(
+            account=account, details=form.cleaned_data, by=request.user, now=timezone.now()
+        )
+    except ValidationError as error:
+        form.add_error(None, error)
+        return _again(request, time_form=form)
+    messages.success(
+        request, _("Saved. Times are in %(zone)s.") % {"zone": form.cleaned_data["timezone"]}
+    )
     return redirect("billing-settings")
 
 
