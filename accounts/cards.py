@@ -6,7 +6,7 @@ card. `finish_verifications` takes up whatever was left, asks under the same key
 same hold: it always ends voided (invariant I12).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 import structlog
@@ -360,9 +360,9 @@ def remove(*, card: Card, by: User | None, now: datetime) -> Card:
 
 
 def take_away(*, card: Card, account: Account, action: str, by: User | None, now: datetime) -> None:
-    """Mark a card as removed; when it was the default, another one takes its place.
+    """Mark a card as removed; when it was the default, its heir takes its place.
 
-    The newest that has not expired, else the newest. The caller has locked the account.
+    The caller has locked the account.
     """
     was_default = card.is_default
     card.status = CardStatus.REMOVED
@@ -370,15 +370,25 @@ def take_away(*, card: Card, account: Account, action: str, by: User | None, now
     card.removed_at = now
     card.save(update_fields=["status", "is_default", "removed_at"])
     _record(account, by, action, card, now)
-    today = now.astimezone(account.timezone).date()
-    others = account.cards.filter(status=CardStatus.VERIFIED).order_by("created_at", "pk")
-    heirs = [other for other in others if not other.has_expired(today=today)] or list(others)
-    if was_default and heirs:
-        heir = heirs[-1]
+    heir = heir_of(account.cards.filter(status=CardStatus.VERIFIED), account=account, now=now)
+    if was_default and heir is not None:
         heir.is_default = True
         heir.save(update_fields=["is_default"])
         _record(account, by, "card_made_default", heir, now)
         tell_new_default(account, now)
+
+
+def heir_of(others: Iterable[Card], *, account: Account, now: datetime) -> Card | None:
+    """Return which of these verified cards becomes the default when the default one goes.
+
+    The newest that has not expired, else the newest; None without another.
+    """
+    today = now.astimezone(account.timezone).date()
+    rest = sorted(
+        (card for card in others if not card.is_default),
+        key=lambda card: (not card.has_expired(today=today), card.created_at, card.pk),
+    )
+    return rest[-1] if rest else None
 
 
 def why_needed(*, account: Account) -> str:

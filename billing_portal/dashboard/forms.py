@@ -242,7 +242,7 @@ class AddCardForm(forms.Form):
         regex=r"^seti_\w+$",
         max_length=255,
         error_messages={
-            "required": "The card was not confirmed. Please enter it again.",
-            "invalid": "The card was not confirmed. Please enter it again.",
+            "required": gettext_lazy("The card was not confirmed. Please enter it again."),
+            "invalid": gettext_lazy("The card was not confirmed. Please enter it again."),
         },
     )

@@ -3,11 +3,13 @@
 from allauth.core.internal.httpkit import get_client_ip
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts import card_attempts, cards, gateway
@@ -16,11 +18,15 @@ from accounts.money import format_usd
 from billing_portal.dashboard.access import MemberRequest, acting_page, form_action, member_page
 from billing_portal.dashboard.forms import AddCardForm
 from billing_portal.dashboard.rows import label_of
-from billing_portal.dashboard.saved_cards import SHOWN_STATUSES, build_cards
+from billing_portal.dashboard.saved_cards import (
+    SHOWN_STATUSES,
+    build_cards,
+    pays_for_a_subscription,
+)
 from billing_portal.dashboard.shell import page
 
 NAV = "payment-methods"
-UNREACHABLE = (
+UNREACHABLE = gettext_lazy(
     "The payment service does not answer just now. Nothing was charged. Try again in a minute."
 )
 
@@ -29,7 +35,8 @@ UNREACHABLE = (
 @member_page
 def payment_methods(request: MemberRequest) -> HttpResponse:
     """Show the saved cards."""
-    saved = build_cards(account=request.member.account, now=timezone.now())
+    member = request.member
+    saved = build_cards(account=member.account, may_manage=member.may_manage, now=timezone.now())
     return page(request, "dashboard/payment_methods.html", {"cards": saved}, nav=NAV)
 
 
@@ -52,14 +59,19 @@ def add(request: MemberRequest) -> HttpResponse:
     except ValidationError as error:
         return _card_field(request, problem=" ".join(error.messages))
     except gateway.GatewayUnavailable:
-        return _card_field(request, problem=UNREACHABLE)
+        return _card_field(request, problem=str(UNREACHABLE))
     if card.status == CardStatus.REJECTED:
         return _card_field(request, problem=card.rejection_message)
     if card.status == CardStatus.VERIFYING:
-        messages.info(request, f"{label_of(card).spoken} is being verified; this takes a minute.")
+        said = _("%(card)s is being verified; this takes a minute.")
+        messages.info(request, said % {"card": label_of(card).spoken})
     else:
-        default = " It is your default card." if card.is_default else ""
-        messages.success(request, f"{label_of(card).spoken} was added.{default}")
+        said = (
+            _("%(card)s was added. It is your default card.")
+            if card.is_default
+            else _("%(card)s was added.")
+        )
+        messages.success(request, said % {"card": label_of(card).spoken})
     return redirect(_next(request) or "payment-methods")
 
 
@@ -78,7 +90,7 @@ def setup_intent(request: MemberRequest) -> JsonResponse:
         detail = " ".join(refusal.messages)
         return JsonResponse({"code": "too_many_attempts", "detail": detail}, status=429)
     except (gateway.GatewayUnavailable, gateway.GatewayRefused):
-        return JsonResponse({"code": "unavailable", "detail": UNREACHABLE}, status=503)
+        return JsonResponse({"code": "unavailable", "detail": str(UNREACHABLE)}, status=503)
     return JsonResponse({"client_secret": setup.client_secret})
 
 
@@ -92,21 +104,25 @@ def make_default(request: MemberRequest, pk: int) -> HttpResponse:
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
-        messages.success(request, f"{label_of(card).spoken} is now your default card.")
+        said = _("%(card)s is now your default card.")
+        messages.success(request, said % {"card": label_of(card).spoken})
     return redirect("payment-methods")
 
 
 @form_action(page="payment-methods")
 @acting_page
 def remove(request: MemberRequest, pk: int) -> HttpResponse:
-    """Remove a card, or say why it has to stay."""
+    """Remove a card, or say why it has to stay; one that a plan is charged to, only for owners."""
     card = _own_card(request, pk)
+    if pays_for_a_subscription(card) and not request.member.may_manage:
+        raise PermissionDenied("Only an owner removes a card that a subscription is charged to.")
     try:
         cards.remove(card=card, by=request.user, now=timezone.now())
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
-        messages.success(request, f"{label_of(card).spoken} was removed.")
+        said = _("%(card)s was removed.")
+        messages.success(request, said % {"card": label_of(card).spoken})
     return redirect("payment-methods")
 
 
@@ -121,9 +137,11 @@ def _card_field(request: MemberRequest, *, problem: str = "") -> HttpResponse:
         "next": _next(request),
         "hold": format_usd(settings.CARD_HOLD_AMOUNT),
         "intro": (
-            "You can make it the default afterwards."
+            _("You can make it the default afterwards.")
             if has_card
-            else "Your first card is the default: it pays for top-ups, your plan and Auto-Refill."
+            else _(
+                "Your first card is the default: it pays for top-ups, your plan and Auto-Refill."
+            )
         ),
     }
     template = "dashboard/add_card.html"

@@ -32,7 +32,7 @@ def confirm(request: MemberRequest, number: str) -> HttpResponse:
     try:
         confirmation = confirmations.begin(transaction=transaction, now=now)
     except (gateway.GatewayUnavailable, gateway.GatewayRefused):
-        confirmation = confirmations.Confirmation(transaction, UNREACHABLE)
+        confirmation = confirmations.Confirmation(transaction, str(UNREACHABLE))
     if confirmation.transaction.status == Status.PAID:
         return _paid(request, confirmation.transaction)
     composed = build_confirm_page(confirmation, was_tried=request.method == "POST")
