@@ -3,15 +3,25 @@
 from dataclasses import dataclass
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.declines import WANTS_CONFIRMATION
 from accounts.money import format_omr, format_usd
-from billing_portal.dashboard.rows import CardLabel, Fact, card_label, describe_lines
+from billing_portal.dashboard.rows import (
+    CardLabel,
+    Fact,
+    card_label,
+    describe_lines,
+    reason_of,
+)
 from invoices.confirmations import Confirmation
 from invoices.models import Purpose
 
 #: Stripe.js says no more than this when the customer closed their bank's question.
-_NOT_CONFIRMED = "The payment was not confirmed. Nothing was charged; you can try again."
+_NOT_CONFIRMED = gettext_lazy(
+    "The payment was not confirmed. Nothing was charged; you can try again."
+)
 
 
 @dataclass(frozen=True)
@@ -42,12 +52,12 @@ def build_confirm_page(confirmation: Confirmation, *, was_tried: bool) -> Confir
         amount=format_usd(transaction.amount.amount),
         charged=format_omr(transaction.charged_amount.amount),
         facts=(
-            Fact("For", describe_lines(lines) or str(Purpose(transaction.purpose).label)),
-            Fact("Number", transaction.number),
+            Fact(_("For"), describe_lines(lines) or str(Purpose(transaction.purpose).label)),
+            Fact(_("Number"), transaction.number),
         ),
         card=card_label(transaction.card_brand, transaction.card_last4),
         problem=_problem(confirmation, was_tried=was_tried),
-        notice=_NOT_CONFIRMED if was_tried and can_confirm else "",
+        notice=str(_NOT_CONFIRMED) if was_tried and can_confirm else "",
         client_secret=confirmation.client_secret,
         payment_method_id=confirmation.payment_method_id,
         href=reverse("payment-confirm", args=[transaction.number]),
@@ -61,5 +71,5 @@ def _problem(confirmation: Confirmation, *, was_tried: bool) -> str:
     transaction = confirmation.transaction
     was_declined = transaction.failure_code not in {"", *WANTS_CONFIRMATION}
     if confirmation.problem and was_tried and was_declined:
-        return f"{transaction.failure_message} Nothing was charged."
+        return _("%(reason)s Nothing was charged.") % {"reason": reason_of(transaction)}
     return confirmation.problem

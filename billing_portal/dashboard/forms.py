@@ -44,10 +44,10 @@ class AmountField(forms.DecimalField):
                 "decimal_places": 2,
                 "widget": forms.TextInput(attrs=_AMOUNT),
                 "error_messages": {
-                    "invalid": "Enter an amount like 25 or 25.50.",
-                    "max_decimal_places": "Enter at most two decimals.",
-                    "max_digits": "Enter a smaller amount.",
-                    "max_whole_digits": "Enter a smaller amount.",
+                    "invalid": gettext_lazy("Enter an amount like 25 or 25.50."),
+                    "max_decimal_places": gettext_lazy("Enter at most two decimals."),
+                    "max_digits": gettext_lazy("Enter a smaller amount."),
+                    "max_whole_digits": gettext_lazy("Enter a smaller amount."),
                 },
                 **options,
             }
@@ -119,7 +119,7 @@ class TopUpForm(forms.Form):
     """A preset or an own amount, and how to pay."""
 
     amount = AmountField(required=False)
-    own_amount = AmountField(label="Own amount in USD", required=False)
+    own_amount = AmountField(label=gettext_lazy("Own amount in USD"), required=False)
     pay_with = forms.ChoiceField()
     key = forms.CharField(required=False, max_length=64)
 
@@ -132,8 +132,8 @@ class TopUpForm(forms.Form):
         pay_with = self.fields["pay_with"]
         assert isinstance(pay_with, forms.ChoiceField)
         pay_with.choices = payment_choices
-        pay_with.error_messages["invalid_choice"] = "Choose how to pay."
-        pay_with.error_messages["required"] = "Choose how to pay."
+        pay_with.error_messages["invalid_choice"] = _("Choose how to pay.")
+        pay_with.error_messages["required"] = _("Choose how to pay.")
         self.fields["own_amount"].widget.attrs.update({"data-own-amount": ""})
         #: The customer is asked to look at amounts they had not been shown.
         self.is_review = False
@@ -146,7 +146,7 @@ class TopUpForm(forms.Form):
         field = "own_amount" if cleaned.get("own_amount") is not None else "amount"
         amount = cleaned.get(field)
         if amount is None:
-            self.add_error("own_amount", "Choose an amount.")
+            self.add_error("own_amount", _("Choose an amount."))
             return cleaned
         try:
             cleaned["chosen"] = topups.check_amount(amount, minimum=self.minimum)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.utils.translation import gettext as _
+
 from accounts.models import Account
 from accounts.money import format_omr, format_usd
 from invoices import charging
@@ -43,7 +45,12 @@ def build_presets(
 
 
 def _preset(price: charging.Quote, *, is_chosen: bool) -> Preset:
-    tax = f"{format_usd(price.amount)} with {label(price.tax_rate)}" if price.tax_rate else ""
+    tax = (
+        _("%(amount)s with %(tax)s")
+        % {"amount": format_usd(price.amount), "tax": label(price.tax_rate)}
+        if price.tax_rate
+        else ""
+    )
     return Preset(
         value=f"{price.net:.2f}",
         shown=f"{price.amount:.2f}",
@@ -51,7 +58,9 @@ def _preset(price: charging.Quote, *, is_chosen: bool) -> Preset:
         with_tax=tax,
         charged=format_omr(price.charged_amount.amount),
         button=(
-            f"Pay {format_usd(price.amount)}" if price.tax_rate else f"Add {format_usd(price.net)}"
+            _("Pay %(amount)s") % {"amount": format_usd(price.amount)}
+            if price.tax_rate
+            else _("Add %(amount)s") % {"amount": format_usd(price.net)}
         ),
         is_chosen=is_chosen,
     )

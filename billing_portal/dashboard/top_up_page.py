@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from accounts.models import Account, Card, CardStatus
 from accounts.money import format_omr, format_usd
@@ -17,7 +18,9 @@ from billing_portal.dashboard.rows import (
     is_expired,
     label_of,
     price_facts,
+    reason_of,
     retry_href,
+    write_expiry,
 )
 from invoices import tax
 from invoices.models import Status, Transaction
@@ -93,7 +96,7 @@ def payable_cards(account: Account) -> list[Card]:
 
 def payment_choices(cards: list[Card]) -> list[tuple[str, str]]:
     """What the form accepts: the account's own cards and the payment page."""
-    return [*((str(card.pk), str(card)) for card in cards), (HOSTED, "Payment page")]
+    return [*((str(card.pk), str(card)) for card in cards), (HOSTED, _("Payment page"))]
 
 
 def build_top_up_page(
@@ -141,8 +144,8 @@ def _options(
     page = PayOption(
         value=HOSTED,
         card=None,
-        title="Another card" if cards else "Card",
-        note="On Stripe's secure payment page",
+        title=_("Another card") if cards else _("Card"),
+        note=_("On Stripe's secure payment page"),
         is_chosen=chosen == HOSTED,
     )
     return (*saved, page)
@@ -150,8 +153,10 @@ def _options(
 
 def _note(card: Card, *, is_over: bool) -> str:
     if is_over:
-        return "Expired"
-    return "Default" if card.is_default else f"Expires {card.exp_month:02d} / {card.exp_year}"
+        return _("Expired")
+    if card.is_default:
+        return _("Default")
+    return _("Expires %(expiry)s") % {"expiry": write_expiry(card)}
 
 
 def _summary(account: Account, cards: list[Card], amount: Decimal, chosen: str) -> Summary:
@@ -164,16 +169,23 @@ def _summary(account: Account, cards: list[Card], amount: Decimal, chosen: str) 
         price=price_facts(quote.price),
         amount=format_usd(quote.price.amount),
         charged=format_omr(quote.price.charged_amount.amount),
-        paid_with=label_of(card).label if card else "Payment page",
+        paid_with=label_of(card).label if card else _("Payment page"),
         balance_now=format_usd(account.wallet.balance),
         balance_after=format_usd(quote.balance_after),
         warning=(
-            "The balance stays at or below zero, so services stay paused. Add more to resume them."
+            _(
+                "The balance stays at or below zero, so services stay paused. "
+                "Add more to resume them."
+            )
             if still_negative
             else ""
         ),
-        button=f"Pay {format_usd(quote.price.amount)}" if card else "Continue to payment",
-        busy="Charging the card…" if card else "Opening the payment page…",
+        button=(
+            _("Pay %(amount)s") % {"amount": format_usd(quote.price.amount)}
+            if card
+            else _("Continue to payment")
+        ),
+        busy=_("Charging the card…") if card else _("Opening the payment page…"),
     )
 
 
@@ -188,21 +200,25 @@ def build_outcome(
     again = f"{reverse('top-up')}?amount={transaction.net_amount.amount:.2f}"
     if transaction.status == Status.PAID:
         tone, icon, again = "good", "check", ""
-        title = f"{amount} was added"
-        text = f"Your balance is {format_usd(balance)}. The receipt is ready."
+        title = _("%(amount)s was added") % {"amount": amount}
+        text = _("Your balance is %(balance)s. The receipt is ready.") % {
+            "balance": format_usd(balance)
+        }
     elif transaction.status == Status.FAILED:
-        tone, icon, title = "bad", "cross", "The payment failed"
-        text = f"{transaction.failure_message or 'It was not completed.'} Nothing was charged."
+        tone, icon, title = "bad", "cross", _("The payment failed")
+        text = _("%(reason)s Nothing was charged.") % {"reason": reason_of(transaction)}
         again = retry_href(transaction) or again
     elif is_expired(transaction, now=now):
-        title, text = "The payment page has expired", "Nothing was charged."
+        title, text = _("The payment page has expired"), _("Nothing was charged.")
     elif canceled:
-        icon, title = "cross", "You left the payment page"
-        text = "Nothing was charged. You can go back to it, or start again."
+        icon, title = "cross", _("You left the payment page")
+        text = _("Nothing was charged. You can go back to it, or start again.")
         resume = transaction.checkout_url
     else:
-        title, waiting, again = "Waiting for the bank", True, ""
-        text = "This usually takes a few seconds. You may leave: credit is added once it is paid."
+        title, waiting, again = _("Waiting for the bank"), True, ""
+        text = _(
+            "This usually takes a few seconds. You may leave: credit is added once it is paid."
+        )
     is_paid = transaction.status == Status.PAID
     return Outcome(
         tone=tone,
@@ -210,10 +226,10 @@ def build_outcome(
         title=title,
         text=text,
         facts=(
-            Fact("Number", transaction.number),
-            Fact("Credit", amount),
+            Fact(_("Number"), transaction.number),
+            Fact(_("Credit"), amount),
             *_tax_of(transaction),
-            Fact("Charged" if is_paid else "In Omani rials", charged),
+            Fact(_("Charged") if is_paid else _("In Omani rials"), charged),
         ),
         is_waiting=waiting,
         href=f"{reverse('top-up-return')}?number={transaction.number}",
@@ -230,5 +246,5 @@ def _tax_of(transaction: Transaction) -> tuple[Fact, ...]:
         return ()
     return (
         Fact(tax.label(transaction.tax_rate), format_usd(transaction.tax_amount.amount)),
-        Fact("Total", format_usd(transaction.amount.amount)),
+        Fact(_("Total"), format_usd(transaction.amount.amount)),
     )

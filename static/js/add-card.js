@@ -14,10 +14,10 @@ const show = (message) => {
 };
 
 if (typeof window.Stripe !== "function") {
-  show("The secure card field could not be loaded. Check your connection or an ad blocker, then reload this page.");
+  show(form.dataset.blocked);
   button.disabled = true;
 } else {
-  start(window.Stripe(form.dataset.publishableKey));
+  start(window.Stripe(form.dataset.publishableKey, { locale: document.documentElement.lang }));
 }
 
 function start(stripe) {
@@ -49,7 +49,7 @@ function start(stripe) {
     if (busy) return;
     show("");
     if (!holder.value.trim()) {
-      show("Enter the name on the card.");
+      show(form.dataset.nameless);
       holder.setAttribute("aria-invalid", "true");
       holder.focus();
       return;
@@ -70,7 +70,7 @@ function start(stripe) {
       form.submit();
       return;
     } catch (error) {
-      show(error.message || "The card could not be saved. Nothing was charged. Please try again.");
+      show(error.message || form.dataset.failed);
       problem.focus();
     }
     busy = false;
@@ -83,9 +83,9 @@ async function openSetupIntent() {
     method: "POST",
     headers: { "X-CSRFToken": form.querySelector("[name=csrfmiddlewaretoken]").value, Accept: "application/json" },
   }).catch(() => null);
-  if (!answer) throw new Error("You seem to be offline. Nothing was charged. Please try again.");
-  if (answer.redirected) throw new Error("You were signed out meanwhile. Reload this page and sign in again. Nothing was charged.");
+  if (!answer) throw new Error(form.dataset.offline);
+  if (answer.redirected) throw new Error(form.dataset.signedOut);
   const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(body.detail || "The card could not be saved now. Nothing was charged. Please try again.");
+  if (!answer.ok) throw new Error(body.detail || form.dataset.failed);
   return body.client_secret;
 }

@@ -15,7 +15,7 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (busy) return;
   if (typeof window.Stripe !== "function") {
-    show("Your bank's question could not be loaded. Check your connection or an ad blocker, then reload this page.");
+    show(form.dataset.blocked);
     problem.focus();
     return;
   }
@@ -24,15 +24,15 @@ form.addEventListener("submit", async (event) => {
   setBusy(button, true);
   const { publishableKey, clientSecret, paymentMethod } = form.dataset;
   try {
-    const result = await confirm(window.Stripe(publishableKey), clientSecret, paymentMethod);
+    const result = await confirm(window.Stripe(publishableKey, { locale: document.documentElement.lang }), clientSecret, paymentMethod);
     if (result.error?.type !== "api_connection_error") {
       // Whatever the bank said, the server asks Stripe and shows it.
       form.submit();
       return;
     }
-    show("The payment service could not be reached. Nothing was charged. Please try again.");
+    show(form.dataset.unreachable);
   } catch (error) {
-    show("Your bank could not be asked. Nothing was charged. Please reload this page and try again.");
+    show(form.dataset.failed);
   }
   problem.focus();
   busy = false;

@@ -5,6 +5,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts import gateway
@@ -49,7 +50,7 @@ def decline(request: MemberRequest, number: str) -> HttpResponse:
         settled = confirmations.decline(transaction=transaction, by=request.user, now=now)
         if settled.status == Status.PAID:
             return _paid(request, settled)
-        messages.success(request, "The payment was canceled. Nothing was charged.")
+        messages.success(request, _("The payment was canceled. Nothing was charged."))
     return redirect("billing-history-detail", number=number)
 
 
@@ -64,5 +65,6 @@ def _own_payment(request: MemberRequest, number: str) -> Transaction:
 def _paid(request: MemberRequest, transaction: Transaction) -> HttpResponse:
     amount = format_usd(transaction.amount.amount)
     charged = format_omr(transaction.charged_amount.amount)
-    messages.success(request, f"Your payment of {amount} is made; {charged} was charged.")
+    said = _("Your payment of %(amount)s is made; %(charged)s was charged.")
+    messages.success(request, said % {"amount": amount, "charged": charged})
     return redirect("billing-history-detail", number=transaction.number)

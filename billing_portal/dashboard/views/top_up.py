@@ -10,6 +10,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import gateway
@@ -170,6 +171,13 @@ def _form_page(
 
 def _paid_message(transaction: Transaction) -> str:
     card = card_label(transaction.card_brand, transaction.card_last4)
-    to = f" to {card.spoken}" if card else ""
-    amount = format_usd(transaction.net_amount.amount)
-    return f"{amount} was added. {format_omr(transaction.charged_amount.amount)} was charged{to}."
+    said = (
+        _("%(amount)s was added. %(charged)s was charged to %(card)s.")
+        if card
+        else _("%(amount)s was added. %(charged)s was charged.")
+    )
+    return said % {
+        "amount": format_usd(transaction.net_amount.amount),
+        "charged": format_omr(transaction.charged_amount.amount),
+        "card": card.spoken if card else "",
+    }
