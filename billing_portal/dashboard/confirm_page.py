@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.declines import WANTS_CONFIRMATION
 from accounts.money import format_omr, format_usd
+from accounts.recorded_words import translated
 from billing_portal.dashboard.rows import (
     CardLabel,
     Fact,
@@ -46,7 +47,7 @@ def build_confirm_page(confirmation: Confirmation, *, was_tried: bool) -> Confir
     """Compose the page; `was_tried` says that the customer comes from their bank's question."""
     transaction = confirmation.transaction
     can_confirm = not confirmation.problem
-    lines = [line.description for line in transaction.lines.all()]
+    lines = [translated(line.description) for line in transaction.lines.all()]
     return ConfirmPage(
         number=transaction.number,
         amount=format_usd(transaction.amount.amount),

@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from accounts.models import CARD_BRANDS, Card
 from accounts.money import format_omr, format_usd
+from accounts.recorded_words import translated
 from billing_portal.dashboard.reversals import CreditNote, credit_notes_of, note_of_reversals
 from billing_portal.dashboard.times import Moment, moment
 from invoices import charging, tax
@@ -169,7 +170,7 @@ def transaction_row(
         detail=(
             ""
             if buys_credit
-            else describe_lines([line.description for line in lines if not line.is_tax])
+            else describe_lines([translated(line.description) for line in lines if not line.is_tax])
         ),
         card=card_label(transaction.card_brand, transaction.card_last4),
         status=str(status.label),
@@ -215,7 +216,7 @@ def reason_of(transaction: Transaction) -> str:
     """Why a payment failed, in the reader's language: it is kept in English."""
     if not transaction.failure_message:
         return _("The payment was not completed.")
-    return _(transaction.failure_message)
+    return translated(transaction.failure_message)
 
 
 def is_expired(transaction: Transaction, *, now: datetime) -> bool:

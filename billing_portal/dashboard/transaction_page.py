@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.models import Account
 from accounts.money import format_unit_price, format_usd
 from accounts.quantities import write_quantity
+from accounts.recorded_words import translated
 from billing_portal.dashboard.reversals import dispute_rows, refund_rows
 from billing_portal.dashboard.rows import Fact, is_expired, reason_of, transaction_row
 from billing_portal.dashboard.timeline import build_timeline
@@ -33,7 +34,7 @@ def line_rows(account: Account, lines: list[Line]) -> tuple[LineRow, ...]:
     """Write the lines of a transaction."""
     return tuple(
         LineRow(
-            description=line.description,
+            description=translated(line.description),
             period=(
                 write_period(line.period_start, line.period_end, account.timezone)
                 if line.period_start and line.period_end
@@ -72,7 +73,7 @@ def build_detail(
         "lines": line_rows(account, [line for line in lines if not line.is_tax]),
         "tax": [
             Fact(_("Net"), format_usd(transaction.net_amount.amount)),
-            *(Fact(line.description, format_usd(line.amount.amount)) for line in taxes),
+            *(Fact(translated(line.description), format_usd(line.amount.amount)) for line in taxes),
         ]
         if taxes
         else [],

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import card_attempts, cards, gateway
 from accounts.models import Card, CardStatus
 from accounts.money import format_usd
+from accounts.recorded_words import translated
 from billing_portal.dashboard.access import MemberRequest, acting_page, form_action, member_page
 from billing_portal.dashboard.forms import AddCardForm
 from billing_portal.dashboard.rows import label_of
@@ -61,7 +62,7 @@ def add(request: MemberRequest) -> HttpResponse:
     except gateway.GatewayUnavailable:
         return _card_field(request, problem=str(UNREACHABLE))
     if card.status == CardStatus.REJECTED:
-        return _card_field(request, problem=card.rejection_message)
+        return _card_field(request, problem=translated(card.rejection_message))
     if card.status == CardStatus.VERIFYING:
         said = _("%(card)s is being verified; this takes a minute.")
         messages.info(request, said % {"card": label_of(card).spoken})
