@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django_countries import countries
 
 from accounts.models import CARD_BRANDS, AuditEvent, PauseReason
 from accounts.money import format_usd
+from accounts.recorded_words import translated
 from accounts.roles import Role
 
 Details = Mapping[str, Any]
@@ -62,10 +65,19 @@ def changes_of(event: AuditEvent) -> tuple[Changed, ...]:
     if not isinstance(before, dict) or not isinstance(after, dict):
         return ()
     return tuple(
-        Changed(str(_FIELDS[field]), str(before.get(field, "")), str(value))
+        Changed(str(_FIELDS[field]), _value(field, before.get(field)), _value(field, value))
         for field, value in after.items()
         if field in _FIELDS and before.get(field, "") != value
     )
+
+
+def _value(field: str, value: object) -> str:
+    written = str(value or "")
+    if field == "country":
+        return str(countries.name(written)) or written
+    if field == "language":
+        return dict(settings.LANGUAGES).get(written, written)
+    return written
 
 
 def actions_of(kind: str) -> list[str]:
@@ -132,7 +144,7 @@ def _plan(text: Callable[[], str]) -> Sentence:
     def write(details: Details, names: Names) -> str:
         plan = str(details.get("plan", ""))
         return text() % {
-            "plan": names.plans.get(plan, plan),
+            "plan": translated(names.plans.get(plan, plan)),
             "before": details.get("from", ""),
             "after": details.get("to", ""),
         }
@@ -144,7 +156,7 @@ def _rental(text: Callable[[], str]) -> Sentence:
     def write(details: Details, names: Names) -> str:
         feature = str(details.get("feature", ""))
         return text() % {
-            "rental": names.features.get(feature, feature),
+            "rental": translated(names.features.get(feature, feature)),
             "before": f"{details.get('held', 0):,}",
             "after": f"{details.get('quantity', 0):,}",
         }
