@@ -51,7 +51,6 @@ def test_settings_with_much_in_them(
 ) -> None:
     pages = {
         "settings-members": "/billing/settings/members/",
-        "settings-api-keys": "/billing/settings/api-keys/",
         "settings-activity": "/billing/settings/activity/",
     }
     look_at(browser, sign_in(company, user=layla(company)), pages)
