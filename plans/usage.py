@@ -108,6 +108,8 @@ def _rate(records: Sequence[ParsedRecord], *, now: datetime) -> list[Result]:
 
     Within a transaction of the caller's it is that one.
     """
+    if len(records) == 1 and not connection.in_atomic_block:
+        return _rate_alone(records, now=now)
     if len(records) < usage_parts.WORTH_DIVIDING or connection.in_atomic_block:
         return _rate_together(records, now=now)
     waiting = usage_parts.places_by_part(records)
@@ -126,6 +128,19 @@ def _rate(records: Sequence[ParsedRecord], *, now: datetime) -> list[Result]:
         for part in taken:
             del waiting[part]
     return [results[place] for place in range(len(records))]
+
+
+def _rate_alone(records: Sequence[ParsedRecord], *, now: datetime) -> list[Result]:
+    """Rate a single record without a transaction around the call, which is one by itself.
+
+    Whoever dies before the nudge leaves the refill to the next sweep, as after any commit.
+    """
+    answer = _ask(records, now=now)
+    if answer.comes_again or answer.to_open:
+        return _rate_together(records, now=now)
+    if answer.to_refill:
+        _nudge(answer.to_refill, now=now)
+    return _results(records, answer)
 
 
 def _rate_together(records: Sequence[ParsedRecord], *, now: datetime) -> list[Result]:

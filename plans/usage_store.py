@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from django.db import connection
 
 from accounts.bulk import as_array, text_array
 from accounts.prepared import fetch_one
@@ -30,7 +31,7 @@ SELECT * FROM record_usage(
 _CALL_FOR_ONE = """
 SELECT * FROM record_one_usage(
     %(now)s, %(oldest)s, %(newest)s, %(account_id)s::uuid, %(external_id)s, %(feature_key)s, %(id)s,
-    %(quantity)s, %(moment)s, %(workspace)s, %(source)s, %(description)s)
+    %(quantity)s, %(moment)s, %(workspace)s, %(source)s, %(description)s, %(is_alone)s)
 """
 _columns = attrgetter(
     "id", "account", "feature", "quantity", "occurred_at", "workspace", "source", "description"
@@ -41,9 +42,10 @@ _columns = attrgetter(
 class Answer:
     """What the database says of a batch.
 
-    With `to_open` or `too_much` nothing was done. `codes` has a letter for each record; `figures`
-    what was included, billed and charged, separated by spaces, or nothing. `crossed` are balances
-    (USD) before the batch, of the accounts whose new one may bring something about.
+    With `to_open`, `too_much` or `comes_again` nothing was done. `codes` has a letter for each
+    record; `figures` what was included, billed and charged, separated by spaces, or nothing.
+    `crossed` are balances (USD) before the batch, of the accounts whose new one may bring something
+    about.
     """
 
     to_open: list[UUID]
@@ -53,11 +55,19 @@ class Answer:
     crossed: dict[UUID, Decimal]
     to_refill: list[UUID]
 
+    @property
+    def comes_again(self) -> bool:
+        """Whether the record was sent alone, and what it brings about needs a transaction."""
+        return bool(self.crossed) and not self.codes
+
 
 def rate(
     records: Sequence[ParsedRecord], *, now: datetime, oldest: datetime, newest: datetime
 ) -> Answer:
-    """Rate the records in the order sent and write what follows, within the open transaction."""
+    """Rate the records in the order sent and write what follows, within the open transaction.
+
+    A single record needs none: the call commits by itself, or has the caller come again in one.
+    """
     row = (
         _rate_one(records[0], now=now, oldest=oldest, newest=newest)
         if len(records) == 1
@@ -94,6 +104,7 @@ def _rate_one(
             "workspace": record.workspace,
             "source": record.source,
             "description": record.description,
+            "is_alone": not connection.in_atomic_block,
         },
     )
 
