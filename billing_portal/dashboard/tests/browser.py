@@ -61,6 +61,7 @@ class Site:
     complaints: list[str] = field(default_factory=list)
     foreign: dict[str, str] = field(default_factory=dict)
     posted: list[str] = field(default_factory=list)
+    is_cut_off: bool = False
 
     def open(self, path: str) -> Page:
         """Go to a page of the portal."""
@@ -76,6 +77,9 @@ class Site:
     def answer(self, route: Route) -> None:
         """Answer one request of the browser."""
         request = route.request
+        if self.is_cut_off:
+            route.abort()
+            return
         url = urlsplit(request.url)
         if f"{url.scheme}://{url.netloc}" != ORIGIN:
             script = self.foreign.get(request.url)

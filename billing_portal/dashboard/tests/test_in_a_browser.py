@@ -1,6 +1,7 @@
 """What a person does in a real browser: with the keyboard, with scripts, and without."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.test import Client
@@ -11,9 +12,13 @@ from pytest_django import Settings
 from accounts import cards, gateway
 from accounts.models import Account
 from accounts.stripe_objects import Setup
-from accounts.tests.factories import make_card
+from accounts.tests.factories import NOW, make_card
+from billing_portal.dashboard.history import PAGE_SIZE
 from billing_portal.dashboard.tests import scenes
 from billing_portal.dashboard.tests.browser import STRIPE_STUB, picture, problems_of, visit
+from invoices.models import Status
+from invoices.tests.factories import make_transaction
+from wallet.models import AutoRefill
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db]
 
@@ -194,11 +199,91 @@ def test_auto_refill_asks_before_it_charges_at_once(
         picture(page, "refill-confirm")
 
 
-def test_a_filter_applies_as_soon_as_it_is_chosen(browser: Browser, sign_in: SignIn) -> None:
-    account = scenes.busy_company()
-    with visit(browser, sign_in(account)) as site:
+@pytest.fixture
+def long_history(payer: Account) -> Account:
+    """Two pages of payments, of which two failed."""
+    for number in range(PAGE_SIZE + 2):
+        status = Status.FAILED if number in (3, 9) else Status.PAID
+        at = NOW - timedelta(days=number)
+        make_transaction(payer, amount=f"{20 + number}.00", status=status, created_at=at)
+    return payer
+
+
+def test_a_list_is_filtered_and_paged_without_losing_the_focus(
+    browser: Browser, long_history: Account, sign_in: SignIn
+) -> None:
+    with visit(browser, sign_in(long_history)) as site:
         page = site.open("/billing/history/")
+        said = page.locator("#announcer")
+        rows = page.locator("tbody tr")
+        expect(page.get_by_role("button", name="Apply")).to_be_hidden()
+
+        page.get_by_label("Status").focus()
+        page.get_by_label("Status").select_option("Failed")
+        expect(rows).to_have_count(2)
+        expect(said).to_have_text("2 payments shown, newest first.")
+        expect(page.get_by_label("Status")).to_be_focused()
+        assert page.url.endswith("/billing/history/?status=failed")
+
+        page.get_by_role("link", name="Clear filters").click()
+        page.get_by_role("searchbox", name="Search").press_sequentially("23.00")
+        expect(rows).to_have_count(1)
+        expect(page.get_by_role("searchbox", name="Search")).to_be_focused()
+        assert page.url.endswith("?search=23.00")
+        page.go_back()
+        expect(rows).to_have_count(PAGE_SIZE)
+
+        page.get_by_role("link", name="Older").focus()
+        page.keyboard.press("Enter")
+        expect(rows).to_have_count(3)
+        expect(page.get_by_role("region", name="Transactions")).to_be_focused()
+        assert "before=" in page.url
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Export CSV")).to_be_focused()
+        page.get_by_label("From").fill("2026-11-20")
+        page.get_by_label("To").fill("2026-11-19")
+        expect(said).to_contain_text("To: This is before the first date.")
+        assert problems_of(page) == []
+        picture(page, "history-wrong-range")
+        assert site.complaints == []
+
+
+def test_a_region_that_can_t_be_reached_is_said_aloud(
+    browser: Browser, long_history: Account, sign_in: SignIn
+) -> None:
+    with visit(browser, sign_in(long_history)) as site:
+        page = site.open("/billing/history/")
+        site.is_cut_off = True
         page.get_by_label("Status").select_option("Failed")
 
-        expect(page.locator("tbody tr")).to_have_count(1)
-        assert "status=failed" in page.url
+        expect(page.get_by_role("alert")).to_contain_text("The page could not be reached.")
+        assert problems_of(page) == []
+        site.is_cut_off = False
+        page.get_by_label("Status").select_option("Paid")
+        expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_without_scripts_one_filters_pages_and_switches_auto_refill(
+    browser: Browser, long_history: Account, sign_in: SignIn
+) -> None:
+    with visit(browser, sign_in(long_history), script=False, width=390) as site:
+        page = site.open("/billing/history/")
+        rows = page.locator("tbody tr")
+        page.get_by_role("link", name="Older").click()
+        expect(rows).to_have_count(3)
+        page.get_by_role("link", name="Newer").click()
+        expect(rows).to_have_count(PAGE_SIZE)
+        page.get_by_label("Status").select_option("Failed")
+        page.get_by_role("button", name="Apply").click()
+        expect(rows).to_have_count(2)
+        picture(page, "no-script-history")
+        page.get_by_role("link", name="Clear filters").click()
+        expect(rows).to_have_count(PAGE_SIZE)
+
+        site.open("/billing/")
+        page.get_by_role("switch", name="Auto-Refill").check()
+        page.get_by_label("Threshold").fill("10")
+        page.get_by_label("Top Up Amount").fill("25")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("switch", name="Auto-Refill")).to_be_checked()
+        assert AutoRefill.objects.get(wallet__account=long_history).enabled
