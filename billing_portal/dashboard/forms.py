@@ -181,12 +181,8 @@ class HistoryFilterForm(forms.Form):
         label=gettext_lazy("Search"),
         required=False,
         max_length=64,
-        widget=forms.TextInput(
-            attrs={
-                "type": "search",
-                "class": "input",
-                "placeholder": gettext_lazy("Number or amount"),
-            }
+        widget=forms.SearchInput(
+            attrs={"class": "input", "placeholder": gettext_lazy("Number or amount")}
         ),
     )
     status = forms.ChoiceField(

@@ -164,7 +164,7 @@ def _credited(transaction: Transaction, entries: _Entries) -> Iterator[_Fact]:
             "plus",
             "good",
             _("Credited"),
-            _("%(amount)s was added to your credit, which was %(balance)s then.") % words,
+            _("%(amount)s was added. Your balance was %(balance)s after that.") % words,
         )
 
 

@@ -54,7 +54,7 @@ def test_a_top_up_that_was_paid(account: Account) -> None:
         "Opened by layla@muscat.test: $50.00, charged as OMR 19.250.",
         "Sent to the bank: To be charged to Visa ending 4242.",
         f"Paid: OMR 19.250 was charged to Visa ending 4242. Receipt {transaction.receipt_number}.",
-        "Credited: $50.00 was added to your credit, which was $50.00 then.",
+        "Credited: $50.00 was added. Your balance was $50.00 after that.",
         f"The receipt was sent: {account.contact_email}",
     ]
 
