@@ -90,7 +90,7 @@ def update(language: str) -> Catalog:
     text = io.BytesIO()
     write_po(text, catalog, width=100, omit_header=False, include_lineno=False, sort_by_file=True)
     path.write_bytes(text.getvalue())
-    path_of(language, "mo").write_bytes(compiled(catalog))
+    path_of(language, "mo").write_bytes(compiled(load(language)))
     return catalog
 
 
