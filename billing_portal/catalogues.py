@@ -126,9 +126,9 @@ def _wrong_with(message: Message, catalog: Catalog) -> Iterator[str]:
         return
     needed = _placeholders(ids[-1])
     for text in texts:
-        # A form of one or two may say it in a word, without the number.
         missing = needed - _placeholders(text)
-        if missing - {"count", "n"} or _placeholders(text) - needed:
+        # A form of one or two may say the number in a word.
+        if len(missing) > (len(ids) > 1) or _placeholders(text) - needed:
             yield "other placeholders"
         if (
             text[:1].isspace() != ids[-1][:1].isspace()

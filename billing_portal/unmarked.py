@@ -67,7 +67,7 @@ def _in_attributes(element: str) -> Iterator[str]:
         if name.startswith(":") or name in ("class", "href"):
             continue
         spoken = name in _SPOKEN and not element.startswith("<meta")
-        if (spoken or is_component and _looks_like_words(value)) and _is_text(value):
+        if (spoken or (is_component and _looks_like_words(value))) and _is_text(value):
             yield f"{name}={value.replace(_GAP, '…')}"
 
 
@@ -112,13 +112,15 @@ def _text_of(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> str:
 
 def _says_something(text: str, *, strict: bool) -> bool:
     words = text.replace("{}", " ").split()
-    if not words or text.split()[0].isupper() and len(words) > 1 and words[1].isupper():
+    if not words or (text.split()[0].isupper() and len(words) > 1 and words[1].isupper()):
         return False
     if text in SAME_EVERYWHERE or not _WORD.search(text.replace("{}", " ")):
         return False
     if strict and re.fullmatch(r"[A-Z][a-z]+(-[a-z]+)?\.?", text):
         return True
-    return bool(re.match(r"[A-Z{]", text)) and len(words) > 1 and not re.search(r"[<>=/_]|%\(", text)
+    return (
+        bool(re.match(r"[A-Z{]", text)) and len(words) > 1 and not re.search(r"[<>=/_]|%\(", text)
+    )
 
 
 #: Where a literal is no text for customers, whatever it looks like.
@@ -135,10 +137,19 @@ def _is_excused(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
         return True
     while parent is not None and not isinstance(parent, ast.stmt):
         if isinstance(parent, ast.Call):
-            names = [n.attr if isinstance(n, ast.Attribute) else n.id for n in ast.walk(parent.func) if isinstance(n, ast.Attribute | ast.Name)]
+            names = [
+                n.attr if isinstance(n, ast.Attribute) else n.id
+                for n in ast.walk(parent.func)
+                if isinstance(n, ast.Attribute | ast.Name)
+            ]
             if any(_EXCUSED_CALLS.match(name) for name in names) and child is not parent.func:
                 return True
-        if isinstance(parent, ast.keyword) and parent.arg in ("help_text", "verbose_name", "name", "help"):
+        if isinstance(parent, ast.keyword) and parent.arg in (
+            "help_text",
+            "verbose_name",
+            "name",
+            "help",
+        ):
             return True
         if isinstance(parent, ast.Dict) and child in parent.keys:
             return True
