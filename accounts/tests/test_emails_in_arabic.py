@@ -60,7 +60,7 @@ def test_no_word_of_it_is_english(account: Account, event: str) -> None:
     names |= {word for text in settings.SELLER.values() for word in re.findall(r"\w+", text)}
 
     html = str(email.alternatives[0][0])
-    for part in (email.subject, str(email.body), html):
+    for part in (str(email.subject), str(email.body), html):
         assert not latin_words(part, names | NAMES)
         assert re.search(r"[\u0621-\u064a]{3,}", part)
     assert '<html lang="ar" dir="rtl">' in html
