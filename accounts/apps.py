@@ -4,13 +4,14 @@ from django.apps import AppConfig
 
 
 class AccountsConfig(AppConfig):
-    """Connects Stripe's events to cards, and invitations to their e-mail."""
+    """Connects Stripe's events to cards, and links to the e-mails that carry them."""
 
     name = "accounts"
     verbose_name = "Accounts"
 
     def ready(self) -> None:
         """Connect what asks for it."""
-        from accounts import invitations, webhook_receivers  # noqa: F401
+        from accounts import email_changes, invitations, webhook_receivers  # noqa: F401
 
         invitations.connect()
+        email_changes.connect()

@@ -219,6 +219,24 @@ class MemberInvited(TypedDict):
     path: str  # of no use without the token
 
 
+class EmailChangeAsked(TypedDict):
+    """To a new address: somebody wants to sign in with it."""
+
+    user: int  # whose it becomes: the link is made when it is sent
+    previous: str
+    email: str
+    expires_at: str
+    path: str  # of no use without the token
+
+
+class EmailChanged(TypedDict):
+    """To the old address: another one is signed in with."""
+
+    previous: str
+    email: str
+    path: str
+
+
 class PaymentFound(TypedDict):
     """The nightly comparison found a payment that was not reflected, and carried it out."""
 
@@ -264,6 +282,8 @@ NOTICES: dict[str, Any] = {
     "subscription_canceled": SubscriptionCanceled,
     "low_balance": LowBalance,
     "member_invited": MemberInvited,
+    "email_change_asked": EmailChangeAsked,
+    "email_changed": EmailChanged,
     "payment_found": PaymentFound,
     "reconciliation_findings": ReconciliationFindings,
 }

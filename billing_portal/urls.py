@@ -18,8 +18,8 @@ urlpatterns = [
     path("invitations/<str:token>/", invitation.invitation, name="invitation"),
     path("billing/", include("billing_portal.dashboard.urls")),
     path("admin/", admin.site.urls),
-    # A member's address is the platform's to change: allauth's page would take one unchecked.
-    path("accounts/email/", RedirectView.as_view(pattern_name="billing-overview")),
+    # allauth's page would take an address unchecked; ours asks its mailbox.
+    path("accounts/email/", RedirectView.as_view(pattern_name="sign-in")),
     path("accounts/", include("allauth.urls")),
     path("language/", set_language, name="set-language"),
     path("api/", include("billing_portal.api")),

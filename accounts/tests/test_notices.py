@@ -192,6 +192,11 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "balance": "$46.80",
         "path": "/billing/plan/",
     },
+    "email_changed": {
+        "previous": "layla@muscat.test",
+        "email": "layla@salalah.test",
+        "path": "/accounts/login/",
+    },
     "low_balance": {
         "balance": "$8.20",
         "threshold": "$10.00",
@@ -202,8 +207,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 }
 
 
-#: Whose link is made when they are sent: test_invitations.py sends them.
-WITH_A_LINK_OF_THEIR_OWN = {"member_invited"}
+#: Whose link is made when they are sent: they are sent where what they are about is tested.
+WITH_A_LINK_OF_THEIR_OWN = {"member_invited", "email_change_asked"}
 
 
 @pytest.fixture

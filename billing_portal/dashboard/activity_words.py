@@ -220,6 +220,10 @@ SENTENCES: dict[str, tuple[Kind, Sentence]] = {
     ),
     "member_removed": (Kind.MEMBERS, _member(lambda: _("Removed %(member)s"))),
     "member_left": (Kind.MEMBERS, _member(lambda: _("%(member)s left"))),
+    "member_email_changed": (
+        Kind.MEMBERS,
+        _member(lambda: _("%(before)s signs in as %(after)s now")),
+    ),
     "api_key_created": (Kind.KEYS, _key(lambda: _("Made the API key %(name)s (%(prefix)s)"))),
     "api_key_changed": (Kind.KEYS, _key(lambda: _("Changed the API key %(prefix)s"))),
     "api_key_revoked": (Kind.KEYS, _key(lambda: _("Revoked the API key %(name)s (%(prefix)s)"))),
@@ -294,6 +298,7 @@ NOT_SHOWN = frozenset(
         "captured_amount_differs",
         "country_not_recognised",
         "dispute_opened",
+        "email_change_asked",
         "message_replayed",
         "payment_reconciled",
         "reconciliation_finding_dealt_with",

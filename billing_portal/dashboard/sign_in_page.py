@@ -3,10 +3,23 @@
 from dataclasses import dataclass
 
 from allauth.mfa.utils import is_mfa_enabled
+from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from billing_portal.dashboard.language_panel import LanguageForm, build_language_form
 from billing_portal.dashboard.settings_tabs import Tab, settings_tabs
+
+
+class NewEmailForm(forms.Form):
+    """Another address to sign in with."""
+
+    email = forms.CharField(
+        label=_("New address"),
+        max_length=320,
+        widget=forms.EmailInput(attrs={"class": "input", "autocomplete": "email"}),
+        help_text=_("It gets an e-mail with a link that makes it yours."),
+    )
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,9 @@ PAGES: dict[str, tuple[str, ...]] = {
     "billing-settings": ("settings/",),
     "members": ("settings/members/",),
     "sign-in": ("settings/sign-in/",),
+    # To the page that asks for the password again; and back, with what is wrong with the link.
+    "change-email": ("settings/sign-in/email/",),
+    "confirm-email": ("settings/sign-in/email/nonsense/",),
     "api-keys": ("settings/api-keys/",),
     "activity": ("settings/activity/", "settings/activity/?kind=services"),
     "plan": ("plan/",),
