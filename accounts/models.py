@@ -96,6 +96,7 @@ class PauseReason(models.TextChoices):
 
     NEGATIVE_BALANCE = "negative_balance", _("The balance is below zero")
     SUBSCRIPTION_UNPAID = "subscription_unpaid", _("The subscription is unpaid")
+    SPEND_CAP = "spend_cap", _("The spend cap is reached")
     LOCKED = "locked", _("Locked by support")
 
 

@@ -209,6 +209,15 @@ class LowBalance(TypedDict):
     path: str
 
 
+class SpendCap(TypedDict):
+    """Usage is near the spend cap of this period, or has reached it."""
+
+    spent: str
+    cap: str
+    period_ends_at: NotRequired[str | None]  # when counting begins anew
+    path: str  # where the cap is raised
+
+
 class MemberInvited(TypedDict):
     """To the invited address: somebody made room for them in an account."""
 
@@ -281,6 +290,8 @@ NOTICES: dict[str, Any] = {
     "cancellation_scheduled": SubscriptionCanceled,
     "subscription_canceled": SubscriptionCanceled,
     "low_balance": LowBalance,
+    "spend_cap_near": SpendCap,
+    "spend_cap_reached": SpendCap,
     "member_invited": MemberInvited,
     "email_change_asked": EmailChangeAsked,
     "email_changed": EmailChanged,

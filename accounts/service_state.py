@@ -43,15 +43,24 @@ def pause(
     by: User | None = None,
     note: str = "",
     balances: Mapping[UUID, Decimal] | None = None,
+    mail_customers: bool = True,
 ) -> list[UUID]:
     """Add `reason` to each account that does not have it; return those whose services stopped.
 
-    Where `balances` (USD) has the account, its e-mail names the balance. Set-based: two statements
-    when nothing changes, whatever the number of accounts.
+    Where `balances` (USD) has the account, its e-mail names the balance; without `mail_customers`
+    the caller writes to them in words of its own. Set-based: two statements when nothing changes,
+    whatever the number of accounts.
     """
     changed = _update(_ADD, account_ids, reason)
     return _record(
-        changed, "services_paused", reason, now=now, by=by, note=note, balances=balances or {}
+        changed,
+        "services_paused",
+        reason,
+        now=now,
+        by=by,
+        note=note,
+        balances=balances or {},
+        mail_customers=mail_customers,
     )
 
 
@@ -92,6 +101,7 @@ def _record(
     by: User | None,
     note: str,
     balances: Mapping[UUID, Decimal],
+    mail_customers: bool = True,
 ) -> list[UUID]:
     """Write the history of every change, and tell of those that stopped or resumed services."""
     if not changed:
@@ -120,21 +130,18 @@ def _record(
             context["balance"] = format_usd(balances[account.pk])
         if account.pause_reasons == [PauseReason.NEGATIVE_BALANCE]:
             context["path"] = "/billing/top-up/"
-        messages += [
-            outbox.email(
-                account=account,
-                event=action,
-                key=key,
-                context=context,
-                now=now,
-            ),
+        if mail_customers:
+            messages.append(
+                outbox.email(account=account, event=action, key=key, context=context, now=now)
+            )
+        messages.append(
             outbox.platform_event(
                 account=account,
                 event=action.replace("_", "."),
                 key=key,
                 data={"reasons": account.pause_reasons},
                 now=now,
-            ),
-        ]
+            )
+        )
     outbox.record(messages)
     return sorted(flipped)

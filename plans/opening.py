@@ -31,7 +31,7 @@ from plans import (
 )
 from plans.models import PlanChange, PlanChangeStatus, Renewal, RenewalStatus, Subscription
 from plans.subscription_models import CURRENT_STATUSES
-from wallet import ledger
+from wallet import ledger, spend_counts
 
 log = structlog.get_logger(__name__)
 
@@ -112,7 +112,8 @@ def _open_together(
     them, which are not touched.
     """
     # As subscriptions.lock_account, but who is busy is left for whoever is at it or comes next.
-    free = ledger.lock(account_ids=page.values(), skip_locked=True).keys()
+    wallets = ledger.lock(account_ids=page.values(), skip_locked=True)
+    free = wallets.keys()
     list(Account.objects.select_for_update(no_key=True).filter(pk__in=free).order_by("pk"))
     ended = [
         subscription
@@ -167,6 +168,13 @@ def _open_together(
         allowances.grant(*free_of_charge)
     with connection.cursor() as cursor:
         cursor.execute(_FOLLOW, [[renewal.pk for renewal in renewals]])
+    capped = [
+        renewal.account_id
+        for renewal in renewals
+        if wallets[renewal.account_id].spend_cap is not None
+    ]
+    if capped:
+        spend_counts.begin(account_ids=capped, now=now)
     return len(renewals), left
 
 
@@ -224,6 +232,8 @@ def _open_periods(subscription_id: int, *, account_id: UUID, now: datetime) -> i
         if change is not None:
             plan_changes.apply(change, renewal=renewal, at=period.start, now=now)
         opened += 1
+    if opened:
+        spend_counts.begin(account_ids=[account_id], now=now)
     return opened
 
 

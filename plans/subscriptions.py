@@ -31,7 +31,7 @@ from plans.models import (
 )
 from plans.period_costs import UNUSED_LINE
 from plans.subscription_models import CURRENT_STATUSES
-from wallet import ledger
+from wallet import ledger, spend_counts
 from wallet.models import EntryKind
 
 
@@ -311,6 +311,7 @@ def begin(
         paid_at=now,
     )
     allowances.grant(renewal)
+    spend_counts.begin(account_ids=[subscription.account_id], now=now)
     AuditEvent.objects.create(
         account_id=subscription.account_id,
         action="subscription_started",

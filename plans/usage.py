@@ -17,7 +17,7 @@ import msgspec
 from django.db import connection, transaction
 
 from accounts.bulk import any_uuid
-from plans import opening, usage_parts, usage_store
+from plans import opening, spend_caps, usage_parts, usage_store
 from plans.usage_records import Code, ParsedRecord, Rejected
 from wallet import ledger, refills
 
@@ -158,7 +158,8 @@ def _rate_here(records: Sequence[ParsedRecord], *, now: datetime) -> usage_store
     if answer.too_much:
         answer = _one_by_one(records, now=now)
     if answer.crossed:
-        ledger.follow_usage(before=answer.crossed, now=now)
+        wallets = ledger.follow_usage(before=answer.crossed, now=now)
+        spend_caps.follow_usage(wallets=wallets, before=answer.crossed, now=now)
     if answer.to_refill:
         _nudge(answer.to_refill, now=now)
     return answer

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from accounts.models import Account, Message
 from accounts.tests.factories import NOW
 from billing_portal import audit
-from plans import usage, usage_parts
+from plans import spend_caps, usage, usage_parts
 from plans.models import Allowance, UsageRecord
 from plans.tests.factories import GROWTH_TIERS, make_customer, make_record, make_version
 from plans.usage import Result
@@ -241,3 +241,22 @@ def test_fifty_writers_that_take_a_balance_below_its_limit_tell_of_it_once() -> 
             description="Back above it",
             now=NOW,
         )
+
+
+def test_fifty_writers_that_reach_a_spend_cap_warn_once_and_pause_once() -> None:
+    account = make_customer(balance="50", version=make_version(included="0", unit_price="0.10"))
+    spend_caps.set_cap(account=account, cap=Decimal(10), by=None, now=NOW)
+
+    at_once([report([make_record(account, 2), make_record(account, 1)]) for _ in range(50)])
+
+    account.refresh_from_db()
+    assert account.pause_reasons == ["spend_cap"]
+    assert Wallet.objects.get(account=account).spent == 15
+    told = Counter(Message.objects.filter(account=account).values_list("event", flat=True))
+    assert told == {
+        "spend_cap_near": 1,
+        "spend_cap.near": 1,
+        "services.paused": 1,
+        "spend_cap_reached": 1,
+    }
+    assert audit.run(now=NOW) == []

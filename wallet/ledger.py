@@ -8,7 +8,7 @@ the ledger (migrations 0002_integrity and 0013_ledger_in_one_pass). What is done
 under the wallet's lock. All amounts are USD.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -80,22 +80,23 @@ def post(
     return entry
 
 
-def follow_usage(*, before: Mapping[UUID, Decimal], now: datetime) -> None:
+def follow_usage(*, before: Mapping[UUID, Decimal], now: datetime) -> list[Wallet]:
     """Do what the new balances of these accounts bring about, in a fixed number of statements.
 
-    `before` are the balances (USD) before the usage that was posted in this transaction.
+    `before` are the balances (USD) before the usage that was posted in this transaction. Returns
+    the wallets as they are now.
     """
-    wallets = Wallet.objects.filter(account_id__in=any_uuid(before)).order_by("pk")
+    wallets = list(Wallet.objects.filter(account_id__in=any_uuid(before)).order_by("pk"))
     _follow(wallets=wallets, before=before, now=now)
+    return wallets
 
 
-def _follow(*, wallets: Iterable[Wallet], before: Mapping[UUID, Decimal], now: datetime) -> None:
+def _follow(*, wallets: Sequence[Wallet], before: Mapping[UUID, Decimal], now: datetime) -> None:
     """Do what a new balance brings about, in a fixed number of statements.
 
     Services pause below zero and are lifted above it; at exactly zero they stay as they were
     (DESIGN.md section 6, `negative_balance`). Who went below the customer's limit is told of.
     """
-    wallets = list(wallets)
     balances = {wallet.account_id: wallet.balance for wallet in wallets}
     service_state.pause(
         account_ids=[account_id for account_id, balance in balances.items() if balance < 0],

@@ -204,6 +204,18 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "refill_amount": "$25.00",
         "path": "/billing/#auto-refill",
     },
+    "spend_cap_near": {
+        "spent": "$80.15",
+        "cap": "$100.00",
+        "period_ends_at": "2026-12-23T00:00:00+00:00",
+        "path": "/billing/settings/#spend-cap",
+    },
+    "spend_cap_reached": {
+        "spent": "$100.04",
+        "cap": "$100.00",
+        "period_ends_at": "2026-12-23T00:00:00+00:00",
+        "path": "/billing/settings/#spend-cap",
+    },
 }
 
 

@@ -29,6 +29,7 @@ from plans.subscription_models import CURRENT_STATUSES
 _REASON_WORDS = {
     PauseReason.NEGATIVE_BALANCE: "balance below zero",
     PauseReason.SUBSCRIPTION_UNPAID: "subscription unpaid",
+    PauseReason.SPEND_CAP: "spend cap reached",
     PauseReason.LOCKED: "locked by support",
 }
 

@@ -25,6 +25,19 @@ CHECKS = (
     ),
     Check(
         "I13",
+        "services are paused for a spend cap exactly while it is reached",
+        """
+        SELECT format('account %%s: %%s of %%s spent, paused for {%%s}', account.id,
+                      wallet.unspent_balance - wallet.balance, wallet.spend_cap,
+                      array_to_string(account.pause_reasons, ', '))
+        FROM accounts_account AS account JOIN changed_wallets AS wallet
+          ON wallet.account_id = account.id
+        WHERE coalesce(wallet.unspent_balance - wallet.balance >= wallet.spend_cap, false)
+              <> ('spend_cap' = ANY (account.pause_reasons))
+        """,
+    ),
+    Check(
+        "I13",
         "services are paused for an unpaid subscription only while there is one",
         """
         SELECT format('account %%s is paused for {%%s}', account.id,

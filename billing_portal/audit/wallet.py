@@ -21,6 +21,7 @@ CHECKS = (
             "transactions_keep_their_account",
             "refunds_keep_their_account",
             "disputes_keep_their_account",
+            "what_is_not_usage_is_not_spent",
             "consents_are_append_only",
             "consents_are_never_truncated",
         ],
@@ -85,6 +86,56 @@ CHECKS = (
            OR before.balance_after IS NULL AND entry.sequence <> 1
         """,
         by_account=True,
+    ),
+    Check(
+        "I1",
+        "what counts against a spend cap is what usage took since the period began",
+        """
+        SELECT format('wallet %%s of account %%s: %%s counted after entry %%s, its entries say %%s',
+                      wallet.id, wallet.account_id, wallet.unspent_balance - wallet.balance,
+                      wallet.spend_since, ledger.unspent_balance - wallet.balance)
+        FROM changed_wallets AS wallet
+        CROSS JOIN LATERAL (
+            SELECT coalesce((SELECT balance_after FROM wallet_entry
+                             WHERE account_id = wallet.account_id
+                               AND sequence = wallet.spend_since), 0)
+                 + coalesce((SELECT sum(amount) FROM wallet_entry
+                             WHERE account_id = wallet.account_id AND kind <> 'usage'
+                               AND sequence > wallet.spend_since), 0) AS unspent_balance) AS ledger
+        WHERE wallet.spend_cap IS NOT NULL
+          AND wallet.unspent_balance IS DISTINCT FROM ledger.unspent_balance
+        """,
+    ),
+    Check(
+        "I1",
+        "counting against a spend cap begins with the period",
+        """
+        SELECT format('wallet %%s of account %%s counts after entry %%s, the %%s usage %%scame at '
+                      '%%s; the period began at %%s', wallet.id, wallet.account_id,
+                      wallet.spend_since, CASE WHEN is_early THEN 'next' ELSE 'last' END,
+                      CASE WHEN is_early THEN '' ELSE 'before it ' END,
+                      CASE WHEN is_early THEN after.created_at ELSE before.created_at END,
+                      subscription.current_period_start)
+        FROM changed_wallets AS wallet
+        JOIN plans_subscription AS subscription
+          ON subscription.account_id = wallet.account_id
+         AND subscription.status IN ('active', 'past_due')
+        LEFT JOIN LATERAL (
+            SELECT created_at FROM wallet_entry
+            WHERE account_id = wallet.account_id AND sequence <= wallet.spend_since
+              AND kind = 'usage' ORDER BY sequence DESC LIMIT 1) AS before ON true
+        LEFT JOIN LATERAL (
+            SELECT created_at FROM wallet_entry
+            WHERE account_id = wallet.account_id AND sequence > wallet.spend_since
+              AND kind = 'usage' ORDER BY sequence LIMIT 1) AS after ON true
+        -- By a minute two processes that write to one ledger may differ.
+        CROSS JOIN LATERAL (
+            SELECT coalesce(after.created_at < subscription.current_period_start
+                                               - interval '1 minute', false) AS is_early) AS next
+        WHERE wallet.spend_cap IS NOT NULL
+          AND (is_early
+               OR before.created_at > subscription.current_period_start + interval '1 minute')
+        """,
     ),
     Check(
         "I3",

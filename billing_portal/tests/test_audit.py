@@ -118,6 +118,20 @@ def test_what_the_services_did_breaks_nothing(alice: Account) -> None:
          ["UPDATE accounts_account SET pause_reasons = '{negative_balance}'"]),
         ("I13", "paused for {subscription_unpaid}",
          ["UPDATE accounts_account SET pause_reasons = '{subscription_unpaid}'"]),
+        ("I13", "of 1.00 spent, paused for {}",
+         ["UPDATE wallet_wallet SET spend_cap = 1, unspent_balance = balance + 1, "
+          "spend_since = 0"]),
+        ("I13", "paused for {spend_cap}",
+         ["UPDATE accounts_account SET pause_reasons = '{spend_cap}'"]),
+        ("I1", "3.000000 counted after entry 1",
+         ["UPDATE wallet_wallet SET spend_cap = 9, unspent_balance = balance + 3, "
+          "spend_since = 1"]),
+        ("I1", "counts after entry 1, the next usage came at",
+         ["UPDATE wallet_wallet SET spend_cap = 9, unspent_balance = 25, spend_since = 1"]),
+        ("I1", "counts after entry 2, the last usage before it came at",
+         ["UPDATE wallet_wallet SET spend_cap = 9, unspent_balance = balance, spend_since = 2",
+          "UPDATE wallet_entry SET created_at = created_at + interval '2 months' "
+          "WHERE sequence = 2"]),
         ("I13", "unpaid since", ["UPDATE plans_subscription SET status = 'past_due', "
                                  "past_due_since = anchor - interval '9 days'"]),
     ],

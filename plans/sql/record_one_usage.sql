@@ -40,6 +40,9 @@ DECLARE
     balance_after numeric;
     sequence_before bigint;
     low_limit numeric;
+    -- Balances at which usage is near the spend cap, and has reached it.
+    near_cap numeric;
+    cap numeric;
     facts record;
     first plans_usagerecord;
     period record;
@@ -57,8 +60,9 @@ BEGIN
         SELECT id INTO of_account FROM accounts_account
         WHERE external_id = external AND external_id <> '';
     END IF;
-    SELECT id, balance, last_sequence, low_balance_limit
-    INTO of_wallet, balance_before, sequence_before, low_limit
+    SELECT id, balance, last_sequence, low_balance_limit, unspent_balance - spend_cap * 0.8,
+           unspent_balance - spend_cap
+    INTO of_wallet, balance_before, sequence_before, low_limit, near_cap, cap
     FROM wallet_wallet WHERE account_id = of_account FOR NO KEY UPDATE;
     SELECT 'negative_balance' = ANY (pause_reasons) AS is_paused,
            feature.id AS feature_id, feature.name AS feature_name, feature.kind AS feature_kind,
@@ -214,7 +218,9 @@ BEGIN
     IF charge <> 0 AND (
            balance_after < 0 AND (balance_before >= 0 OR NOT facts.is_paused)
            OR balance_after > 0 AND facts.is_paused
-           OR balance_after < low_limit AND low_limit <= balance_before) THEN
+           OR balance_after < low_limit AND low_limit <= balance_before
+           OR balance_after <= near_cap AND near_cap < balance_before
+           OR balance_after <= cap AND cap < balance_before) THEN
         crossed := of_account || ' ' || balance_before;
         IF is_alone THEN
             codes := NULL;

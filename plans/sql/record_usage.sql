@@ -60,6 +60,9 @@ DECLARE
     balances numeric[];
     sequences bigint[];
     limits numeric[];
+    -- Balances at which usage is near the spend cap, and has reached it.
+    near_caps numeric[];
+    caps numeric[];
     paused boolean[];
     -- For each name: which of the locked wallets.
     wallet_of integer[] := array_fill(NULL::integer, ARRAY[greatest(names, 1)]);
@@ -88,12 +91,15 @@ BEGIN
            array_agg(locked.id ORDER BY account_id), array_agg(locked.balance ORDER BY account_id),
            array_agg(locked.last_sequence ORDER BY account_id),
            array_agg(locked.low_balance_limit ORDER BY account_id),
+           array_agg(locked.unspent_balance - locked.spend_cap * 0.8 ORDER BY account_id),
+           array_agg(locked.unspent_balance - locked.spend_cap ORDER BY account_id),
            array_agg(locked.is_paused ORDER BY account_id),
            string_agg(locked.account_id::text, ',') FILTER (WHERE locked.has_begun)
-    INTO wallet_names, wallet_accounts, wallet_ids, balances, sequences, limits, paused, to_open
+    INTO wallet_names, wallet_accounts, wallet_ids, balances, sequences, limits, near_caps, caps,
+         paused, to_open
     FROM (
         SELECT named.n, wallet.account_id, wallet.id, wallet.balance, wallet.last_sequence,
-               wallet.low_balance_limit,
+               wallet.low_balance_limit, wallet.unspent_balance, wallet.spend_cap,
                'negative_balance' = ANY (account.pause_reasons) AS is_paused,
                subscription.current_period_end <= rated_at AS has_begun
         -- Few rows are expected of unnest: each account is looked up by index.
@@ -407,7 +413,9 @@ BEGIN
            (SELECT string_agg(wallet_accounts[wallet] || ' ' || before, ',') FROM moved
             WHERE after < 0 AND (before >= 0 OR NOT paused[wallet])
                OR after > 0 AND paused[wallet]
-               OR after < limits[wallet] AND limits[wallet] <= before),
+               OR after < limits[wallet] AND limits[wallet] <= before
+               OR after <= near_caps[wallet] AND near_caps[wallet] < before
+               OR after <= caps[wallet] AND caps[wallet] < before),
            (SELECT string_agg(wallet_accounts[wallet]::text, ',')
             FROM refills JOIN moved USING (wallet_id) WHERE threshold > after)
     FROM (SELECT string_agg(code, '') AS codes, string_agg(line, ',') AS figures
