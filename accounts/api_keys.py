@@ -116,11 +116,13 @@ def _check(key: ApiKey, *, asked_for: Collection[str]) -> None:
             "A key needs a name that says who uses it: 1 to 100 printable characters."
         )
     if not key.scopes or set(asked_for) - set(Scope.values):
-        errors["scopes"] = f"Choose at least one of {', '.join(Scope.values)}."
+        errors["scopes"] = _("Choose at least one of %(scopes)s.") % {
+            "scopes": ", ".join(Scope.values)
+        }
     if key.has_expired(now=key.created_at):
         errors["expires_at"] = _("Choose a moment that is still to come.")
     if key.requests_per_minute is not None and key.requests_per_minute < 1:
-        errors["requests_per_minute"] = "Allow at least one request a minute, or leave it out."
+        errors["requests_per_minute"] = _("Allow at least one request a minute, or leave it out.")
     if errors:
         raise ValidationError(errors)
 

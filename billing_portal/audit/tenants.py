@@ -1,6 +1,6 @@
 """Whether nothing of one account refers to another's (I14)."""
 
-from billing_portal.audit.check import CHANGED, Check
+from billing_portal.audit.check import CHANGED, Check, guarded
 
 #: Table, its column, the table that it refers to. Both say whose they are in `account_id`.
 REFERENCES = (
@@ -59,6 +59,7 @@ def _foreign(table: str, column: str, target: str) -> str:
 
 
 CHECKS = (
+    guarded("I14", "a customer's API key stays with its account", ["a_key_keeps_its_account"]),
     Check(
         "I14",
         "keys keep accounts apart",

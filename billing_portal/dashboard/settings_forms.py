@@ -6,6 +6,7 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts import billing_details
@@ -20,18 +21,18 @@ _AUTOFILL = {
     "receipt_email": "email",
 }
 #: The parts of the IANA database that places are in; the rest are old names and offsets.
-_REGIONS = (
-    "Africa",
-    "America",
-    "Antarctica",
-    "Arctic",
-    "Asia",
-    "Atlantic",
-    "Australia",
-    "Europe",
-    "Indian",
-    "Pacific",
-)
+_REGIONS = {
+    "Africa": _("Africa"),
+    "America": _("America"),
+    "Antarctica": _("Antarctica"),
+    "Arctic": _("Arctic"),
+    "Asia": _("Asia"),
+    "Atlantic": _("Atlantic"),
+    "Australia": _("Australia"),
+    "Europe": _("Europe"),
+    "Indian": _("Indian Ocean"),
+    "Pacific": _("Pacific"),
+}
 
 
 class BillingDetailsForm(forms.ModelForm):
@@ -82,14 +83,14 @@ class ReceiptCopiesForm(forms.Form):
 
 
 @cache
-def zones() -> list[tuple[str, list[tuple[str, str]]]]:
+def zones() -> list[tuple[str | Promise, list[tuple[str, str]]]]:
     """Return the choices of a timezone, by region."""
     named = sorted(available_timezones())
     return [
         ("UTC", [("UTC", "UTC")]),
         *(
-            (region, [(name, name.replace("_", " ")) for name in named if name.startswith(region)])
-            for region in _REGIONS
+            (title, [(name, name.replace("_", " ")) for name in named if name.startswith(region)])
+            for region, title in _REGIONS.items()
         ),
     ]
 
