@@ -51,6 +51,14 @@ def write_price(price: Decimal, unit: str) -> str:
     return _("%(price)s per %(unit)s") % {"price": format_unit_price(price), "unit": each}
 
 
+def write_monthly_price(price: Decimal, unit: str) -> str:
+    """`$2.50 per number a month`."""
+    return _("%(price)s per %(unit)s a month") % {
+        "price": format_unit_price(price),
+        "unit": _noun(1, unit),
+    }
+
+
 def split_unit(quantity: Decimal, unit: str) -> tuple[str, str]:
     """Return the number and the noun to write for a quantity of this unit."""
     scaled = _SCALED.fullmatch(unit)

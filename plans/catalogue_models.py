@@ -7,6 +7,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from djmoney.models.fields import MoneyField
 
+from accounts.recorded_words import translated
+
 
 class FeatureKind(models.TextChoices):
     """How a feature is paid for."""
@@ -29,6 +31,11 @@ class Feature(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def title(self) -> str:
+        """Its name in the reader's language, where it is one of the catalogue's."""
+        return translated(self.name)
 
 
 class PlanType(models.TextChoices):
@@ -63,6 +70,11 @@ class Plan(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def title(self) -> str:
+        """Its name in the reader's language, where it is one of the catalogue's."""
+        return translated(self.name)
 
 
 class PlanVersion(models.Model):

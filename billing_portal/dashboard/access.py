@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
@@ -156,7 +157,7 @@ def acting_page(view: MemberView) -> MemberView:
     @wraps(view)
     def wrapped(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.member.may_act:
-            raise PermissionDenied("This role may look, not change.")
+            raise PermissionDenied(_("This role may look, not change."))
         return view(request, *args, **kwargs)
 
     return member_page(wrapped)
@@ -168,7 +169,7 @@ def managing_page(view: MemberView) -> MemberView:
     @wraps(view)
     def wrapped(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.member.may_manage:
-            raise PermissionDenied("Only owners manage this.")
+            raise PermissionDenied(_("Only owners manage this."))
         return view(request, *args, **kwargs)
 
     return member_page(wrapped)

@@ -7,9 +7,12 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.models import PauseReason
 from accounts.money import CENT, format_usd, round_up_to_cents
+from accounts.recorded_words import translated
 from billing_portal.dashboard.overview_state import OverviewState
 from billing_portal.dashboard.rows import expires_soon, label_of
 from billing_portal.dashboard.times import moment, write_day
@@ -60,9 +63,10 @@ def _paused(state: OverviewState) -> list[Banner]:
         banners.append(
             Banner(
                 "bad",
-                "Services are paused by our support.",
-                f"New calls are refused. Write to {email} and we will sort it out.",
-                "Write to support",
+                _("Services are paused by our support."),
+                _("New calls are refused. Write to %(email)s and we will sort it out.")
+                % {"email": email},
+                _("Write to support"),
                 f"mailto:{email}",
             )
         )
@@ -70,10 +74,13 @@ def _paused(state: OverviewState) -> list[Banner]:
         banners.append(
             Banner(
                 "bad",
-                "Services are paused.",
-                f"The balance is {_unbroken(state.balance)} and new calls are refused. "
-                "They resume by themselves as soon as the balance is above zero.",
-                "Add credit",
+                _("Services are paused."),
+                _(
+                    "The balance is %(balance)s and new calls are refused. They resume "
+                    "by themselves as soon as the balance is above zero."
+                )
+                % {"balance": _unbroken(state.balance)},
+                _("Add credit"),
                 f"{reverse('top-up')}?{urlencode({'amount': _to_resume(state)})}",
             )
         )
@@ -81,9 +88,10 @@ def _paused(state: OverviewState) -> list[Banner]:
         banners.append(
             Banner(
                 "warn",
-                "The balance is below zero.",
-                f"It is {_unbroken(state.balance)}. Add credit to keep services running.",
-                "Add credit",
+                _("The balance is below zero."),
+                _("It is %(balance)s. Add credit to keep services running.")
+                % {"balance": _unbroken(state.balance)},
+                _("Add credit"),
                 reverse("top-up"),
             )
         )
@@ -91,13 +99,21 @@ def _paused(state: OverviewState) -> list[Banner]:
         banners.append(
             Banner(
                 "bad",
-                "Services are paused: the plan is unpaid.",
-                f"They resume when the renewal is paid.{_reason(state)} "
-                "If the card no longer works, add another one first.",
+                _("Services are paused: the plan is unpaid."),
+                _sentences(
+                    _("They resume when the renewal is paid."),
+                    _reason(state),
+                    _("If the card no longer works, add another one first."),
+                ),
                 *_pay(state),
             )
         )
     return banners
+
+
+def _sentences(*said: str) -> str:
+    """Whole sentences, one after the other; those that are empty are not said."""
+    return " ".join(filter(None, said))
 
 
 def _to_confirm(state: OverviewState) -> list[Banner]:
@@ -107,9 +123,10 @@ def _to_confirm(state: OverviewState) -> list[Banner]:
     return [
         Banner(
             "warn",
-            f"A payment of {format_usd(transaction.amount.amount)} waits for your confirmation.",
-            "Your bank wants to know that it is you who pays. Nothing was charged so far.",
-            "Confirm payment",
+            _("A payment of %(amount)s waits for your confirmation.")
+            % {"amount": format_usd(transaction.amount.amount)},
+            _("Your bank wants to know that it is you who pays. Nothing was charged so far."),
+            _("Confirm payment"),
             reverse("payment-confirm", args=[transaction.number]),
         )
     ]
@@ -133,15 +150,16 @@ def _past_due(state: OverviewState) -> list[Banner]:
         return []
     retry = state.unpaid.next_attempt_at if state.unpaid else None
     again = (
-        f" We try again on {write_day(retry.astimezone(state.account.timezone).date())}."
+        _("We try again on %(day)s.")
+        % {"day": write_day(retry.astimezone(state.account.timezone).date())}
         if retry
         else ""
     )
     return [
         Banner(
             "bad",
-            "Your plan's renewal failed.",
-            f"{_reason(state)}{again} Services pause after 7 days unpaid.".strip(),
+            _("Your plan's renewal failed."),
+            _sentences(_reason(state), again, _("Services pause after 7 days unpaid.")),
             *_pay(state),
         )
     ]
@@ -150,34 +168,34 @@ def _past_due(state: OverviewState) -> list[Banner]:
 def _reason(state: OverviewState) -> str:
     last = state.last_renewal
     is_failed = last is not None and last.status == Status.FAILED
-    return f" {last.failure_message}" if last and is_failed and last.failure_message else ""
+    return translated(last.failure_message) if last and is_failed else ""
 
 
 def _pay(state: OverviewState) -> tuple[str, str, bool]:
     """Pay now when there is a card to charge, else add one."""
     if state.default_card is None:
-        return "Add Payment Method", reverse("payment-method-add"), False
-    return "Pay now", reverse("renewal-pay-now"), True
+        return _("Add Payment Method"), reverse("payment-method-add"), False
+    return _("Pay now"), reverse("renewal-pay-now"), True
 
 
 def _waiting_to_begin(state: OverviewState) -> list[Banner]:
     subscription = state.subscription
     if subscription is None and state.ended is not None:
-        text = "No calls are accepted. Choose a plan to go on; the credit is still there."
-        title = f"{state.ended.plan_version.plan.name} has ended."
-        return [Banner("warn", title, text, "Choose a plan", reverse("plan"))]
+        text = _("No calls are accepted. Choose a plan to go on; the credit is still there.")
+        title = _("%(plan)s has ended.") % {"plan": state.ended.plan_version.plan.title}
+        return [Banner("warn", title, text, _("Choose a plan"), reverse("plan"))]
     if subscription is None:
-        text = "Calls can be made once a plan says what they cost."
-        return [Banner("info", "Choose a plan to begin.", text, "See plans", reverse("plan"))]
+        text = _("Calls can be made once a plan says what they cost.")
+        return [Banner("info", _("Choose a plan to begin."), text, _("See plans"), reverse("plan"))]
     if subscription.status != SubscriptionStatus.INACTIVE:
         return []
     plan = subscription.plan_version.plan
     return [
         Banner(
             "warn",
-            f"{plan.name} has not started yet.",
-            "It starts when its first month is paid.",
-            "Pay for the plan",
+            _("%(plan)s has not started yet.") % {"plan": plan.title},
+            _("It starts when its first month is paid."),
+            _("Pay for the plan"),
             reverse("choose-plan", args=[plan.slug]),
         )
     ]
@@ -188,19 +206,28 @@ def _leaving(state: OverviewState) -> list[Banner]:
     subscription, change = state.subscription, state.plan_change
     if subscription is None or subscription.current_period_end is None:
         return []
-    name = subscription.plan_version.plan.name
+    name = subscription.plan_version.plan.title
     day = write_day(subscription.current_period_end.astimezone(state.account.timezone).date())
     if subscription.cancel_at_period_end:
-        title = f"{name} ends on {day}."
-        text = "It works until then; afterwards no calls are accepted."
+        title = _("%(name)s ends on %(day)s.") % {"name": name, "day": day}
+        text = _("It works until then; afterwards no calls are accepted.")
     elif change is not None:
-        title = f"Your plan changes to {change.to_version.plan.name} on {day}."
-        text = f"Until then it is {name}."
+        title = _("Your plan changes to %(plan)s on %(day)s.") % {
+            "plan": change.to_version.plan.title,
+            "day": day,
+        }
+        text = _("Until then it is %(name)s.") % {"name": name}
     else:
         return []
     return [
         Banner(
-            "info", title, text, f"Keep {name}", reverse("plan-keep"), is_post=True, busy="Keeping…"
+            "info",
+            title,
+            text,
+            _("Keep %(name)s") % {"name": name},
+            reverse("plan-keep"),
+            is_post=True,
+            busy=_("Keeping…"),
         )
     ]
 
@@ -212,16 +239,22 @@ def _refill(state: OverviewState) -> list[Banner]:
     if refill.suspended_at is None:
         return _capped(state, refill)
     last = state.last_refill
-    why = "A payment is disputed at your bank."
+    why = _("A payment is disputed at your bank.")
     if refill.consecutive_failures >= FAILURES_UNTIL_SUSPENDED:
-        reason = f" Last answer: {last.failure_message}" if last and last.failure_message else ""
-        why = f"Its last {refill.consecutive_failures} charges failed.{reason}"
+        why = ngettext(
+            "Its last charge failed.",
+            "Its last %(count)s charges failed.",
+            refill.consecutive_failures,
+        ) % {"count": refill.consecutive_failures}
+        if last and last.failure_message:
+            answer = translated(last.failure_message)
+            why = _sentences(why, _("Last answer: %(answer)s") % {"answer": answer})
     return [
         Banner(
             "bad",
-            "Auto-Refill is suspended.",
-            f"{why} Use another card or switch it on again.",
-            "Payment Methods",
+            _("Auto-Refill is suspended."),
+            _sentences(why, _("Use another card or switch it on again.")),
+            _("Payment Methods"),
             reverse("payment-methods"),
         )
     ]
@@ -237,9 +270,10 @@ def _capped(state: OverviewState, refill: AutoRefill) -> list[Banner]:
     return [
         Banner(
             "warn",
-            "Auto-Refill reached its limit.",
-            f"It goes on by itself on {at.short}. Until then, add credit by hand.",
-            "Add credit",
+            _("Auto-Refill reached its limit."),
+            _("It goes on by itself on %(moment)s. Until then, add credit by hand.")
+            % {"moment": at.short},
+            _("Add credit"),
             reverse("top-up"),
         )
     ]
@@ -251,22 +285,24 @@ def _card(state: OverviewState) -> list[Banner]:
         return [
             Banner(
                 "bad",
-                "There is no card to charge.",
-                "Your plan or Auto-Refill needs one: add it before the next charge.",
-                "Add Payment Method",
+                _("There is no card to charge."),
+                _("Your plan or Auto-Refill needs one: add it before the next charge."),
+                _("Add Payment Method"),
                 reverse("payment-method-add"),
             )
         ]
     today = state.now.astimezone(state.account.timezone).date()
     if card is None or not expires_soon(card, today=today):
         return []
-    verb = "has expired" if card.has_expired(today=today) else "expires soon"
+    title = (
+        _("%(card)s has expired.") if card.has_expired(today=today) else _("%(card)s expires soon.")
+    )
     return [
         Banner(
             "warn",
-            f"{label_of(card).spoken} {verb}.",
-            "Add another card so that renewals and Auto-Refill do not fail.",
-            "Add Payment Method",
+            title % {"card": label_of(card).spoken},
+            _("Add another card so that renewals and Auto-Refill do not fail."),
+            _("Add Payment Method"),
             reverse("payment-method-add"),
         )
     ]
@@ -288,9 +324,10 @@ def _failed_payment(state: OverviewState) -> list[Banner]:
     return [
         Banner(
             "warn",
-            f"The last payment of {format_usd(newest.amount.amount)} failed.",
-            newest.failure_message or "It was not completed.",
-            "See the payment",
+            _("The last payment of %(amount)s failed.")
+            % {"amount": format_usd(newest.amount.amount)},
+            translated(newest.failure_message) or _("It was not completed."),
+            _("See the payment"),
             reverse("billing-history-detail", args=[newest.number]),
         )
     ]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_CEILING, Decimal
 
+from django.utils.translation import gettext as _
+
 from accounts.money import format_usd
 from billing_portal.dashboard.times import write_short_day
 from plans.daily_spend import Spend
@@ -89,7 +91,7 @@ def spend_chart(spends: Sequence[Spend], *, first: date, last: date, today: date
     if total <= 0:
         return None
     ranked = sorted((name for name in totals if totals[name] > 0), key=lambda n: (-totals[n], n))
-    names = ranked if len(ranked) <= MAXIMUM_SERIES else [*ranked[: MAXIMUM_SERIES - 1], "Other"]
+    names = ranked if len(ranked) <= MAXIMUM_SERIES else [*ranked[: MAXIMUM_SERIES - 1], _("Other")]
     by_day: dict[date, list[Decimal]] = {}
     for spend in spends:
         index = ranked.index(spend.feature) if spend.feature in ranked else 0
@@ -126,8 +128,15 @@ def spend_chart(spends: Sequence[Spend], *, first: date, last: date, today: date
             if day in by_day
         ),
         summary=(
-            f"Spend by day from {write_short_day(first)} to {write_short_day(min(today, last))}, "
-            f"{format_usd(total)} in all. The table below has the figures."
+            _(
+                "Spend by day from %(first)s to %(today)s, %(total)s in all. The "
+                "table below has the figures."
+            )
+            % {
+                "first": write_short_day(first),
+                "today": write_short_day(min(today, last)),
+                "total": format_usd(total),
+            }
         ),
     )
 

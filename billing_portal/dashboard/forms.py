@@ -67,10 +67,12 @@ class AutoRefillForm(forms.Form):
     """Switch, Threshold and Top Up Amount."""
 
     enabled = forms.BooleanField(required=False)
-    threshold = AmountField(label="Threshold")
-    amount = AmountField(label="Top Up Amount")
+    threshold = AmountField(label=gettext_lazy("Threshold"))
+    amount = AmountField(label=gettext_lazy("Top Up Amount"))
     monthly_maximum = AmountField(
-        label="Monthly Maximum", required=False, help_text="In a calendar month, tax included."
+        label=gettext_lazy("Monthly Maximum"),
+        required=False,
+        help_text=gettext_lazy("In a calendar month, tax included."),
     )
     #: What the customer was shown that saving charges at once, in dollars.
     confirmed = AmountField(required=False, widget=forms.HiddenInput)
@@ -79,7 +81,9 @@ class AutoRefillForm(forms.Form):
         """Bound the amount by the plan's minimum."""
         super().__init__(*args, **kwargs)
         self.minimum = minimum
-        self.fields["amount"].help_text = f"At least {format_usd(minimum)}."
+        self.fields["amount"].help_text = _("At least %(minimum)s.") % {
+            "minimum": format_usd(minimum)
+        }
 
     def clean_amount(self) -> Decimal:
         """Between the plan's minimum and the most one payment may be."""
@@ -159,16 +163,16 @@ class RentalForm(forms.Form):
     """How many of a rental to hold, and the quote of what was shown for it."""
 
     quantity = forms.IntegerField(
-        label="How many to hold",
+        label=gettext_lazy("How many to hold"),
         min_value=0,
         max_value=1_000_000,
         widget=forms.TextInput(
             attrs={"inputmode": "numeric", "autocomplete": "off", "class": "input"}
         ),
         error_messages={
-            "invalid": "Enter a whole number.",
-            "min_value": "Enter zero or more.",
-            "max_value": "Enter a smaller number.",
+            "invalid": gettext_lazy("Enter a whole number."),
+            "min_value": gettext_lazy("Enter zero or more."),
+            "max_value": gettext_lazy("Enter a smaller number."),
         },
     )
     quote = forms.CharField(required=False, max_length=1000)

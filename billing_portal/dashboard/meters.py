@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.utils.translation import gettext as _
+
 from accounts.money import to_cents
 from accounts.quantities import write_price, write_quantity, write_used
 from billing_portal.dashboard.overview_state import OverviewState
@@ -44,11 +46,14 @@ def _meter(price: FeaturePrice, allowance: Allowance | None) -> Meter:
     rate = write_price(price.unit_price.amount, feature.unit)
     note = ""
     if billed > 0:
-        note = f"{write_quantity(to_cents(billed), feature.unit)} more, from {rate}."
+        note = _("%(billed)s more, from %(rate)s.") % {
+            "billed": write_quantity(to_cents(billed), feature.unit),
+            "rate": rate,
+        }
     elif percent >= NEAR_PERCENT:
-        note = f"Beyond it: {rate}, from the balance."
+        note = _("Beyond it: %(rate)s, from the balance.") % {"rate": rate}
     return Meter(
-        label=feature.name,
+        label=feature.title,
         value=write_used(to_cents(used), included, feature.unit),
         percent=percent,
         is_near=percent >= NEAR_PERCENT,

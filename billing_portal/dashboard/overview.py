@@ -7,6 +7,8 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from accounts.models import Account
 from accounts.money import format_usd, to_cents
@@ -77,23 +79,25 @@ def build_overview(
         chart=_chart(state),
         spend_facts=_spend_facts(state),
         no_spend_text=(
-            "Usage beyond your plan's allowance appears here, day by day."
+            _("Usage beyond your plan's allowance appears here, day by day.")
             if has_plan
-            else "Choose a plan to begin; usage then appears here, day by day."
+            else _("Choose a plan to begin; usage then appears here, day by day.")
         ),
         meters=build_meters(state),
         reset_note=_reset_note(state),
         allowance_note=(
-            "The allowance is granted when this period's renewal is paid; until then usage is "
-            "deducted from the balance."
+            _(
+                "The allowance is granted when this period's renewal is paid; until then usage is "
+                "deducted from the balance."
+            )
             if is_waiting_for_payment(state)
             else ""
         ),
-        no_meters_title="Nothing included" if has_plan else "No plan yet",
+        no_meters_title=_("Nothing included") if has_plan else _("No plan yet"),
         no_meters_text=(
-            "Everything you use is deducted from the balance at your plan's prices."
+            _("Everything you use is deducted from the balance at your plan's prices.")
             if has_plan
-            else "Plans can include minutes and more each month."
+            else _("Plans can include minutes and more each month.")
         ),
         plan=build_plan_panel(state),
         activity=transaction_rows(state.recent, zone=account.timezone, now=now, may_act=may_act),
@@ -119,29 +123,32 @@ def build_balance(state: OverviewState) -> BalancePanel:
         may_act=state.may_act,
         presets=presets,
         presets_label=(
-            f"Add credit from {label_of(card).spoken}"
+            _("Add credit from %(card)s") % {"card": label_of(card).spoken}
             if card
-            else "Add credit on a secure payment page"
+            else _("Add credit on a secure payment page")
         ),
         pay_with=str(card.pk) if card else "hosted",
         key=uuid.uuid4().hex,
-        button="Add credit" if card else "Continue",
-        busy="Charging…" if card else "Opening the payment page…",
+        button=_("Add credit") if card else _("Continue"),
+        busy=_("Charging…") if card else _("Opening the payment page…"),
     )
 
 
 def _balance_note(state: OverviewState) -> str:
     if state.balance < 0:
-        return "Usage beyond your credit. The next top-up settles it first."
+        return _("Usage beyond your credit. The next top-up settles it first.")
     if state.balance == 0:
-        return "Add credit to pay for usage beyond what your plan includes."
+        return _("Add credit to pay for usage beyond what your plan includes.")
     if state.forecast is None:
         return ""
-    pace = f"at your recent pace of {format_usd(state.forecast.per_day)} a day"
+    pace = format_usd(state.forecast.per_day)
     if state.forecast.days == 0:
-        return f"Lasts less than a day {pace}."
-    days = "about a day" if state.forecast.days == 1 else f"about {state.forecast.days} days"
-    return f"Lasts {days} {pace}."
+        return _("Lasts less than a day at your recent pace of %(pace)s a day.") % {"pace": pace}
+    return ngettext(
+        "Lasts about a day at your recent pace of %(pace)s a day.",
+        "Lasts about %(count)s days at your recent pace of %(pace)s a day.",
+        state.forecast.days,
+    ) % {"count": state.forecast.days, "pace": pace}
 
 
 def _period(state: OverviewState) -> str:
@@ -183,8 +190,8 @@ def _spend_facts(state: OverviewState) -> tuple[Fact, ...]:
     total = sum((spend.amount for spend in state.spends), Decimal(0))
     elapsed = max(1, (min(today, last) - first).days + 1)
     return (
-        Fact("Spent so far", format_usd(total)),
-        Fact("Average a day", format_usd(to_cents(total / elapsed))),
+        Fact(_("Spent so far"), format_usd(total)),
+        Fact(_("Average a day"), format_usd(to_cents(total / elapsed))),
     )
 
 
@@ -192,4 +199,4 @@ def _reset_note(state: OverviewState) -> str:
     if state.renewal is None or not state.included:
         return ""
     local = state.renewal.period_end.astimezone(state.account.timezone)
-    return f"Resets {write_day(local.date())}"
+    return _("Resets %(day)s") % {"day": write_day(local.date())}

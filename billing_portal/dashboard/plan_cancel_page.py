@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from accounts.models import Account
 from accounts.money import format_usd
@@ -33,38 +34,46 @@ def build_cancel_page(
     *, account: Account, subscription: Subscription, now: datetime, problem: str = ""
 ) -> CancelPage:
     """Compose the page. While past due a plan ends at once, else with its period."""
-    name = subscription.plan_version.plan.name
+    name = subscription.plan_version.plan.title
     at_once = subscription.status == SubscriptionStatus.PAST_DUE
     day = day_of(now if at_once else subscription.current_period_end, account)
-    when = "Today" if at_once else day
-    ends = [Fact(f"{name} plan", when)]
+    when = _("Today") if at_once else day
+    ends = [Fact(_("%(plan)s plan") % {"plan": name}, when)]
     ends += [
-        Fact(rental.feature.name, when, f"{rental.quantity:,} held")
+        Fact(rental.feature.title, when, _("%(count)s held") % {"count": f"{rental.quantity:,}"})
         for rental in period_costs.rentals_held(account=account)
     ]
     if AutoRefill.objects.filter(wallet__account=account, enabled=True).exists():
-        ends.append(Fact("Auto-Refill", when))
+        ends.append(Fact(_("Auto-Refill"), when))
     balance = Wallet.objects.values_list("balance", flat=True).get(account=account)
     free = _free_plan(account, subscription)
     return CancelPage(
-        heading=f"Cancel {name}",
+        heading=_("Cancel %(plan)s") % {"plan": name},
         text=(
-            f"{name} is not paid for this period, so it ends at once. What is unpaid is not "
-            "charged any more. Afterwards no calls are accepted."
+            _(
+                "%(name)s is not paid for this period, so it ends at once. What is "
+                "unpaid is not charged any more. Afterwards no calls are accepted."
+            )
+            % {"name": name}
             if at_once
-            else f"{name} is paid until {day} and works until then. Afterwards no calls are "
-            "accepted. You can take this back until that day."
+            else _(
+                "%(name)s is paid until %(day)s and works until then. Afterwards no "
+                "calls are accepted. You can take this back until that day."
+            )
+            % {"name": name, "day": day}
         ),
         ends=tuple(ends),
         stays=(
-            Fact("Credit", format_usd(balance), "Any plan makes it usable again"),
-            Fact("Cards, payments and receipts", "Stay in your account"),
+            Fact(_("Credit"), format_usd(balance), _("Any plan makes it usable again")),
+            Fact(_("Cards, payments and receipts"), _("Stay in your account")),
         ),
-        alternative=f"Change to {free} instead" if free and not at_once else "",
+        alternative=_("Change to %(free)s instead") % {"free": free}
+        if free and not at_once
+        else "",
         alternative_href=reverse("choose-plan", args=["payg"]) if free and not at_once else "",
         problem=problem,
-        button="Cancel now" if at_once else f"Cancel on {day}",
-        keep=f"Keep {name}",
+        button=_("Cancel now") if at_once else _("Cancel on %(day)s") % {"day": day},
+        keep=_("Keep %(name)s") % {"name": name},
     )
 
 
@@ -74,5 +83,5 @@ def _free_plan(account: Account, subscription: Subscription) -> str:
         return ""
     for version in subscriptions.offered_to(account=account):
         if version.plan.slug == "payg":
-            return version.plan.name
+            return version.plan.title
     return ""

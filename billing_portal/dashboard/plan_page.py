@@ -7,10 +7,12 @@ from decimal import Decimal
 
 from django.core.exceptions import ValidationError
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from accounts.models import Account
-from accounts.money import format_quantity, format_unit_price, format_usd
-from accounts.quantities import split_unit, write_price, write_quantity
+from accounts.money import format_quantity, format_usd
+from accounts.quantities import split_unit, write_monthly_price, write_price, write_quantity
+from accounts.recorded_words import translated
 from billing_portal.dashboard.times import write_day
 from plans import plan_changes, plan_quotes, subscriptions
 from plans.models import FeatureKind, FeaturePrice, PlanChange, PlanVersion, Subscription
@@ -110,19 +112,21 @@ def _standing(
     change: PlanChange | None,
     now: datetime,
 ) -> _Standing | None:
-    name = version.plan.name
+    name = version.plan.title
     if current is not None and version.plan_id == current.plan_version.plan_id:
         if current.cancel_at_period_end or change is not None:
-            return _Standing(f"Keep {name}", reverse("plan-keep"), is_undo=True)
+            return _Standing(
+                _("Keep %(name)s") % {"name": name}, reverse("plan-keep"), is_undo=True
+            )
         return None
     if change is not None and version.pk == change.to_version_id:
         return None
     if blocked := why_blocked(account=account, version=version, now=now):
         return _Standing(blocked)
     verbs = {
-        Kind.START: f"Choose {name}",
-        Kind.UPGRADE: f"Upgrade to {name}",
-        Kind.DOWNGRADE: f"Downgrade to {name}",
+        Kind.START: _("Choose %(name)s") % {"name": name},
+        Kind.UPGRADE: _("Upgrade to %(name)s") % {"name": name},
+        Kind.DOWNGRADE: _("Downgrade to %(name)s") % {"name": name},
     }
     kind = plan_quotes.kind_of(subscription=current, plan_version=version)
     return _Standing(
@@ -142,29 +146,39 @@ def _badge(
         return ""
     day = day_of(current.current_period_end, account)
     if change is not None and version.pk == change.to_version_id:
-        return f"From {day}"
+        return _("From %(day)s") % {"day": day}
     if version.plan_id != current.plan_version.plan_id:
         return ""
-    return f"Until {day}" if current.cancel_at_period_end or change else "Current plan"
+    return (
+        _("Until %(day)s") % {"day": day}
+        if current.cancel_at_period_end or change
+        else _("Current plan")
+    )
 
 
 def _intro(account: Account, current: Subscription | None, change: PlanChange | None) -> str:
     if current is None:
         ended = subscriptions.last_ended(account=account)
         if ended is None:
-            return "Choose how you pay. You can begin without a card."
+            return _("Choose how you pay. You can begin without a card.")
         day = day_of(ended.ended_at, account)
-        return (
-            f"{ended.plan_version.plan.name} ended on {day}. "
-            "Choose a plan to go on; your credit is still yours."
-        )
-    name = current.plan_version.plan.name
+        return _(
+            "%(plan)s ended on %(day)s. Choose a plan to go on; your credit is still yours."
+        ) % {"plan": ended.plan_version.plan.title, "day": day}
+    name = current.plan_version.plan.title
     day = day_of(current.current_period_end, account)
     if current.cancel_at_period_end:
-        return f"You are on {name}, which is canceled and ends on {day}."
+        return _("You are on %(name)s, which is canceled and ends on %(day)s.") % {
+            "name": name,
+            "day": day,
+        }
     if change is not None:
-        return f"You are on {name}; it changes to {change.to_version.plan.name} on {day}."
-    return f"You are on {name}; the next period begins on {day}."
+        return _("You are on %(name)s; it changes to %(plan)s on %(day)s.") % {
+            "name": name,
+            "plan": change.to_version.plan.title,
+            "day": day,
+        }
+    return _("You are on %(name)s; the next period begins on %(day)s.") % {"name": name, "day": day}
 
 
 def _prices_of(versions: Sequence[PlanVersion]) -> dict[int, list[FeaturePrice]]:
@@ -192,10 +206,10 @@ def _plan_card(
     monthly: Decimal = version.monthly_price.amount
     return PlanCard(
         slug=plan.slug,
-        name=plan.name,
-        description=plan.description,
+        name=plan.title,
+        description=translated(plan.description),
         price=format_usd(monthly),
-        price_note="per month",
+        price_note=_("per month"),
         badge=badge,
         is_current=is_current,
         is_primary=standing is not None and standing.is_primary,
@@ -203,7 +217,8 @@ def _plan_card(
         action_href=standing.href if standing else "",
         is_undo=standing is not None and standing.is_undo,
         lines=tuple(_plan_line(price) for price in prices),
-        minimum_top_up=f"Smallest top-up {format_usd(version.minimum_top_up.amount)}",
+        minimum_top_up=_("Smallest top-up %(minimum_top_up)s")
+        % {"minimum_top_up": format_usd(version.minimum_top_up.amount)},
     )
 
 
@@ -211,8 +226,8 @@ def _plan_line(price: FeaturePrice) -> PlanLine:
     feature, included = price.feature, price.included_quantity
     rate = write_price(price.unit_price.amount, feature.unit)
     if feature.kind == FeatureKind.RENTAL:
-        rate = f"{format_unit_price(price.unit_price.amount)} per {feature.unit} a month"
-    title = feature.name
+        rate = write_monthly_price(price.unit_price.amount, feature.unit)
+    title = feature.title
     detail = rate
     if included:
         amount = (
@@ -220,9 +235,9 @@ def _plan_line(price: FeaturePrice) -> PlanLine:
             if feature.kind == FeatureKind.RENTAL
             else write_quantity(included, feature.unit)
         )
-        detail = f"{amount} included, then {rate}"
+        detail = _("%(amount)s included, then %(rate)s") % {"amount": amount, "rate": rate}
         if price.maximum is not None and price.maximum <= included:
-            detail = f"{amount} included"
+            detail = _("%(amount)s included") % {"amount": amount}
     if price.maximum is not None and price.maximum > included:
         detail += f", at most {price.maximum:,}"
     for tier in price.tiers.all():

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from accounts.money import format_omr, format_unit_price, format_usd
 from accounts.quantities import write_quantity
+from accounts.recorded_words import translated
 from billing_portal.dashboard.overview_state import OverviewState
 from billing_portal.dashboard.rows import Fact, label_of, price_facts
 from billing_portal.dashboard.times import write_day, write_period
@@ -46,28 +48,28 @@ def build_plan_panel(state: OverviewState) -> PlanPanel:
     subscription = state.subscription
     if subscription is None:
         return PlanPanel(
-            title="No plan yet",
+            title=_("No plan yet"),
             badge="",
             badge_tone="",
             price="",
             price_note="",
-            text="A plan says what calls cost. Pay as you go has no monthly fee.",
+            text=_("A plan says what calls cost. Pay as you go has no monthly fee."),
             charge=None,
             pay_now_href="",
-            action="Choose a plan" if state.may_act else "See plans",
+            action=_("Choose a plan") if state.may_act else _("See plans"),
         )
     version = subscription.plan_version
     badge, tone = _badge(subscription)
     return PlanPanel(
-        title=f"{version.plan.name} plan",
+        title=_("%(plan)s plan") % {"plan": version.plan.title},
         badge=badge,
         badge_tone=tone,
         price=format_usd(version.monthly_price.amount),
-        price_note="per month",
+        price_note=_("per month"),
         text=" ".join(filter(None, (_renews(state, subscription), _text(subscription)))),
         charge=_unpaid(state) or _next_charge(state, subscription),
         pay_now_href=reverse("renewal-pay-now") if state.unpaid and state.may_act else "",
-        action="Change plan" if state.may_act else "See plans",
+        action=_("Change plan") if state.may_act else _("See plans"),
     )
 
 
@@ -88,8 +90,11 @@ def line_fact(line: NewLine) -> Fact:
     note = ""
     if line.unit_price is not None:
         quantity = write_quantity(line.quantity, line.unit).strip()
-        note = f"{quantity} at {format_unit_price(line.unit_price)}"
-    return Fact(label=line.description, value=format_usd(line.amount), note=note)
+        note = _("%(quantity)s at %(price)s") % {
+            "quantity": quantity,
+            "price": format_unit_price(line.unit_price),
+        }
+    return Fact(label=translated(line.description), value=format_usd(line.amount), note=note)
 
 
 def _unpaid(state: OverviewState) -> Charge | None:
@@ -97,7 +102,7 @@ def _unpaid(state: OverviewState) -> Charge | None:
     if renewal is None or not state.unpaid_lines:
         return None
     period = write_period(renewal.period_start, renewal.period_end, state.account.timezone)
-    return charge_of(state, state.unpaid_lines, title=f"Unpaid, {period}")
+    return charge_of(state, state.unpaid_lines, title=_("Unpaid, %(period)s") % {"period": period})
 
 
 def _next_charge(state: OverviewState, subscription: Subscription) -> Charge | None:
@@ -105,25 +110,28 @@ def _next_charge(state: OverviewState, subscription: Subscription) -> Charge | N
     if end is None or not state.next_lines:
         return None
     day = write_day(end.astimezone(state.account.timezone).date())
-    return charge_of(state, state.next_lines, title=f"Next charge, {day}")
+    return charge_of(state, state.next_lines, title=_("Next charge, %(day)s") % {"day": day})
 
 
 def _charged(state: OverviewState, price: charging.Quote) -> str:
     card = state.default_card
     if card is None:
-        return "There is no card to charge yet. Add one in Payment Methods."
+        return _("There is no card to charge yet. Add one in Payment Methods.")
     rials = format_omr(price.charged_amount.amount)
-    return f"{rials} at today's rate, from {label_of(card).spoken}."
+    return _("%(rials)s at today's rate, from %(card)s.") % {
+        "rials": rials,
+        "card": label_of(card).spoken,
+    }
 
 
 def _badge(subscription: Subscription) -> tuple[str, str]:
     if subscription.status == SubscriptionStatus.PAST_DUE:
-        return "Past due", "bad"
+        return _("Past due"), "bad"
     if subscription.status == SubscriptionStatus.INACTIVE:
-        return "Not started", "warn"
+        return _("Not started"), "warn"
     if subscription.cancel_at_period_end:
-        return "Ends soon", "warn"
-    return "Active", "good"
+        return _("Ends soon"), "warn"
+    return _("Active"), "good"
 
 
 def _renews(state: OverviewState, subscription: Subscription) -> str:
@@ -132,13 +140,18 @@ def _renews(state: OverviewState, subscription: Subscription) -> str:
         return ""
     day = write_day(end.astimezone(state.account.timezone).date())
     if state.plan_change is not None:
-        return f"Changes to {state.plan_change.to_version.plan.name} {day}."
-    return f"{'Ends' if subscription.cancel_at_period_end else 'Renews'} {day}."
+        return _("Changes to %(plan)s %(day)s.") % {
+            "plan": state.plan_change.to_version.plan.title,
+            "day": day,
+        }
+    if subscription.cancel_at_period_end:
+        return _("Ends %(day)s.") % {"day": day}
+    return _("Renews %(day)s.") % {"day": day}
 
 
 def _text(subscription: Subscription) -> str:
     if subscription.status == SubscriptionStatus.INACTIVE:
-        return "The plan starts when its first month is paid."
+        return _("The plan starts when its first month is paid.")
     if subscription.plan_version.monthly_price.amount == 0:
-        return "No monthly fee; usage is deducted from the balance."
+        return _("No monthly fee; usage is deducted from the balance.")
     return ""

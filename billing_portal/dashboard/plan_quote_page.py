@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from accounts import cards
 from accounts.models import Account
@@ -62,7 +63,7 @@ def build_quote_page(*, account: Account, quote: Quote, problem: str = "") -> Pl
     is_charged = quote.price.amount > 0
     heading, button, busy = _words(quote, day)
     return PlanQuotePage(
-        plan_name=plan.name,
+        plan_name=plan.title,
         heading=heading,
         intro=plan.description,
         now=_now(account, quote) if quote.kind != Kind.DOWNGRADE else None,
@@ -70,13 +71,18 @@ def build_quote_page(*, account: Account, quote: Quote, problem: str = "") -> Pl
         notes=_notes(quote, day),
         releases=tuple(
             Fact(
-                each.feature.name,
-                f"{each.held - each.kept:,} of {each.held:,}",
-                f"{plan.name} allows {each.kept:,}" if each.kept else f"Not in {plan.name}",
+                each.feature.title,
+                _("%(used)s of %(included)s")
+                % {"used": f"{each.held - each.kept:,}", "included": f"{each.held:,}"},
+                _("%(plan)s allows %(kept)s") % {"plan": plan.title, "kept": f"{each.kept:,}"}
+                if each.kept
+                else _("Not in %(plan)s") % {"plan": plan.title},
             )
             for each in quote.releases
         ),
-        releases_title="Released now" if quote.kind == Kind.START else f"Released on {day}",
+        releases_title=_("Released now")
+        if quote.kind == Kind.START
+        else _("Released on %(day)s") % {"day": day},
         card=label_of(card) if card and is_charged else None,
         needs_card=card is None and is_charged,
         add_card_href=f"{reverse('payment-method-add')}?next={here}",
@@ -90,22 +96,39 @@ def build_quote_page(*, account: Account, quote: Quote, problem: str = "") -> Pl
 
 def _words(quote: Quote, day: str) -> tuple[str, str, str]:
     """Return the heading, the button, and what it says while it works."""
-    name, total = quote.plan_version.plan.name, format_usd(quote.price.amount)
+    name, total = quote.plan_version.plan.title, format_usd(quote.price.amount)
     if quote.kind == Kind.DOWNGRADE:
-        return f"Change to {name} on {day}", f"Change on {day}", "Noting the change…"
+        return (
+            _("Change to %(name)s on %(day)s") % {"name": name, "day": day},
+            _("Change on %(day)s") % {"day": day},
+            _("Noting the change…"),
+        )
     if quote.kind == Kind.UPGRADE:
         if not quote.price.amount:
-            return f"Upgrade to {name}", f"Upgrade to {name}", "Changing the plan…"
-        return f"Upgrade to {name}", f"Upgrade and pay {total}", "Charging the card…"
+            return (
+                _("Upgrade to %(name)s") % {"name": name},
+                _("Upgrade to %(name)s") % {"name": name},
+                _("Changing the plan…"),
+            )
+        return (
+            _("Upgrade to %(name)s") % {"name": name},
+            _("Upgrade and pay %(total)s") % {"total": total},
+            _("Charging the card…"),
+        )
     if not quote.price.amount:
-        return f"Start {name}", f"Start {name}", "Starting…"
-    return f"Subscribe to {name}", f"Subscribe and pay {total}", "Charging the card…"
+        start = _("Start %(name)s") % {"name": name}
+        return start, start, _("Starting…")
+    return (
+        _("Subscribe to %(name)s") % {"name": name},
+        _("Subscribe and pay %(total)s") % {"total": total},
+        _("Charging the card…"),
+    )
 
 
 def _now(account: Account, quote: Quote) -> Charge:
     start = quote.period.start if quote.kind == Kind.START else quote.at
     period = write_period(start, quote.period.end, account.timezone)
-    title = "First period" if quote.kind == Kind.START else "Now, for the rest of the period"
+    title = _("First period") if quote.kind == Kind.START else _("Now, for the rest of the period")
     lines = [line_fact(line) for line in quote.lines]
     if (left := quote.lines_total - quote.price.net) != 0:
         lines.append(_uncharged(left))
@@ -115,16 +138,16 @@ def _now(account: Account, quote: Quote) -> Charge:
 def _uncharged(left: Decimal) -> Fact:
     """Write what is not charged, or not given back."""
     if left > 0:
-        return Fact("Too little to be charged", format_usd(-left))
-    return Fact("Not paid out", format_usd(-left), "Lower prices hold from now on")
+        return Fact(_("Too little to be charged"), format_usd(-left))
+    return Fact(_("Not paid out"), format_usd(-left), _("Lower prices hold from now on"))
 
 
 def _later(account: Account, quote: Quote, day: str) -> Charge:
     note = ""
     if quote.next_price.amount:
-        note = "Charged to your default card, and every month after."
+        note = _("Charged to your default card, and every month after.")
     lines = [line_fact(line) for line in quote.next_lines]
-    return _charge(f"Next charge, {day}", lines, quote.next_price, note=note)
+    return _charge(_("Next charge, %(day)s") % {"day": day}, lines, quote.next_price, note=note)
 
 
 def _charge(title: str, lines: list[Fact], price: charging.Quote, *, note: str = "") -> Charge:
@@ -142,31 +165,47 @@ def _charge(title: str, lines: list[Fact], price: charging.Quote, *, note: str =
 
 def _notes(quote: Quote, day: str) -> tuple[str, ...]:
     """Say what else follows from agreeing."""
-    name = quote.plan_version.plan.name
+    name = quote.plan_version.plan.title
     notes = []
     if quote.kind == Kind.START:
         notes.append(
-            f"Renews on {day} and every month after, charged to your default card. "
-            "Usage beyond what is included is deducted from the balance."
+            _(
+                "Renews on %(day)s and every month after, charged to your default "
+                "card. Usage beyond what is included is deducted from the balance."
+            )
+            % {"day": day}
             if quote.price.amount
-            else "No monthly fee and no card needed. What you use is deducted from the balance."
+            else _("No monthly fee and no card needed. What you use is deducted from the balance.")
         )
     elif quote.kind == Kind.UPGRADE:
         notes.append(
-            f"{name}'s prices hold at once. What it includes is yours at once, less what you have "
-            "used in this period."
+            _(
+                "%(name)s's prices hold at once. What it includes is yours at once, "
+                "less what you have used in this period."
+            )
+            % {"name": name}
         )
     elif quote.subscription is not None:
         notes.append(
-            f"Until {day} you stay on {quote.subscription.plan_version.plan.name}, with all that "
-            "it includes. Nothing is charged now, and you can take the change back until then."
+            _(
+                "Until %(day)s you stay on %(plan)s, with all that it includes. "
+                "Nothing is charged now, and you can take the change back until "
+                "then."
+            )
+            % {"day": day, "plan": quote.subscription.plan_version.plan.title}
         )
     waiting = quote.subscription and plan_changes.scheduled(subscription=quote.subscription)
     if waiting:
-        notes.append(f"The change to {waiting.to_version.plan.name} on {day} is taken back.")
+        notes.append(
+            _("The change to %(plan)s on %(day)s is taken back.")
+            % {"plan": waiting.to_version.plan.title, "day": day}
+        )
     if quote.raised_refill is not None:
         notes.append(
-            f"Auto-Refill tops up {format_usd(quote.raised_refill)} at a time from then on, the "
-            f"least that {name} accepts."
+            _(
+                "Auto-Refill tops up %(raised_refill)s at a time from then on, the "
+                "least that %(name)s accepts."
+            )
+            % {"raised_refill": format_usd(quote.raised_refill), "name": name}
         )
     return tuple(notes)

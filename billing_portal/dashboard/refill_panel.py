@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from accounts.money import format_omr, format_usd
+from accounts.recorded_words import translated
 from billing_portal.dashboard.forms import AutoRefillForm
 from billing_portal.dashboard.overview_state import OverviewState
 from billing_portal.dashboard.rows import CardLabel, Fact, charged_for, label_of, price_facts
@@ -59,7 +63,7 @@ def build_refill_panel(state: OverviewState, *, form: AutoRefillForm | None) -> 
     return RefillPanel(
         state=_state_word(state),
         state_tone={"On": "good", "Suspended": "bad"}.get(_state_word(state), ""),
-        state_when_off="Suspended" if refill and refill.enabled and not is_on else "Off",
+        state_when_off=_("Suspended") if refill and refill.enabled and not is_on else _("Off"),
         is_checked=is_on if form is None else bool(form.data.get("enabled")),
         may_switch=state.may_act and (card is not None or bool(refill and refill.enabled)),
         may_act=state.may_act,
@@ -83,12 +87,18 @@ def _notes(state: OverviewState, terms: Terms, *, is_on: bool) -> list[str]:
     """Say what would surprise: that switching it on charges, or that no card is left to charge."""
     refill = state.auto_refill
     if is_on and state.default_card is None:
-        return ["There is no payment method to charge: nothing is topped up until you add one."]
+        return [_("There is no payment method to charge: nothing is topped up until you add one.")]
     if refill and refill.enabled and terms.amount < state.minimum_top_up:
         return [
-            f"Your plan's smallest top-up is {format_usd(state.minimum_top_up)} now. "
-            f"Auto-Refill goes on with the {format_usd(terms.amount)} you agreed to; "
-            "changing it takes at least the new minimum."
+            _(
+                "Your plan's smallest top-up is %(minimum_top_up)s now. Auto-Refill "
+                "goes on with the %(amount)s you agreed to; changing it takes at "
+                "least the new minimum."
+            )
+            % {
+                "minimum_top_up": format_usd(state.minimum_top_up),
+                "amount": format_usd(terms.amount),
+            }
         ]
     if is_on or state.balance >= terms.threshold:
         return []
@@ -96,10 +106,20 @@ def _notes(state: OverviewState, terms: Terms, *, is_on: bool) -> list[str]:
     if not count:
         return []
     price = charging.quote(terms.amount, account=state.account)
-    times = f", {count} times" if count > 1 else ""
     return [
-        f"The balance is already below {format_usd(terms.threshold)}: switching it on charges "
-        f"{format_usd(terms.amount)} ({charged_for(price)}){times} at once."
+        ngettext(
+            "The balance is already below %(threshold)s: switching it on charges %(amount)s "
+            "(%(price)s) at once.",
+            "The balance is already below %(threshold)s: switching it on charges %(amount)s "
+            "(%(price)s), %(count)s times at once.",
+            count,
+        )
+        % {
+            "threshold": format_usd(terms.threshold),
+            "amount": format_usd(terms.amount),
+            "price": charged_for(price),
+            "count": count,
+        }
     ]
 
 
@@ -133,11 +153,12 @@ def build_confirmation(state: OverviewState, *, terms: Terms, count: int) -> Ref
     price = charging.quote(terms.amount, account=state.account)
     maximum = terms.monthly_maximum
     total = format_usd(count * price.amount)
-    is_on = _state_word(state) == "On"
+    is_on = _state_word(state) == _("On")
     return RefillConfirmation(
-        heading="Change Auto-Refill?" if is_on else "Turn on Auto-Refill?",
-        button=f"{'Save' if is_on else 'Turn on'} and charge {total}",
-        busy="Saving…" if is_on else "Turning on…",
+        heading=_("Change Auto-Refill?") if is_on else _("Turn on Auto-Refill?"),
+        button=(_("Save and charge %(total)s") if is_on else _("Turn on and charge %(total)s"))
+        % {"total": total},
+        busy=_("Saving…") if is_on else _("Turning on…"),
         balance=format_usd(state.balance),
         threshold=format_usd(terms.threshold),
         threshold_value=f"{terms.threshold:.2f}",
@@ -160,24 +181,33 @@ def build_confirmation(state: OverviewState, *, terms: Terms, count: int) -> Ref
 def _state_word(state: OverviewState) -> str:
     refill = state.auto_refill
     if refill is None or not refill.enabled:
-        return "Off"
-    return "Suspended" if refill.suspended_at else "On"
+        return _("Off")
+    return _("Suspended") if refill.suspended_at else _("On")
 
 
 def _sentence(state: OverviewState, terms: Terms) -> str:
     card = state.default_card
     if state.auto_refill is None or not state.auto_refill.enabled:
-        return "Adds credit by itself whenever the balance falls below the Threshold."
+        return _("Adds credit by itself whenever the balance falls below the Threshold.")
     if state.auto_refill.suspended_at is not None:
-        return "Nothing is charged until you switch it on again or set another default card."
-    source = f" to {label_of(card).spoken}" if card else ""
+        return _("Nothing is charged until you switch it on again or set another default card.")
     price = charging.quote(terms.amount, account=state.account)
     charged = format_usd(price.amount)
     if price.tax_rate:
-        charged += f" with {tax.label(price.tax_rate)}"
-    return (
-        f"When the balance falls below {format_usd(terms.threshold)}, {charged} is charged{source}."
+        charged = _("%(amount)s with %(tax)s") % {
+            "amount": charged,
+            "tax": translated(tax.label(price.tax_rate)),
+        }
+    sentence = (
+        _("When the balance falls below %(threshold)s, %(charged)s is charged to %(card)s.")
+        if card
+        else _("When the balance falls below %(threshold)s, %(charged)s is charged.")
     )
+    return sentence % {
+        "threshold": format_usd(terms.threshold),
+        "charged": charged,
+        "card": label_of(card).spoken if card else "",
+    }
 
 
 def _facts(state: OverviewState) -> tuple[Fact, ...]:
@@ -186,21 +216,31 @@ def _facts(state: OverviewState) -> tuple[Fact, ...]:
     if refill and refill.enabled:
         if not state.may_act:
             facts += [
-                Fact("Threshold", format_usd(refill.threshold.amount)),
-                Fact("Top Up Amount", format_usd(refill.amount.amount)),
+                Fact(_("Threshold"), format_usd(refill.threshold.amount)),
+                Fact(_("Top Up Amount"), format_usd(refill.amount.amount)),
             ]
         facts += _limits(state, refill)
     if state.last_refill:
         at = moment(state.last_refill.created_at, zone)
-        facts.append(Fact("Last attempt", f"{at.day}, {at.clock}", _outcome(state.last_refill)))
+        facts.append(
+            Fact(
+                _("Last attempt"),
+                at.short,
+                _outcome(state.last_refill),
+            )
+        )
     if refill and refill.enabled and refill.next_attempt_at and not refill.suspended_at:
         at = moment(refill.next_attempt_at, zone)
-        facts.append(Fact("Next attempt", f"{at.day}, {at.clock}"))
+        facts.append(Fact(_("Next attempt"), at.short))
     if refill and refill.enabled and refill.consent:
         at = moment(refill.consent.created_at, zone)
         by = refill.consent.given_by
         facts.append(
-            Fact("Agreed to", f"{at.day}, {at.clock}", f"by {by.spoken_name}" if by else "")
+            Fact(
+                _("Agreed to"),
+                at.short,
+                _("by %(name)s") % {"name": by.spoken_name} if by else "",
+            )
         )
     return tuple(facts)
 
@@ -211,10 +251,21 @@ def _limits(state: OverviewState, refill: AutoRefill) -> list[Fact]:
     if refill.monthly_maximum is not None:
         charged = refill_caps.charged_this_month(account=state.account, now=state.now)
         maximum = format_usd(refill.monthly_maximum)
-        facts.append(Fact("Charged this month", f"{format_usd(charged)} of {maximum}"))
+        facts.append(
+            Fact(
+                _("Charged this month"),
+                _("%(charged)s of %(maximum)s")
+                % {"charged": format_usd(charged), "maximum": maximum},
+            )
+        )
     if refill.capped_until is not None and refill.capped_until > state.now:
         at = moment(refill.capped_until, state.account.timezone)
-        facts.append(Fact("Limit reached", f"Goes on {at.day}, {at.clock}"))
+        facts.append(
+            Fact(
+                _("Limit reached"),
+                _("Goes on %(moment)s") % {"moment": at.short},
+            )
+        )
     return facts
 
 
@@ -223,5 +274,8 @@ def _outcome(transaction: Transaction) -> str:
     if transaction.status == Status.PAID:
         return f"Paid, {amount}"
     if transaction.status == Status.FAILED:
-        return f"Failed, {amount}: {transaction.failure_message or 'not completed'}"
+        return _("Failed, %(amount)s: %(value)s") % {
+            "amount": amount,
+            "value": transaction.failure_message or "not completed",
+        }
     return f"Processing, {amount}"

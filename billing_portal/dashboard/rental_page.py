@@ -5,6 +5,7 @@ from datetime import datetime, tzinfo
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from accounts import cards
 from accounts.models import Account, AuditEvent
@@ -79,7 +80,7 @@ def build_rental_page(
     rental = rental_changes.open_rental(account=account, feature=terms.feature)
     here = reverse("rental", args=[terms.feature.key])
     return RentalPage(
-        title=terms.feature.name,
+        title=terms.feature.title,
         terms=write_terms(terms),
         held=_held(account, terms, rental),
         may_act=may_act,
@@ -109,9 +110,13 @@ def target(*, account: Account, terms: FeaturePrice) -> int:
 
 def _held(account: Account, terms: FeaturePrice, rental: Rental | None) -> str:
     if rental is None or rental.started_at is None:
-        return "None held."
+        return _("None held.")
     since = write_day(rental.started_at.astimezone(account.timezone).date())
-    return f"{count(rental.quantity, terms)} held since {since}: {monthly(terms, rental.quantity)}."
+    return _("%(quantity)s held since %(since)s: %(terms)s.") % {
+        "quantity": count(rental.quantity, terms),
+        "since": since,
+        "terms": monthly(terms, rental.quantity),
+    }
 
 
 def _summary(account: Account, change: Change, now: datetime) -> RentalSummary:
@@ -134,22 +139,26 @@ def _summary(account: Account, change: Change, now: datetime) -> RentalSummary:
             moment=now,
         ),
         button=_button(change),
-        busy="Charging the card…" if is_charged else "Saving…",
+        busy=_("Charging the card…") if is_charged else _("Saving…"),
     )
 
 
 def _facts(change: Change, end: str) -> tuple[Fact, ...]:
-    now = Fact("Held now", count(change.holding, change.terms))
+    now = Fact(_("Held now"), count(change.holding, change.terms))
     if change.kind != ChangeKind.TAKEN:
-        return (now, Fact(f"Held from {end} on", count(change.at_renewal, change.terms)))
-    facts = [now, Fact("Held after this", count(change.quantity, change.terms))]
+        return (
+            now,
+            Fact(_("Held from %(end)s on") % {"end": end}, count(change.at_renewal, change.terms)),
+        )
+    facts = [now, Fact(_("Held after this"), count(change.quantity, change.terms))]
     if change.line is not None:
         price = format_unit_price(change.terms.unit_price.amount)
         facts.append(
             Fact(
-                f"{count(change.billed_more, change.terms)} until {end}",
+                _("%(quantity)s until %(end)s")
+                % {"quantity": count(change.billed_more, change.terms), "end": end},
                 format_usd(change.line.amount),
-                f"{price} a month each, for the rest of the period",
+                _("%(price)s a month each, for the rest of the period") % {"price": price},
             )
         )
     return tuple(facts)
@@ -158,39 +167,51 @@ def _facts(change: Change, end: str) -> tuple[Fact, ...]:
 def _after(change: Change, end: str) -> str:
     renewal = _from_renewal_on(change, end)
     if change.kind == ChangeKind.RELEASED:
-        return (
-            f"{renewal}. Until then all {change.holding:,} stay, and can be kept after all for "
-            "nothing."
-        )
+        stay = _("Until then all %(count)s stay, and can be kept after all for nothing.")
+        return f"{renewal} {stay % {'count': f'{change.holding:,}'}}"
     if change.kind == ChangeKind.RELEASE_UNDONE:
-        return f"{renewal}. Keeping them costs nothing now."
+        return f"{renewal} {_('Keeping them costs nothing now.')}"
     if change.waived:
-        return (
-            f"The rest of the period would be {format_usd(change.waived)}, less than the smallest "
-            f"charge, so it is free. {renewal}."
+        free = _(
+            "The rest of the period would be %(waived)s, less than the smallest charge, so it is "
+            "free."
         )
-    return f"{renewal}." if change.line else f"The plan includes them. {renewal}."
+        return f"{free % {'waived': format_usd(change.waived)}} {renewal}"
+    return renewal if change.line else f"{_('The plan includes them.')} {renewal}"
 
 
 def _from_renewal_on(change: Change, end: str) -> str:
     if not change.at_renewal and change.quantity:
-        return f"On {end} your plan ends or becomes one without them: none are held from then on"
-    cost = f"{format_usd(change.monthly)} a month" if change.monthly else "included"
-    if change.price.tax_rate and change.monthly:
-        cost += " before tax"
+        return _(
+            "On %(end)s your plan ends or becomes one without them: none are held from then on."
+        ) % {"end": end}
+    cost = _("included")
+    if change.monthly:
+        cost = (
+            _("%(cost)s a month before tax") if change.price.tax_rate else _("%(cost)s a month")
+        ) % {"cost": format_usd(change.monthly)}
     if change.at_renewal < change.quantity:
-        most = f"{count(change.at_renewal, change.terms)}, the most of your plan"
-        return f"From {end} on, {most}: {cost}"
-    return f"From {end} on: {cost}"
+        most = _("%(quantity)s, the most of your plan") % {
+            "quantity": count(change.at_renewal, change.terms)
+        }
+        return _("From %(end)s on, %(most)s: %(cost)s.") % {"end": end, "most": most, "cost": cost}
+    return _("From %(end)s on: %(cost)s.") % {"end": end, "cost": cost}
 
 
 def _button(change: Change) -> str:
     if change.kind == ChangeKind.RELEASED:
-        return f"Hold {count(change.quantity, change.terms)} from the renewal on"
+        return _("Hold %(quantity)s from the renewal on") % {
+            "quantity": count(change.quantity, change.terms)
+        }
     if change.kind == ChangeKind.RELEASE_UNDONE:
-        return f"Keep {count(change.quantity, change.terms)}"
-    taken = f"Take {count(change.quantity - change.holding, change.terms)}"
-    return f"{taken} and pay {format_usd(change.price.amount)}" if change.line else taken
+        return _("Keep %(name)s") % {"name": count(change.quantity, change.terms)}
+    taken = {
+        "quantity": count(change.quantity - change.holding, change.terms),
+        "price": format_usd(change.price.amount),
+    }
+    return (
+        _("Take %(quantity)s and pay %(price)s") if change.line else _("Take %(quantity)s")
+    ) % taken
 
 
 def _history(account: Account, terms: FeaturePrice) -> tuple[ChangeRow, ...]:
@@ -205,11 +226,16 @@ def _history(account: Account, terms: FeaturePrice) -> tuple[ChangeRow, ...]:
 def _change_row(event: AuditEvent, terms: FeaturePrice, zone: tzinfo) -> ChangeRow:
     held, quantity = event.details["held"], event.details["quantity"]
     text = {
-        f"rental_{ChangeKind.TAKEN}": f"Took {quantity - held:,} more: "
-        f"{count(quantity, terms)} instead of {held:,}",
-        f"rental_{ChangeKind.RELEASED}": f"Released {held - quantity:,}: "
-        f"{count(quantity, terms)} from the renewal on",
-        f"rental_{ChangeKind.RELEASE_UNDONE}": f"Kept {count(quantity, terms)} after all",
+        f"rental_{ChangeKind.TAKEN}": _("Took %(more)s more: %(quantity)s instead of %(held)s")
+        % {
+            "more": f"{quantity - held:,}",
+            "quantity": count(quantity, terms),
+            "held": f"{held:,}",
+        },
+        f"rental_{ChangeKind.RELEASED}": _("Released %(fewer)s: %(quantity)s from the renewal on")
+        % {"fewer": f"{held - quantity:,}", "quantity": count(quantity, terms)},
+        f"rental_{ChangeKind.RELEASE_UNDONE}": _("Kept %(quantity)s after all")
+        % {"quantity": count(quantity, terms)},
     }[event.action]
     return ChangeRow(at=moment(event.created_at, zone), text=text, by=_who(event))
 
@@ -217,5 +243,5 @@ def _change_row(event: AuditEvent, terms: FeaturePrice, zone: tzinfo) -> ChangeR
 def _who(event: AuditEvent) -> str:
     """Name the customer's own people; of staff only that it was support."""
     if event.details["via"] == RentalVia.ADMIN:
-        return "Support"
-    return event.actor.spoken_name if event.actor else "The platform"
+        return _("Support")
+    return event.actor.spoken_name if event.actor else _("The platform")

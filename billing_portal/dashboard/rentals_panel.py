@@ -5,10 +5,11 @@ from decimal import Decimal
 
 from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from accounts.models import Account
-from accounts.money import format_quantity, format_unit_price, format_usd
-from accounts.quantities import write_quantity
+from accounts.money import format_quantity, format_usd
+from accounts.quantities import write_monthly_price, write_quantity
 from billing_portal.dashboard.times import write_day
 from plans import rental_changes, rentals, subscriptions
 from plans.models import FeatureKind, FeaturePrice, Rental, Subscription
@@ -78,14 +79,14 @@ def _row(
         since = f"since {write_day(rental.started_at.astimezone(zone).date())}"
     keeps = may_act and is_released
     return RentalRow(
-        title=feature.name,
+        title=feature.title,
         terms=write_terms(terms),
         held=count(quantity, terms),
         since=since,
         monthly=monthly(terms, quantity) if rental else "",
         note=_note(account, subscription, terms, rental),
         href=reverse("rental", args=[feature.key]),
-        action="Change" if may_act else "History",
+        action=_("Change") if may_act else _("History"),
         keep_href=reverse("rental-keep", args=[feature.key]) if keeps else "",
         keep=f"Keep {count(quantity, terms)}" if keeps else "",
     )
@@ -96,12 +97,15 @@ def _note(
 ) -> str:
     """What happens at the renewal, or that a payment for more is under way."""
     if rentals.is_being_paid(account=account, feature=terms.feature):
-        return "More are being paid for. They are held once the bank has answered."
+        return _("More are being paid for. They are held once the bank has answered.")
     end = subscription.current_period_end
     if rental is None or rental.quantity_at_renewal is None or end is None:
         return ""
     day = write_day(end.astimezone(account.timezone).date())
-    return f"{count(rental.quantity_at_renewal, terms)} from {day} on."
+    return _("%(quantity)s from %(day)s on.") % {
+        "quantity": count(rental.quantity_at_renewal, terms),
+        "day": day,
+    }
 
 
 def count(quantity: int, terms: FeaturePrice) -> str:
@@ -112,14 +116,22 @@ def count(quantity: int, terms: FeaturePrice) -> str:
 def monthly(terms: FeaturePrice, quantity: int) -> str:
     """`$7.50 a month`, or that the plan includes them."""
     cost = rental_changes.monthly_cost(terms, quantity)
-    return f"{format_usd(cost)} a month" if cost else "Included"
+    return _("%(cost)s a month") % {"cost": format_usd(cost)} if cost else _("Included")
 
 
 def write_terms(terms: FeaturePrice) -> str:
     """`2 included, then $2.50 per number a month, at most 50`."""
-    rate = f"{format_unit_price(terms.unit_price.amount)} per {terms.feature.unit} a month"
+    rate = write_monthly_price(terms.unit_price.amount, terms.feature.unit)
     included = format_quantity(terms.included_quantity)
     if terms.maximum is not None and terms.maximum <= terms.included_quantity:
-        return f"{included} included, which is the most there can be"
-    text = f"{included} included, then {rate}" if terms.included_quantity else rate
-    return text if terms.maximum is None else f"{text}, at most {terms.maximum:,}"
+        return _("%(included)s included, which is the most there can be") % {"included": included}
+    text = (
+        _("%(included)s included, then %(rate)s") % {"included": included, "rate": rate}
+        if terms.included_quantity
+        else rate
+    )
+    return (
+        text
+        if terms.maximum is None
+        else _("%(terms)s, at most %(maximum)s") % {"terms": text, "maximum": f"{terms.maximum:,}"}
+    )

@@ -116,7 +116,7 @@ def remove(request: MemberRequest, pk: int) -> HttpResponse:
     """Remove a card, or say why it has to stay; one that a plan is charged to, only for owners."""
     card = _own_card(request, pk)
     if pays_for_a_subscription(card) and not request.member.may_manage:
-        raise PermissionDenied("Only an owner removes a card that a subscription is charged to.")
+        raise PermissionDenied(_("Only an owner removes a card that a subscription is charged to."))
     try:
         cards.remove(card=card, by=request.user, now=timezone.now())
     except ValidationError as error:

@@ -58,7 +58,7 @@ def _own_payment(request: MemberRequest, number: str) -> Transaction:
     """The payment, for a member who may act in the account that it is of."""
     transaction = own_transaction(request, number=number)
     if not request.member.may_act:
-        raise PermissionDenied("This role may look, not change.")
+        raise PermissionDenied(_("This role may look, not change."))
     return transaction
 
 

@@ -7,8 +7,10 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from accounts.recorded_words import translated
 from billing_portal.dashboard.access import MemberRequest, acting_page, form_action, member_page
 from billing_portal.dashboard.plan_cancel_page import build_cancel_page
 from billing_portal.dashboard.plan_page import build_plan_page, day_of, why_blocked
@@ -65,20 +67,27 @@ def _answer(
     request: MemberRequest, version: PlanVersion, agreed: Agreed, now: datetime
 ) -> HttpResponse:
     """Say what came of agreeing, or lead to where it goes on."""
-    name, transaction = version.plan.name, agreed.transaction
+    name, transaction = version.plan.title, agreed.transaction
     if agreed.quote.kind == Kind.DOWNGRADE:
         day = day_of(agreed.quote.next_renewal_at, request.member.account)
-        messages.success(request, f"Your plan changes to {name} on {day}.")
+        messages.success(
+            request, _("Your plan changes to %(name)s on %(day)s.") % {"name": name, "day": day}
+        )
         return redirect("plan")
     if transaction is None or transaction.status == Status.PAID:
-        messages.success(request, f"You are on {name} now.")
+        messages.success(request, _("You are on %(name)s now.") % {"name": name})
         return redirect("billing-overview")
     if transaction.can_be_confirmed(now):
         return redirect("payment-confirm", number=transaction.number)
     if transaction.status == Status.FAILED:
-        why = transaction.failure_message or "The payment was not completed."
-        return _quote_page(request, version, problem=f"{why} Nothing was charged.")
-    messages.info(request, f"The bank has not answered yet. {name} begins once it is paid.")
+        why = translated(transaction.failure_message) or _("The payment was not completed.")
+        return _quote_page(
+            request, version, problem=_("%(reason)s Nothing was charged.") % {"reason": why}
+        )
+    messages.info(
+        request,
+        _("The bank has not answered yet. %(name)s begins once it is paid.") % {"name": name},
+    )
     return redirect("billing-history-detail", number=transaction.number)
 
 
@@ -89,7 +98,7 @@ def cancel(request: MemberRequest) -> HttpResponse:
     account, now = request.member.account, timezone.now()
     subscription = subscriptions.current(account=account)
     if subscription is None:
-        messages.info(request, "There is no plan to cancel.")
+        messages.info(request, _("There is no plan to cancel."))
         return redirect("plan")
     problem = ""
     if request.method == "POST":
@@ -98,10 +107,14 @@ def cancel(request: MemberRequest) -> HttpResponse:
         except ValidationError as error:
             problem = " ".join(error.messages)
         else:
-            name = subscription.plan_version.plan.name
+            name = subscription.plan_version.plan.title
             ends = subscription.ended_at or subscription.current_period_end
-            verb = "ended" if subscription.ended_at else "ends"
-            messages.success(request, f"Canceled: {name} {verb} on {day_of(ends, account)}.")
+            said = (
+                _("Canceled: %(name)s ended on %(day)s.")
+                if subscription.ended_at
+                else _("Canceled: %(name)s ends on %(day)s.")
+            )
+            messages.success(request, said % {"name": name, "day": day_of(ends, account)})
             return redirect("plan")
     composed = build_cancel_page(
         account=account, subscription=subscription, now=now, problem=problem
@@ -123,10 +136,12 @@ def keep(request: MemberRequest) -> HttpResponse:
             messages.error(request, " ".join(error.messages))
             return redirect("plan")
     elif plan_changes.take_back(account=account, by=request.user, now=now) is None:
-        messages.info(request, "There is nothing to take back.")
+        messages.info(request, _("There is nothing to take back."))
         return redirect("plan")
     if current is not None:
-        messages.success(request, f"You keep {current.plan_version.plan.name}.")
+        messages.success(
+            request, _("You keep %(plan)s.") % {"plan": current.plan_version.plan.title}
+        )
     return redirect("plan")
 
 
@@ -143,7 +158,7 @@ def pay_now(request: MemberRequest) -> HttpResponse:
         messages.error(request, " ".join(error.messages))
         return redirect("billing-overview")
     if transaction.status == Status.PAID:
-        messages.success(request, "The renewal is paid. Thank you.")
+        messages.success(request, _("The renewal is paid. Thank you."))
         return redirect("billing-overview")
     if transaction.can_be_confirmed(now):
         return redirect("payment-confirm", number=transaction.number)

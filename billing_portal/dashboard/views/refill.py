@@ -5,6 +5,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from billing_portal.dashboard.access import MemberRequest, acting_page, form_action
 from billing_portal.dashboard.forms import AutoRefillForm
@@ -52,9 +53,9 @@ def auto_refill(request: MemberRequest) -> HttpResponse:
         form.add_service_errors(error)
         return _again(request, form)
     if count:
-        messages.success(request, "Auto-Refill is on. The first top-up is being charged now.")
+        messages.success(request, _("Auto-Refill is on. The first top-up is being charged now."))
     else:
-        messages.success(request, f"Auto-Refill is {'on' if enabled else 'off'}.")
+        messages.success(request, _("Auto-Refill is on.") if enabled else _("Auto-Refill is off."))
     return redirect("billing-overview")
 
 

@@ -7,8 +7,10 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from accounts.recorded_words import translated
 from billing_portal.dashboard.access import MemberRequest, acting_page, form_action, member_page
 from billing_portal.dashboard.forms import RentalForm
 from billing_portal.dashboard.rental_page import build_rental_page, target
@@ -31,7 +33,7 @@ def rental(request: MemberRequest, key: str) -> HttpResponse:
         form = _asked(request, terms)
         return _page(request, terms, form, now)
     if not request.member.may_act:
-        raise PermissionDenied("This role may look, not change.")
+        raise PermissionDenied(_("This role may look, not change."))
     form = RentalForm(request.POST)
     if not form.is_valid():
         return _page(request, terms, form, now, status=422)
@@ -75,10 +77,10 @@ def _outcome(
     if transaction.can_be_confirmed(now):
         return redirect("payment-confirm", number=transaction.number)
     if transaction.status == Status.FAILED:
-        why = transaction.failure_message or "The payment was not completed."
-        problem = f"{why} Nothing was charged."
+        why = translated(transaction.failure_message) or _("The payment was not completed.")
+        problem = _("%(reason)s Nothing was charged.") % {"reason": why}
         return _page(request, terms, form, now, problem=problem, status=422)
-    messages.info(request, "The bank has not answered yet. They are held once it is paid.")
+    messages.info(request, _("The bank has not answered yet. They are held once it is paid."))
     return redirect("billing-history-detail", number=transaction.number)
 
 
@@ -86,8 +88,14 @@ def _done(request: MemberRequest, terms: FeaturePrice, quantity: int) -> str:
     account = request.member.account
     held = rental_changes.open_rental(account=account, feature=terms.feature)
     if held is not None and held.quantity_at_renewal is not None:
-        return f"{terms.feature.name}: {count(quantity, terms)} from the renewal on."
-    return f"{terms.feature.name}: you hold {count(quantity, terms)}."
+        return _("%(feature)s: %(quantity)s from the renewal on.") % {
+            "feature": terms.feature.title,
+            "quantity": count(quantity, terms),
+        }
+    return _("%(feature)s: you hold %(quantity)s.") % {
+        "feature": terms.feature.title,
+        "quantity": count(quantity, terms),
+    }
 
 
 @form_action(page="plan")
@@ -97,7 +105,7 @@ def keep(request: MemberRequest, key: str) -> HttpResponse:
     terms, account = _terms(request, key), request.member.account
     held = rental_changes.open_rental(account=account, feature=terms.feature)
     if held is None or held.quantity_at_renewal is None:
-        messages.info(request, "Nothing is released.")
+        messages.info(request, _("Nothing is released."))
         return redirect("plan")
     try:
         rentals.set_quantity(
