@@ -272,10 +272,10 @@ def _limits(state: OverviewState, refill: AutoRefill) -> list[Fact]:
 def _outcome(transaction: Transaction) -> str:
     amount = format_usd(transaction.net_amount.amount)
     if transaction.status == Status.PAID:
-        return f"Paid, {amount}"
+        return _("Paid, %(amount)s") % {"amount": amount}
     if transaction.status == Status.FAILED:
-        return _("Failed, %(amount)s: %(value)s") % {
+        return _("Failed, %(amount)s: %(reason)s") % {
             "amount": amount,
-            "value": transaction.failure_message or "not completed",
+            "reason": translated(transaction.failure_message) or _("not completed"),
         }
-    return f"Processing, {amount}"
+    return _("Processing, %(amount)s") % {"amount": amount}
