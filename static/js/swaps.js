@@ -24,7 +24,8 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 document.addEventListener("htmx:afterRequest", (event) => {
   region(event)?.removeAttribute("aria-busy");
   const form = event.detail.elt;
-  if (form.dataset.busy !== "true") return;
+  // Not what only asks: the form may be on its way to be paid meanwhile.
+  if (event.detail.requestConfig.verb !== "post" || form.dataset.busy !== "true") return;
   delete form.dataset.busy;
   for (const button of form.querySelectorAll(".is-busy")) setBusy(button, false);
 });
@@ -35,8 +36,10 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 
 document.addEventListener("htmx:afterSettle", (event) => {
-  const place = region(event);
-  if (!place?.isConnected) return;
+  const swapped = region(event);
+  // An element that was replaced as a whole goes on under its id.
+  const place = swapped?.isConnected ? swapped : swapped && document.getElementById(swapped.id);
+  if (!place) return;
   announcer.textContent = [...place.querySelectorAll("[data-announce]")].map((each) => each.textContent).join(" ");
   const error = place.querySelector("[data-focus], [aria-invalid=true]");
   if (error) error.focus();

@@ -54,7 +54,9 @@ def test_the_summary_follows_the_amount_and_the_card(
         summary = page.locator("#top-up-summary")
 
         page.get_by_label("Own amount in USD").press_sequentially("37.50")
+        page.get_by_role("button", name="Pay $25.00").focus()
         expect(summary).to_contain_text("OMR 14.440")
+        expect(page.get_by_role("button", name="Pay $37.50")).to_be_focused()
         expect(summary).to_contain_text("$67.50")
         expect(page.get_by_role("radio", name="$25")).not_to_be_checked()
         page.get_by_role("radio", name="Another card").check()

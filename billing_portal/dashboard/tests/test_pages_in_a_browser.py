@@ -77,6 +77,8 @@ def test_a_viewer_and_pages_before_signing_in(
             "viewer-overview": "/billing/",
             "viewer-plan": "/billing/plan/",
             "viewer-not-allowed": "/billing/top-up/",
+            "viewer-payment-methods": "/billing/payment-methods/",
+            "viewer-history": "/billing/history/",
             "change-password": "/accounts/password/change/",
             "two-factor": "/accounts/2fa/",
         },
