@@ -33,10 +33,13 @@ FLAGS = [
 ]
 
 Scheme = Literal["light", "dark"]
+Form = tuple[int, Scheme]
 _SCHEMES: tuple[Scheme, ...] = ("light", "dark")
-ALL_FORMS = tuple((width, scheme) for width in (1440, 768, 390) for scheme in _SCHEMES)
+ALL_FORMS: tuple[Form, ...] = tuple(
+    (width, scheme) for width in (1440, 768, 390) for scheme in _SCHEMES
+)
 #: For what is the same page in another state.
-_TWO_FORMS: tuple[tuple[int, Scheme], ...] = ((1440, "light"), (390, "dark"))
+TWO_FORMS: tuple[Form, ...] = ((1440, "light"), (390, "dark"))
 #: What depends on the colours alone; nothing else differs between light and dark.
 _COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
 STRIPE_STUB = """
@@ -171,9 +174,7 @@ def problems_of(page: Page, options: dict[str, Any] | None = None) -> list[str]:
     return [*found, f"scrolls sideways by {overflow}px"] if overflow > 0 else list(found)
 
 
-def problems_in_forms(
-    page: Page, name: str, forms: tuple[tuple[int, Scheme], ...] = ALL_FORMS
-) -> list[str]:
+def problems_in_forms(page: Page, name: str, forms: tuple[Form, ...]) -> list[str]:
     """What is wrong with a page in these widths and schemes, without loading it again.
 
     With SCREENSHOTS set to a folder, a picture of each form is left there.
@@ -213,7 +214,7 @@ def look_at(
         for name, path in pages.items():
             page = site.open(path)
             assert page.url.split("?")[0].endswith(path.split("?")[0]), f"{name} led elsewhere"
-            wrong += problems_in_forms(page, name, _TWO_FORMS)
+            wrong += problems_in_forms(page, name, TWO_FORMS)
             wrong += [f"{name}: {complaint}" for complaint in site.complaints]
             site.complaints.clear()
     assert not wrong, "\n".join(wrong)

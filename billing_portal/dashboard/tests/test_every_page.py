@@ -1,8 +1,8 @@
 """Every page of the dashboard in Chromium, from a server that compresses as in production.
 
 No accessibility violation, nothing the browser complains about, no sideways scrolling, in light and
-dark on a desk, a tablet and a phone; the keyboard reaches what there is to do, visibly; no page
-weighs much. A page that is new is told of here, or the first test fails.
+dark on a desk, a tablet and a phone, in English and in Arabic; the keyboard reaches what there is to
+do, visibly; no page weighs much. A page that is new is told of here, or the first test fails.
 """
 
 import threading
@@ -23,7 +23,13 @@ from pytest_django import Settings
 
 from accounts.models import Account
 from billing_portal.dashboard.tests import scenes
-from billing_portal.dashboard.tests.browser import STRIPE_STUB, problems_in_forms
+from billing_portal.dashboard.tests.browser import (
+    ALL_FORMS,
+    STRIPE_STUB,
+    TWO_FORMS,
+    Form,
+    problems_in_forms,
+)
 from billing_portal.dashboard.urls import urlpatterns
 from invoices.models import Status, Transaction
 
@@ -147,32 +153,48 @@ def serving() -> Iterator[str]:
 def test_every_page(browser: Browser, address: str, settings: Settings) -> None:
     account = scenes.busy_company()
     scenes.switch_refill_on(account)
+    cookie = signed_in(account, address)
     wrong: list[str] = []
-    context = browser.new_context(reduced_motion="reduce")
-    context.add_cookies([signed_in(account, address)])
-    context.route(settings.STRIPE_JS_URL, lambda route: route.fulfill(body=STRIPE_STUB))
-    page = context.new_page()
+    for language, forms in (("en", ALL_FORMS), ("ar", TWO_FORMS)):
+        context = browser.new_context(reduced_motion="reduce", locale=language)
+        context.add_cookies([cookie])
+        context.route(settings.STRIPE_JS_URL, lambda route: route.fulfill(body=STRIPE_STUB))
+        page = context.new_page()
+        # A first visit: nothing is kept from the page before.
+        context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
+        wrong += walk(page, [f"{address}/billing/{path}" for path in paths(account)], forms)
+        context.close()
+
+    assert not wrong, "\n".join(wrong)
+
+
+def walk(page: Page, addresses: list[str], forms: tuple[Form, ...]) -> list[str]:
+    """What is wrong with these pages; with the keyboard, too, where every form is looked at."""
+    wrong: list[str] = []
     heard: list[str] = []
     page.on("pageerror", lambda error: heard.append(str(error)))
-    page.on("console", lambda message: heard.append(f"{message.type}: {message.text}"))
-    # A first visit: nothing is kept from the page before.
-    context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
-    for path in paths(account):
+    page.on(
+        "console",
+        lambda message: (
+            heard.append(message.text) if message.type in ("error", "warning") else None
+        ),
+    )
+    for address in addresses:
         page.emulate_media(color_scheme="light")
-        answer = page.goto(f"{address}/billing/{path}")
+        answer = page.goto(address)
         assert answer is not None
-        name = path.replace("/", " ").strip() or "overview"
+        language = page.evaluate("document.documentElement.lang")
+        name = f"{language} {address.partition('/billing/')[2].replace('/', ' ')}".strip()
         if answer.status != 200:
             wrong.append(f"{name}: answered {answer.status}")
         if (weight := weight_of(page)) > MAXIMUM_BYTES:
             wrong.append(f"{name}: weighs {weight} bytes")
-        wrong += [f"{name}: {problem}" for problem in problems_of_the_keyboard(page)]
-        wrong += problems_in_forms(page, name)
+        if forms == ALL_FORMS:
+            wrong += [f"{name}: {problem}" for problem in problems_of_the_keyboard(page)]
+        wrong += problems_in_forms(page, name, forms)
         wrong += [f"{name}: {complaint}" for complaint in heard]
         heard.clear()
-    context.close()
-
-    assert not wrong, "\n".join(wrong)
+    return wrong
 
 
 def signed_in(account: Account, address: str) -> Any:
