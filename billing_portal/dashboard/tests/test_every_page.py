@@ -1,7 +1,7 @@
 """Every page of the dashboard in Chromium, from a server that compresses as in production.
 
 No accessibility violation, nothing the browser complains about, no sideways scrolling, in light and
-dark on a desk, a tablet and a phone, in English and in Arabic; the keyboard reaches what there is to
+dark on a desk, a tablet and a phone, in English and Arabic; the keyboard reaches what there is to
 do, visibly; no page weighs much. A page that is new is told of here, or the first test fails.
 """
 
