@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import billing_details
 from accounts.models import Account
+from billing_portal.dashboard.widgets import LongSelect
 
 _AUTOFILL = {
     "billing_name": "organization",
@@ -55,6 +56,8 @@ class BillingDetailsForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Leave room for what the account's own name and owner stand in for."""
         super().__init__(*args, **kwargs)
+        country: Any = self.fields["country"]
+        country.widget = LongSelect(choices=country.choices)
         for name, field in self.fields.items():
             field.widget.attrs["class"] = "select" if name == "country" else "input"
         for name, autofill in _AUTOFILL.items():
@@ -100,7 +103,7 @@ class TimeAndLanguageForm(forms.Form):
 
     timezone = forms.ChoiceField(
         label=_("Timezone"),
-        widget=forms.Select(attrs={"class": "select"}),
+        widget=LongSelect(attrs={"class": "select"}),
         help_text=_("Of all times on these pages, in e-mails and on receipts from now on."),
     )
     language = forms.ChoiceField(

@@ -74,6 +74,15 @@ def test_the_new_address_is_confirmed_and_the_old_one_told(
     assert "This link does not work" in client.post(address, follow=True).content.decode()
 
 
+def test_who_gets_the_account_s_notices_there_is_told_to_change_that_too(
+    client: Client, account: Account
+) -> None:
+    Account.objects.filter(pk=account.pk).update(receipt_email="layla@muscat.test")
+    ask(client)
+    html = client.post(link(), follow=True).content.decode()
+    assert "still go to layla@muscat.test: change that under Billing." in html
+
+
 def test_nothing_is_sent_before_the_password_is_said_again(
     account: Account, layla: User, sign_in: SignIn
 ) -> None:

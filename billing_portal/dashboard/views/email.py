@@ -51,10 +51,12 @@ def confirm_email(request: MemberRequest, token: str) -> HttpResponse:
     try:
         email = email_changes.read(token=token, user=request.user, now=now)
         if request.method == "POST":
+            previous = request.user.email
             email_changes.confirm(token=token, user=request.user, now=now)
             messages.success(
                 request, _("From now on you sign in with %(email)s.") % {"email": email}
             )
+            _warn_of_notices(request, previous=previous)
             return redirect("sign-in")
     except (email_changes.LinkIsOver, ValidationError):
         messages.error(
@@ -64,3 +66,16 @@ def confirm_email(request: MemberRequest, token: str) -> HttpResponse:
         return redirect("sign-in")
     context = {"email": email, "previous": request.user.email}
     return page(request, "dashboard/confirm_email.html", context, nav=NAV)
+
+
+def _warn_of_notices(request: MemberRequest, *, previous: str) -> None:
+    """Say so when receipts and notices still go to the address that was left."""
+    account = request.member.account
+    if account.contact_email.lower() == previous.lower():
+        messages.warning(
+            request,
+            _(
+                "Receipts and notices of %(account)s still go to %(email)s: change that under Billing."
+            )
+            % {"account": account.name, "email": previous},
+        )
