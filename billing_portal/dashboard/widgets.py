@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 
 class LongSelect(forms.Select):
-    """One of hundreds: Django renders a template for each option, which takes longer than a page."""
+    """One of hundreds: Django renders a template for each option, slower than all the rest."""
 
     def render(
         self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None

@@ -74,8 +74,6 @@ def _warn_of_notices(request: MemberRequest, *, previous: str) -> None:
     if account.contact_email.lower() == previous.lower():
         messages.warning(
             request,
-            _(
-                "Receipts and notices of %(account)s still go to %(email)s: change that under Billing."
-            )
+            _("Notices of %(account)s still go to %(email)s: change that under Billing.")
             % {"account": account.name, "email": previous},
         )
