@@ -79,32 +79,53 @@ def check_may_change(*, account: Account, plan_version: PlanVersion, now: dateti
     subscription = subscriptions.current(account=account)
     if subscription is None:
         return
-    plan = subscription.plan_version.plan
     if subscription.plan_version_id == plan_version.pk:
-        raise ValidationError(_("You are on %(plan)s already.") % {"plan": plan.name})
+        name = subscription.plan_version.plan.name
+        raise ValidationError(_("You are on %(plan)s already.") % {"plan": name})
+    check_is_at_rest(subscription=subscription, under_way=under_way(account=account), now=now)
+    check_is_kept(subscription=subscription, plan_version=plan_version)
+
+
+def check_is_at_rest(
+    *, subscription: Subscription, under_way: Sequence[Transaction], now: datetime
+) -> None:
+    """Raise ValidationError, saying what to do, while no other plan may be moved to."""
     if subscription.renewals.filter(status=RenewalStatus.DUE).exists():
+        name = subscription.plan_version.plan.name
         raise ValidationError(
-            _("Your %(plan)s renewal is not paid yet. Pay it first.") % {"plan": plan.name}
+            _("Your %(plan)s renewal is not paid yet. Pay it first.") % {"plan": name}
         )
     if subscription.current_period_end and subscription.current_period_end <= now:
         raise ValidationError(PERIOD_BEGINS)
-    check_nothing_under_way(account=account)
+    if under_way:
+        raise ValidationError(_UNDER_WAY)
+
+
+def check_is_kept(*, subscription: Subscription, plan_version: PlanVersion) -> None:
+    """Raise ValidationError for what a plan that is canceled must be kept for first."""
     kind = kind_of(subscription=subscription, plan_version=plan_version)
     if subscription.cancel_at_period_end and kind != Kind.START:
+        name = subscription.plan_version.plan.name
         raise ValidationError(
-            _("%(plan)s is canceled. Keep the plan first, then change it.") % {"plan": plan.name}
+            _("%(plan)s is canceled. Keep the plan first, then change it.") % {"plan": name}
         )
 
 
 def check_nothing_under_way(*, account: Account) -> None:
     """Raise ValidationError while a payment for the plan or a rental is open."""
-    under_way = Transaction.objects.filter(
-        account=account,
-        status__in=OPEN_STATUSES,
-        purpose__in=[Purpose.RENEWAL, Purpose.PLAN_CHANGE, Purpose.RENTAL],
-    )
-    if under_way.exists():
+    if under_way(account=account):
         raise ValidationError(_UNDER_WAY)
+
+
+def under_way(*, account: Account) -> list[Transaction]:
+    """Return the open payments for the plan or a rental."""
+    return list(
+        Transaction.objects.filter(
+            account=account,
+            status__in=OPEN_STATUSES,
+            purpose__in=[Purpose.RENEWAL, Purpose.PLAN_CHANGE, Purpose.RENTAL],
+        )
+    )
 
 
 def quote(*, account: Account, plan_version: PlanVersion, at: datetime) -> Quote:

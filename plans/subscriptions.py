@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -99,10 +99,18 @@ def latest_version(*, plan: Plan) -> PlanVersion | None:
 
 def offered_to(*, account: Account) -> list[PlanVersion]:
     """Return the versions the account may choose from: public plans, and its own."""
-    own = Q(versions__subscriptions__account=account)
-    plans = Plan.objects.filter(Q(type=PlanType.PUBLIC) | own, archived_at__isnull=True).distinct()
-    versions = [latest_version(plan=plan) for plan in plans.order_by("position", "slug")]
-    return [version for version in versions if version is not None]
+    own = Exists(Subscription.objects.filter(account=account, plan_version__plan=OuterRef("plan")))
+    versions = (
+        PlanVersion.objects.filter(
+            Q(plan__type=PlanType.PUBLIC) | own,
+            plan__archived_at__isnull=True,
+            published_at__isnull=False,
+        )
+        .select_related("plan")
+        .order_by("plan_id", "-number")
+        .distinct("plan_id")
+    )
+    return sorted(versions, key=lambda version: (version.plan.position, version.plan.slug))
 
 
 @database.atomic
