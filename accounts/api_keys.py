@@ -171,6 +171,19 @@ def revoke(*, key: ApiKey, now: datetime, by: User | None = None, reason: str = 
     )
 
 
+def makers(*, account: Account) -> dict[str, User | None]:
+    """Return who made each key of an account, by its prefix, as the audit trail has it."""
+    made = AuditEvent.objects.filter(account=account, action="api_key_created")
+    return {event.details["prefix"]: event.actor for event in made.select_related("actor")}
+
+
+def in_use_made_by(*, account: Account, user: User, now: datetime) -> list[ApiKey]:
+    """Return the account's keys that a user made, has seen and may have kept."""
+    by = makers(account=account)
+    keys = ApiKey.objects.filter(account=account, revoked_at__isnull=True)
+    return [key for key in keys if by.get(key.prefix) == user and not key.has_expired(now=now)]
+
+
 def verify(*, token: str, now: datetime) -> ApiKey | None:
     """Return the key this token belongs to, or None for one that is wrong, revoked or expired.
 

@@ -132,6 +132,12 @@ def revoke(*, invitation: Invitation, by: User, now: datetime) -> None:
         _record(invitation, "invitation_revoked", by, now)
 
 
+def revoke_those_of(*, account: Account, member: User, by: User, now: datetime) -> None:
+    """Revoke what a member has open who may not invite any more: nobody comes back that way."""
+    for invitation in waiting(account=account).filter(invited_by=member):
+        revoke(invitation=invitation, by=by, now=now)
+
+
 def find(*, token: str, now: datetime) -> Invitation:
     """Return the invitation with this link. Raises NotOpen, whatever is wrong with it."""
     found = (

@@ -10,8 +10,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from accounts import invitations
 from accounts.models import Account, AuditEvent, Membership, User
-from accounts.roles import Role
+from accounts.roles import Role, may_manage
 
 
 @transaction.atomic
@@ -30,12 +31,16 @@ def change_role(*, membership: Membership, role: str, by: User, now: datetime) -
     membership.role = role
     membership.save(update_fields=["role"])
     _record(membership, "member_role_changed", by, now, before=before, after=role)
+    if not may_manage(role):
+        _end_invitations(membership, by, now)
     return membership
 
 
 @transaction.atomic
 def remove(*, membership: Membership, by: User, now: datetime) -> None:
     """Take a member's access, from their next request on; members who remove themselves leave.
+
+    What they invited is revoked; API keys that they made go on, for programs depend on them.
 
     Raises ValidationError for the last owner, and when they are no member any more.
     """
@@ -44,6 +49,7 @@ def remove(*, membership: Membership, by: User, now: datetime) -> None:
     has_left = membership.user_id == by.pk
     action = "member_left" if has_left else "member_removed"
     _record(membership, action, by, now, role=membership.role)
+    _end_invitations(membership, by, now)
     membership.delete()
 
 
@@ -54,6 +60,10 @@ def _locked(membership: Membership) -> Membership:
     if found is None:
         raise ValidationError(_("They are not a member any more."))
     return found
+
+
+def _end_invitations(membership: Membership, by: User, now: datetime) -> None:
+    invitations.revoke_those_of(account=membership.account, member=membership.user, by=by, now=now)
 
 
 def _keep_an_owner(membership: Membership) -> None:

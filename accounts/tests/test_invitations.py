@@ -162,6 +162,23 @@ def test_a_member_who_was_invited_before_keeps_their_role(account: Account) -> N
     assert actions(account) == ["member_invited"]
 
 
+@pytest.mark.parametrize("end", ["removed", "demoted"])
+def test_an_owner_who_goes_leaves_no_door_open(account: Account, end: str) -> None:
+    zafar = make_member(account, "zafar@muscat.test")
+    layla = User.objects.get(email="layla@muscat.test")
+    invite(account, "zafar@elsewhere.test", Role.OWNER, by=zafar.user)
+    back = sent_token()
+    stays = invite(account, "omar@muscat.test", by=layla)
+    if end == "removed":
+        members.remove(membership=zafar, by=layla, now=NOW)
+    else:
+        members.change_role(membership=zafar, role=Role.VIEWER, by=layla, now=NOW)
+    with pytest.raises(invitations.NotOpen):
+        invitations.find(token=back, now=NOW)
+    assert list(invitations.waiting(account=account)) == [stays]
+    assert "invitation_revoked" in actions(account)
+
+
 def test_who_was_removed_can_be_invited_again(account: Account) -> None:
     omar = make_member(account, "omar@muscat.test", Role.VIEWER)
     members.remove(membership=omar, by=omar.user, now=NOW)

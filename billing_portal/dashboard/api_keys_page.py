@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from accounts import api_keys
-from accounts.models import Account, ApiKey
+from accounts.models import Account, ApiKey, User
 from billing_portal.dashboard.access import Member
 from billing_portal.dashboard.settings_tabs import Tab, settings_tabs
 from billing_portal.dashboard.times import Moment, moment
@@ -54,6 +54,7 @@ class KeyRow:
 
     name: str
     begins_with: str
+    made_by: str
     created: Moment
     last_used: Moment | None
     expires: Moment | None
@@ -94,11 +95,18 @@ def build_keys(
     """Compose the page; `made` is a new key with its token."""
     account = member.account
     keys = ApiKey.objects.filter(account=account, revoked_at__isnull=True)
+    makers = api_keys.makers(account=account)
     return KeysPage(
         tabs=settings_tabs("api-keys"),
         may_manage=member.may_manage,
         keys=tuple(
-            _row(key, may_manage=member.may_manage, zone=account.timezone, now=now)
+            _row(
+                key,
+                makers.get(key.prefix),
+                may_manage=member.may_manage,
+                zone=account.timezone,
+                now=now,
+            )
             for key in keys.order_by("-created_at", "-pk")
         ),
         made=_new_key(account, *made) if made else None,
@@ -109,10 +117,13 @@ def build_keys(
     )
 
 
-def _row(key: ApiKey, *, may_manage: bool, zone: tzinfo, now: datetime) -> KeyRow:
+def _row(
+    key: ApiKey, maker: User | None, *, may_manage: bool, zone: tzinfo, now: datetime
+) -> KeyRow:
     return KeyRow(
         name=key.name,
         begins_with=f"bp_{key.prefix}_…",
+        made_by=maker.spoken_name if maker else "",
         created=moment(key.created_at, zone),
         last_used=moment(key.last_used_at, zone) if key.last_used_at else None,
         expires=moment(key.expires_at, zone) if key.expires_at else None,

@@ -11,6 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from pytest_django.asserts import assertRedirects
 
+from accounts import api_keys
 from accounts.models import Account, Invitation, Membership, User
 from accounts.roles import Role
 from accounts.tests.people import sent_token
@@ -99,6 +100,20 @@ def test_an_owner_gives_a_role_and_takes_the_access_at_once(
     hers.post(reverse("member-remove", args=[membership.pk]))
     assert his.get(reverse("billing-overview")).status_code == 403
     assert "omar@muscat.test was removed" in main(hers)
+
+
+def test_of_a_removed_owner_s_keys_the_others_are_told(
+    account: Account, owner: User, sign_in: SignIn
+) -> None:
+    zafar = scenes.make_member(account, email="zafar@muscat.test")
+    now = timezone.now()
+    api_keys.create_for_account(account=account, name="Reports", by=zafar, now=now)
+    api_keys.create_for_account(account=account, name="Hers", by=owner, now=now)
+    client = sign_in(account, user=owner)
+    assert "Made by <bdi>zafar@muscat.test</bdi>" in main(client, "/billing/settings/api-keys/")
+    membership = Membership.objects.get(user=zafar)
+    client.post(reverse("member-remove", args=[membership.pk]))
+    assert "They made API keys that still work: Reports." in main(client)
 
 
 def test_the_only_owner_reads_why_they_stay_and_a_request_is_refused_too(

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from accounts import invitations, members
+from accounts import api_keys, invitations, members
 from accounts.models import Invitation, Membership
 from accounts.roles import Role
 from billing_portal.dashboard.access import (
@@ -78,17 +78,26 @@ def change_role(request: MemberRequest, pk: int) -> HttpResponse:
 @managing_page
 def remove(request: MemberRequest, pk: int) -> HttpResponse:
     """Take a member's access."""
-    membership = _own_member(request, pk)
+    membership, now = _own_member(request, pk), timezone.now()
     try:
-        members.remove(membership=membership, by=request.user, now=timezone.now())
+        members.remove(membership=membership, by=request.user, now=now)
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
+        kept = api_keys.in_use_made_by(
+            account=request.member.account, user=membership.user, now=now
+        )
         messages.success(
             request,
             _("%(member)s was removed and has no access any more.")
             % {"member": membership.user.spoken_name},
         )
+        if kept:
+            messages.warning(
+                request,
+                _("They made API keys that still work: %(names)s. Revoke them under API keys.")
+                % {"names": ", ".join(key.name for key in kept)},
+            )
     return redirect("members")
 
 
