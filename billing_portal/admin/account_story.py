@@ -58,6 +58,7 @@ def story_of(account: Account, reader: User | AnonymousUser) -> Story:
             _balance(wallet),
             *_subscription(current),
             _auto_refill(wallet),
+            _spend_cap(wallet),
         ],
         panels=[panel() for model, panel in panels if _may_view(reader, model)],
     )
@@ -120,6 +121,20 @@ def _auto_refill(wallet: Wallet | None) -> Fact:
         title="Auto-refill",
         value=format_html("{} {}", state, link(refill, "Rule and last attempt")),
         note=f"{rule}{', ' if note else ''}{note}",
+    )
+
+
+def _spend_cap(wallet: Wallet | None) -> Fact:
+    if wallet is None or wallet.spend_cap is None or wallet.spent is None:
+        return Fact(title="Spend cap", value=badge("Off"))
+    return Fact(
+        title="Spend cap",
+        value=usd(wallet.spend_cap),
+        note=format_html(
+            "{} spent after entry {}; the customer sets it",
+            ledger_usd(wallet.spent),
+            wallet.spend_since,
+        ),
     )
 
 

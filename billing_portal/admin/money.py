@@ -278,5 +278,12 @@ class WalletAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("account",)
     search_fields = ("account__name", "account__owner_email")
-    fields = ("account", "balance", "last_sequence", "low_balance_limit", "created_at")
+    fields = (
+        "account",
+        "balance",
+        "last_sequence",
+        "low_balance_limit",
+        "spend_cap",
+        "created_at",
+    )
     readonly_fields = ("balance", "last_sequence")

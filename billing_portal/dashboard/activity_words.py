@@ -179,6 +179,13 @@ def _low_balance(details: Details, names: Names) -> str:
     return _("Low-balance alert set to %(amount)s") % {"amount": _dollars(limit)}
 
 
+def _spend_cap(details: Details, names: Names) -> str:
+    cap = details.get("cap")
+    if cap is None:
+        return _("Spend cap removed")
+    return _("Spend cap set to %(amount)s a month") % {"amount": _dollars(cap)}
+
+
 def _refill(details: Details, names: Names) -> str:
     if not details.get("enabled"):
         return _("Auto-Refill saved, switched off")
@@ -232,6 +239,7 @@ SENTENCES: dict[str, tuple[Kind, Sentence]] = {
     "account_edited": (Kind.DETAILS, _plain(lambda: _("Changed the account"))),
     "billing_details_changed": (Kind.DETAILS, _plain(lambda: _("Changed billing details"))),
     "low_balance_limit_set": (Kind.DETAILS, _low_balance),
+    "spend_cap_set": (Kind.CREDIT, _spend_cap),
     "card_verified": (Kind.CARDS, _card(lambda: _("Added %(card)s"))),
     "card_rejected": (Kind.CARDS, _card(lambda: _("%(card)s could not be added"))),
     "card_made_default": (Kind.CARDS, _card(lambda: _("Made %(card)s the default card"))),

@@ -43,6 +43,7 @@ def build_banners(state: OverviewState) -> tuple[Banner, ...]:
     found = [
         *_to_confirm(state),
         *_paused(state),
+        *_spend_cap(state),
         *_past_due(state),
         *_waiting_to_begin(state),
         *_leaving(state),
@@ -330,4 +331,24 @@ def _failed_payment(state: OverviewState) -> list[Banner]:
             _("See the payment"),
             reverse("billing-history-detail", args=[newest.number]),
         )
+    ]
+
+
+def _spend_cap(state: OverviewState) -> list[Banner]:
+    """Usage is near the cap that the customer set, or has reached it."""
+    spend = state.capped
+    if spend is None or spend.cap is None or not (spend.is_near or spend.is_reached):
+        return []
+    written = {"spent": _unbroken(spend.spent), "cap": _unbroken(spend.cap)}
+    if spend.is_reached:
+        tone, title = "bad", _("Services are paused: the spend cap is reached.")
+        text = _("Usage has cost %(spent)s in this period, the cap is %(cap)s.") % written
+    else:
+        tone, title = "warn", _("The spend cap is nearly reached.")
+        text = _("Usage has cost %(spent)s in this period. At %(cap)s services pause.") % written
+    if spend.period_end is not None:
+        at = moment(spend.period_end, state.account.timezone)
+        text += " " + _("Counting begins anew on %(at)s.") % {"at": at.short}
+    return [
+        Banner(tone, title, text, _("Raise the cap"), f"{reverse('billing-settings')}#spend-cap")
     ]

@@ -10,7 +10,7 @@ from accounts.models import Account, Card, CardStatus
 from invoices import confirmations
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
-from plans import daily_spend, past_due, plan_changes, renewal_charges, subscriptions
+from plans import daily_spend, past_due, plan_changes, renewal_charges, spend_caps, subscriptions
 from plans.daily_spend import Spend
 from plans.models import (
     Allowance,
@@ -57,6 +57,7 @@ class OverviewState:
     unpaid_lines: tuple[NewLine, ...]
     next_lines: tuple[NewLine, ...]
     forecast: Forecast | None
+    capped: spend_caps.Spend | None
 
     @property
     def plan_version(self) -> PlanVersion | None:
@@ -120,7 +121,16 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
             else ()
         ),
         forecast=forecast.run_out(wallet=wallet, now=now) if wallet else None,
+        capped=_capped(account, wallet, subscription, now),
     )
+
+
+def _capped(
+    account: Account, wallet: Wallet | None, subscription: Subscription | None, now: datetime
+) -> spend_caps.Spend | None:
+    if wallet is None or wallet.spend_cap is None:
+        return None
+    return spend_caps.spend_of(account=account, wallet=wallet, subscription=subscription, now=now)
 
 
 def current_subscription(account: Account) -> Subscription | None:

@@ -7,10 +7,12 @@ from zoneinfo import available_timezones
 from django import forms
 from django.conf import settings
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts import billing_details
 from accounts.models import Account
+from billing_portal.dashboard.forms import AmountField
 from billing_portal.dashboard.widgets import LongSelect
 
 _AUTOFILL = {
@@ -64,6 +66,20 @@ class BillingDetailsForm(forms.ModelForm):
             self.fields[name].widget.attrs["autocomplete"] = autofill
         self.fields["billing_name"].widget.attrs["placeholder"] = self.instance.name
         self.fields["receipt_email"].widget.attrs["placeholder"] = self.instance.owner_email
+
+
+class SpendCapForm(forms.Form):
+    """Whether usage is capped, and at what."""
+
+    capped = forms.BooleanField(required=False)
+    cap = AmountField(label=_("Usage may cost at most"), required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """Without a cap no amount is needed."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if cleaned.get("capped") and cleaned.get("cap") is None and "cap" not in self.errors:
+            self.add_error("cap", gettext("Enter an amount above zero, in whole cents."))
+        return cleaned
 
 
 class ReceiptCopiesForm(forms.Form):

@@ -6,6 +6,7 @@ Each section has a module of its own, which makes its panel; here they are put t
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.utils import timezone
 
 from accounts.models import Account
 from billing_portal.dashboard.billing_details_panel import (
@@ -20,9 +21,11 @@ from billing_portal.dashboard.low_balance_panel import LowBalancePanel, build_lo
 from billing_portal.dashboard.settings_forms import (
     BillingDetailsForm,
     ReceiptCopiesForm,
+    SpendCapForm,
     TimeAndLanguageForm,
 )
 from billing_portal.dashboard.settings_tabs import Tab, settings_tabs
+from billing_portal.dashboard.spend_cap_panel import SpendCapPanel, build_spend_cap
 from wallet.models import Wallet
 
 
@@ -45,6 +48,7 @@ class SettingsPage:
     receipt_copies: ReceiptCopiesPanel
     time: TimePanel
     low_balance: LowBalancePanel
+    spend_cap: SpendCapPanel | None
     consents: ConsentsPanel
 
 
@@ -56,6 +60,7 @@ def build_settings(
     receipt_copies_form: ReceiptCopiesForm | None = None,
     time_form: TimeAndLanguageForm | None = None,
     low_balance_form: LowBalanceForm | None = None,
+    spend_cap_form: SpendCapForm | None = None,
 ) -> SettingsPage:
     """Compose the page; a form that could not be saved is shown as it was typed."""
     wallet = Wallet.objects.filter(account=account).first()
@@ -65,6 +70,9 @@ def build_settings(
         receipt_copies=build_receipt_copies(account, may_act=may_act, form=receipt_copies_form),
         time=_time(account, may_act=may_act, form=time_form),
         low_balance=build_low_balance(account, wallet, may_act=may_act, form=low_balance_form),
+        spend_cap=build_spend_cap(
+            account, wallet, may_act=may_act, form=spend_cap_form, now=timezone.now()
+        ),
         consents=build_consents(account, wallet),
     )
 

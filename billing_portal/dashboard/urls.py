@@ -50,6 +50,7 @@ urlpatterns = [
     path("settings/receipt-copies/", settings.save_receipt_copies, name="receipt-copies"),
     path("settings/time/", settings.save_time_and_language, name="time-and-language"),
     path("settings/low-balance/", settings.save_low_balance, name="low-balance"),
+    path("settings/spend-cap/", settings.save_spend_cap, name="spend-cap"),
     path("settings/members/", members.members_list, name="members"),
     path("settings/members/invite/", members.invite, name="member-invite"),
     path("settings/members/leave/", members.leave, name="member-leave"),

@@ -75,6 +75,7 @@ NO_PAGES = {
     "receipt-copies",
     "time-and-language",
     "low-balance",
+    "spend-cap",
     "member-invite",
     "api-key-create",
     "api-key-revoke",

@@ -45,6 +45,7 @@ WHO_MAY: dict[str, set[Role]] = {
     "receipt-copies": ACTING,
     "renewal-pay-now": ACTING,
     "rental-keep": ACTING,
+    "spend-cap": ACTING,
     "time-and-language": ACTING,
     "top-up": ACTING,
     "api-key-create": MANAGING,

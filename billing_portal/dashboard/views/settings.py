@@ -18,10 +18,12 @@ from billing_portal.dashboard.forms import LowBalanceForm
 from billing_portal.dashboard.settings_forms import (
     BillingDetailsForm,
     ReceiptCopiesForm,
+    SpendCapForm,
     TimeAndLanguageForm,
 )
 from billing_portal.dashboard.settings_page import build_settings
 from billing_portal.dashboard.shell import page
+from plans import spend_caps
 from wallet import low_balance
 
 NAV = "billing-settings"
@@ -57,6 +59,31 @@ def save_low_balance(request: MemberRequest) -> HttpResponse:
             request,
             _("You are told when the balance falls below %(limit)s.")
             % {"limit": format_usd(limit)},
+        )
+    return redirect("billing-settings")
+
+
+@form_action(page="billing-settings")
+@acting_page
+def save_spend_cap(request: MemberRequest) -> HttpResponse:
+    """Save what usage may cost in a period, or that it may cost anything."""
+    form = SpendCapForm(request.POST)
+    if not form.is_valid():
+        return _again(request, spend_cap_form=form)
+    cap = form.cleaned_data["cap"] if form.cleaned_data["capped"] else None
+    try:
+        spend_caps.set_cap(
+            account=request.member.account, cap=cap, by=request.user, now=timezone.now()
+        )
+    except ValidationError as error:
+        form.add_error(None, error)
+        return _again(request, spend_cap_form=form)
+    if cap is None:
+        messages.success(request, _("There is no spend cap any more."))
+    else:
+        messages.success(
+            request,
+            _("Usage may cost at most %(cap)s in a period.") % {"cap": format_usd(cap)},
         )
     return redirect("billing-settings")
 
