@@ -1,6 +1,5 @@
 """Billing History as a file for a spreadsheet."""
 
-import csv
 from collections.abc import Iterator
 from datetime import tzinfo
 
@@ -10,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import CARD_BRANDS
 from accounts.recorded_words import translated
+from accounts.spreadsheets import CHUNK, csv_lines
 from invoices.models import Dispute, DisputeStatus, Line, Transaction
 
 HEADER = (
@@ -31,15 +31,9 @@ HEADER = (
     _("Dispute"),
 )
 
-#: How many transactions are read at a time: memory stays flat however long the history.
-CHUNK = 1000
-
-#: A cell that begins with one of these is a formula to a spreadsheet.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-
 
 def transactions_csv(queryset: QuerySet[Transaction], *, timezone: tzinfo) -> Iterator[str]:
-    """Yield the rows of `queryset` as CSV, header first, for a streaming response.
+    """Return the rows of `queryset` as CSV, header first, for a streaming response.
 
     Dates are in `timezone` with their offset, amounts plain decimals. One query, whatever the
     number of rows.
@@ -50,16 +44,16 @@ def transactions_csv(queryset: QuerySet[Transaction], *, timezone: tzinfo) -> It
         descriptions=ArraySubquery(lines.values("description")),
         dispute=Subquery(disputes.values("status")[:1]),
     )
-    writer = csv.writer(_Echo())
-    yield writer.writerow(map(str, HEADER))
-    for transaction in described.iterator(chunk_size=CHUNK):
-        row = _row(
+    rows = (
+        _row(
             transaction,
             "; ".join(map(translated, transaction.descriptions)),
             dispute=transaction.dispute or "",
             timezone=timezone,
         )
-        yield writer.writerow([_harmless(cell) for cell in row])
+        for transaction in described.iterator(chunk_size=CHUNK)
+    )
+    return csv_lines(header=HEADER, rows=rows)
 
 
 def _row(
@@ -84,15 +78,3 @@ def _row(
         f"{transaction.refunded_amount.amount:f}",
         str(DisputeStatus(dispute).label) if dispute else "",
     )
-
-
-def _harmless(cell: str) -> str:
-    """Return `cell` as text to a spreadsheet, even where it would be a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
-
-
-class _Echo:
-    """A file that hands back what is written to it: csv's writer then returns each row."""
-
-    def write(self, row: str) -> str:
-        return row

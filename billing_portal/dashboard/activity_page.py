@@ -18,7 +18,8 @@ from billing_portal.dashboard.activity_words import (
     title_of,
 )
 from billing_portal.dashboard.cursors import page_of
-from billing_portal.dashboard.settings_tabs import Tab, settings_tabs
+from billing_portal.dashboard.settings_tabs import settings_tabs
+from billing_portal.dashboard.tabs import Tab
 from billing_portal.dashboard.times import Moment, moment
 from plans.models import Feature, Plan
 

@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy
 from accounts import api_keys
 from accounts.models import Account, ApiKey, User
 from billing_portal.dashboard.access import Member
-from billing_portal.dashboard.settings_tabs import Tab, settings_tabs
+from billing_portal.dashboard.settings_tabs import settings_tabs
+from billing_portal.dashboard.tabs import Tab
 from billing_portal.dashboard.times import Moment, moment
 
 

@@ -36,34 +36,36 @@ def page_of(
     size: int,
     here: str,
     query: Mapping[str, str],
+    moment: str = "created_at",
 ) -> CursorPage[Line]:
     """Return the page older than cursor `before`, or newer than `after`; else the newest one.
 
-    Lines have `created_at`; `here` and `query` are the page's address without the cursor.
+    Lines are in the order of `moment`, a field of theirs; `here` and `query` are the page's address
+    without the cursor.
     """
     older, newer = decode_cursor(before), decode_cursor(after)
     if newer:
-        rows = list(found.filter(_newer_than(*newer)).order_by("created_at", "pk")[: size + 1])
+        rows = list(found.filter(_newer_than(moment, *newer)).order_by(moment, "pk")[: size + 1])
         has_previous, has_next = len(rows) > size, True
         rows = rows[:size][::-1]
     else:
         if older:
-            found = found.filter(_older_than(*older))
-        rows = list(found.order_by("-created_at", "-pk")[: size + 1])
+            found = found.filter(_older_than(moment, *older))
+        rows = list(found.order_by(f"-{moment}", "-pk")[: size + 1])
         has_previous, has_next = older is not None, len(rows) > size
         rows = rows[:size]
     return CursorPage(
         rows=rows,
         has_previous=has_previous and bool(rows),
         has_next=has_next and bool(rows),
-        previous_href=_href(here, query, "after", rows[0]) if rows else here,
-        next_href=_href(here, query, "before", rows[-1]) if rows else here,
+        previous_href=_href(here, query, "after", encode_cursor(rows[0], moment)) if rows else here,
+        next_href=_href(here, query, "before", encode_cursor(rows[-1], moment)) if rows else here,
     )
 
 
-def encode_cursor(line: Any) -> str:
+def encode_cursor(line: Any, moment: str = "created_at") -> str:
     """Write the place of a line."""
-    text = f"{line.created_at.isoformat()}|{line.pk}"
+    text = f"{getattr(line, moment).isoformat()}|{line.pk}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -81,13 +83,14 @@ def decode_cursor(cursor: str) -> tuple[datetime, int] | None:
         return None
 
 
-def _older_than(at: datetime, pk: int) -> Q:
-    return Q(created_at__lt=at) | Q(created_at=at, pk__lt=pk)
+# The first bound leads the index to the place; the rest tells lines of one moment apart.
+def _older_than(moment: str, at: datetime, pk: int) -> Q:
+    return Q(**{f"{moment}__lte": at}) & (Q(**{f"{moment}__lt": at}) | Q(pk__lt=pk))
 
 
-def _newer_than(at: datetime, pk: int) -> Q:
-    return Q(created_at__gt=at) | Q(created_at=at, pk__gt=pk)
+def _newer_than(moment: str, at: datetime, pk: int) -> Q:
+    return Q(**{f"{moment}__gte": at}) & (Q(**{f"{moment}__gt": at}) | Q(pk__gt=pk))
 
 
-def _href(here: str, query: Mapping[str, str], name: str, line: Any) -> str:
-    return f"{here}?{urlencode({**query, name: encode_cursor(line)})}"
+def _href(here: str, query: Mapping[str, str], name: str, cursor: str) -> str:
+    return f"{here}?{urlencode({**query, name: cursor})}"

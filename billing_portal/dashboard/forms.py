@@ -18,13 +18,14 @@ from wallet import topups
 from wallet.refill_rules import Terms
 
 #: Nothing was paid before, and calendars end.
-_DAYS = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
+DAYS = [MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2999, 12, 31))]
 #: Commas only between thousands: in much of the world one stands before the cents.
 _WRITTEN_AMOUNT = re.compile(r"-?([0-9]+|[0-9]{1,3}(,[0-9]{3})+)?(\.[0-9]*)?")
 _AMOUNT = {"inputmode": "decimal", "autocomplete": "off", "class": "input"}
 
 
-def _day_input() -> forms.DateInput:
+def day_input() -> forms.DateInput:
+    """A day, as browsers let one pick it."""
     return forms.DateInput(
         format="%Y-%m-%d",
         attrs={"type": "date", "class": "input", "min": "2000-01-01", "max": "2999-12-31"},
@@ -211,10 +212,10 @@ class HistoryFilterForm(forms.Form):
         label=gettext_lazy("Card"), required=False, widget=forms.Select(attrs={"class": "select"})
     )
     date_from = forms.DateField(
-        label=gettext_lazy("From"), required=False, validators=_DAYS, widget=_day_input()
+        label=gettext_lazy("From"), required=False, validators=DAYS, widget=day_input()
     )
     date_to = forms.DateField(
-        label=gettext_lazy("To"), required=False, validators=_DAYS, widget=_day_input()
+        label=gettext_lazy("To"), required=False, validators=DAYS, widget=day_input()
     )
 
     def __init__(self, *args: Any, account: Account, **kwargs: Any) -> None:

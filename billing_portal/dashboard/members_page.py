@@ -11,7 +11,8 @@ from accounts.models import Invitation, Membership
 from accounts.roles import Role
 from billing_portal.dashboard.access import Member
 from billing_portal.dashboard.members_forms import InviteForm, RoleForm
-from billing_portal.dashboard.settings_tabs import Tab, settings_tabs
+from billing_portal.dashboard.settings_tabs import settings_tabs
+from billing_portal.dashboard.tabs import Tab
 from billing_portal.dashboard.times import Moment, moment
 
 

@@ -24,8 +24,9 @@ from billing_portal.dashboard.settings_forms import (
     SpendCapForm,
     TimeAndLanguageForm,
 )
-from billing_portal.dashboard.settings_tabs import Tab, settings_tabs
+from billing_portal.dashboard.settings_tabs import settings_tabs
 from billing_portal.dashboard.spend_cap_panel import SpendCapPanel, build_spend_cap
+from billing_portal.dashboard.tabs import Tab
 from wallet.models import Wallet
 
 

@@ -1,10 +1,8 @@
 """The sections of Settings, each a page of its own."""
 
-from dataclasses import dataclass
-
-from django.urls import reverse
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+from billing_portal.dashboard.tabs import Tab, tabs_of
 
 TABS = (
     (_("Billing"), "billing-settings"),
@@ -15,15 +13,6 @@ TABS = (
 )
 
 
-@dataclass(frozen=True)
-class Tab:
-    """One section."""
-
-    label: str | Promise
-    href: str
-    is_current: bool
-
-
 def settings_tabs(current: str) -> tuple[Tab, ...]:
     """Return the sections, with the page called `current` marked."""
-    return tuple(Tab(label, reverse(name), name == current) for label, name in TABS)
+    return tabs_of(TABS, current)

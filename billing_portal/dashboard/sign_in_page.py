@@ -8,7 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from billing_portal.dashboard.language_panel import LanguageForm, build_language_form
-from billing_portal.dashboard.settings_tabs import Tab, settings_tabs
+from billing_portal.dashboard.settings_tabs import settings_tabs
+from billing_portal.dashboard.tabs import Tab
 
 
 class NewEmailForm(forms.Form):

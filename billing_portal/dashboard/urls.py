@@ -19,10 +19,14 @@ from billing_portal.dashboard.views import (
     sign_in,
     switch,
     top_up,
+    usage,
 )
 
 urlpatterns = [
     path("", overview.overview, name="billing-overview"),
+    path("usage/history/", usage.history, name="usage-history"),
+    path("usage/history/export.csv", usage.export, name="usage-history-export"),
+    path("usage/history/<int:pk>/", usage.record, name="usage-record"),
     path("auto-refill/", refill.auto_refill, name="auto-refill"),
     path("switch-account/", switch.switch_account, name="switch-account"),
     path("payment-methods/", cards.payment_methods, name="payment-methods"),

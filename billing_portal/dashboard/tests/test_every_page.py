@@ -32,12 +32,15 @@ from billing_portal.dashboard.tests.browser import (
 )
 from billing_portal.dashboard.urls import urlpatterns
 from invoices.models import Status, Transaction
+from plans.models import UsageRecord
 
 pytestmark = pytest.mark.browser
 
 #: What each page is looked at as, below /billing/.
 PAGES: dict[str, tuple[str, ...]] = {
     "billing-overview": ("",),
+    "usage-history": ("usage/history/", "usage/history/?charge=free&workspace=none"),
+    "usage-record": ("usage/history/{record}/",),
     "payment-methods": ("payment-methods/",),
     "payment-method-add": ("payment-methods/add/",),
     "top-up": ("top-up/?amount=50.00", "top-up/?amount=3"),
@@ -60,6 +63,7 @@ PAGES: dict[str, tuple[str, ...]] = {
 }
 #: What forms post to, and files.
 NO_PAGES = {
+    "usage-history-export",
     "auto-refill",
     "switch-account",
     "language",
@@ -210,6 +214,7 @@ def paths(account: Account) -> list[str]:
     """All of PAGES, with what the account has."""
     payments = Transaction.objects.filter(account=account)
     numbers = {
+        "record": UsageRecord.objects.filter(account=account).latest("pk").pk,
         "paid": payments.filter(status=Status.PAID).latest("created_at").number,
         "failed": payments.get(status=Status.FAILED).number,
     }

@@ -1,0 +1,74 @@
+"""Usage: the history, why a record was charged, the export."""
+
+from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from billing_portal.dashboard.access import MemberRequest, enter_account, member_page
+from billing_portal.dashboard.shell import page
+from billing_portal.dashboard.usage_forms import UsageFilterForm
+from billing_portal.dashboard.usage_history_page import (
+    build_usage_explanation,
+    build_usage_history,
+)
+from plans import usage_explanation, usage_history
+from plans.models import UsageRecord
+
+NAV = "usage-history"
+HISTORY_REGIONS = {"usage-list": "dashboard/_usage_list.html"}
+#: What a column of ids holds.
+_LARGEST_ID = 2**63 - 1
+
+
+@require_safe
+@member_page
+def history(request: MemberRequest) -> HttpResponse:
+    """Show every record, newest first: what was searched for, filtered."""
+    account = request.member.account
+    form = UsageFilterForm(request.GET)
+    composed = build_usage_history(
+        account=account,
+        form=form,
+        before=request.GET.get("before", ""),
+        after=request.GET.get("after", ""),
+    )
+    context = {"history": composed, "form": form, "zone": account.timezone}
+    return page(request, "dashboard/usage_history.html", context, nav=NAV, regions=HISTORY_REGIONS)
+
+
+@require_safe
+@member_page
+def record(request: MemberRequest, pk: int) -> HttpResponse:
+    """Explain one record: as a page, or for the line that HTMX opens."""
+    accounts = [membership.account_id for membership in request.member.memberships]
+    found = (
+        UsageRecord.objects.filter(account__in=accounts, pk=min(pk, _LARGEST_ID))
+        .select_related("feature", "renewal", "plan_version__plan")
+        .first()
+    )
+    if found is None:
+        raise Http404
+    if found.account_id != request.member.account.pk:
+        enter_account(request, found.account_id)
+    explained = build_usage_explanation(
+        usage_explanation.explain(record=found), account=request.member.account
+    )
+    context = {"explained": explained}
+    if request.htmx:
+        return render(request, "dashboard/_usage_explanation.html", context)
+    return page(request, "dashboard/usage_record.html", context, nav=NAV)
+
+
+@require_safe
+@member_page
+def export(request: MemberRequest) -> HttpResponseBase:
+    """Download the filtered records as CSV."""
+    account = request.member.account
+    form = UsageFilterForm(request.GET)
+    form.is_valid()
+    found = usage_history.find(account=account, filters=form.cleaned_data)
+    rows = usage_history.as_csv(found, timezone=account.timezone)
+    response = StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="usage.csv"'
+    return response
