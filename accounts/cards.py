@@ -29,6 +29,7 @@ from accounts.models import (
     User,
 )
 from accounts.money import convert_to_omr
+from accounts.recorded_words import Sentence
 from accounts.stripe_objects import Outcome, Setup
 
 log = structlog.get_logger(__name__)
@@ -44,6 +45,8 @@ KEY_LIFETIME = timedelta(hours=20)
 _needs: list[Callable[[Account], str]] = []
 #: Told, inside the transaction, that an account has a new default card.
 _default_listeners: list[Callable[[Account, datetime], None]] = []
+
+SAVED_ALREADY = Sentence(gettext_noop("%(card)s is saved already."))
 
 
 class HoldNotVoided(Exception):
@@ -184,7 +187,9 @@ def _verify(*, card: Card, now: datetime) -> Card:
         return _settle(card=card, rejection=too_late, code="too_late", now=now)
     if (twin := _twin_of(card)) is not None:
         _give_up(card)
-        return _settle(card=card, rejection=f"{twin} is saved already.", code="duplicate", now=now)
+        return _settle(
+            card=card, rejection=SAVED_ALREADY.write(card=twin), code="duplicate", now=now
+        )
     dollars = settings.CARD_HOLD_AMOUNT
     rials = convert_to_omr(dollars, rate=settings.USD_TO_OMR, step=settings.CHARGE_STEP)
     hold = gateway.place_hold(

@@ -20,9 +20,13 @@ ROOT = Path(settings.BASE_DIR)
 DOMAIN = "django"
 #: English is in the code.
 TRANSLATIONS = tuple(code for code, _ in settings.LANGUAGES if code != "en")
-#: Where what people read is written. The admin, the API's and the commands' texts stay English.
+#: Where what people read is written.
 APPS = ("accounts", "invoices", "wallet", "plans", "billing_portal")
-_ENGLISH_ONLY = {"tests", "migrations", "admin", "management", "simulation", "audit", "mailbox"}
+#: What staff and programs read stays English; allauth's elements only wrap what they are given.
+_ENGLISH_ONLY = {
+    *("tests", "migrations", "admin", "management", "simulation", "audit", "mailbox", "elements"),
+    *("dispute_opened", "dispute_closed", "refund_failed", "reconciliation_findings"),
+}
 _PLURAL = (1, 2)
 KEYWORDS = {
     "_": None,
@@ -48,12 +52,15 @@ def modules() -> list[Path]:
 
 def templates() -> list[Path]:
     """The templates that people read, e-mails and PDFs included."""
-    found = sorted((ROOT / "templates").rglob("*"))
-    return [path for path in found if path.suffix in (".html", ".txt") and _is_read(path)]
+    found = sorted((ROOT / "templates").rglob("*.html")) + sorted(
+        (ROOT / "templates").rglob("*.txt")
+    )
+    return [path for path in found if _is_read(path)]
 
 
 def _is_read(path: Path) -> bool:
-    return not _ENGLISH_ONLY & set(path.relative_to(ROOT).parts)
+    event, _, _ = path.name.partition(".")
+    return not _ENGLISH_ONLY & {*path.relative_to(ROOT).parts, event}
 
 
 def wanted() -> Catalog:

@@ -13,7 +13,9 @@ from pathlib import Path
 from billing_portal.catalogues import ROOT, modules, templates
 
 #: Names, and what is written alike in every language.
-SAME_EVERYWHERE = {"Badal", "USD", "OMR", "PDF", "CSV", "Visa", "POST", "GET", "Content-Type"}
+SAME_EVERYWHERE = {"Badal", "USD", "OMR", "PDF", "CSV", "Visa", "American Express", "Diners Club"}
+#: What is typed into a shell.
+_COMMAND = "curl "
 #: Attributes that are shown or read aloud.
 _SPOKEN = {"aria-label", "title", "placeholder", "alt", "data-confirm", "content"}
 _TAG = re.compile(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", re.DOTALL)
@@ -111,54 +113,85 @@ def _text_of(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> str:
 
 
 def _says_something(text: str, *, strict: bool) -> bool:
+    if text.startswith(_COMMAND):
+        return False
     words = text.replace("{}", " ").split()
     if not words or (text.split()[0].isupper() and len(words) > 1 and words[1].isupper()):
         return False
     if text in SAME_EVERYWHERE or not _WORD.search(text.replace("{}", " ")):
         return False
-    if strict and re.fullmatch(r"[A-Z][a-z]+(-[a-z]+)?\.?", text):
+    if strict and _PIECE_OF_WORDS.search(text):
         return True
     return (
         bool(re.match(r"[A-Z{]", text)) and len(words) > 1 and not re.search(r"[<>=/_]|%\(", text)
     )
 
 
-#: Where a literal is no text for customers, whatever it looks like.
-_EXCUSED_CALLS = re.compile(
-    r"^(_|gettext\w*|n?pgettext\w*|ngettext\w*|Sentence|log|logger|logging|re|compile|Path|SQL|RunSQL|"
-    r"ValueError|TypeError|RuntimeError|KeyError|LookupError|AssertionError|ImproperlyConfigured|"
-    r"execute|fetch_one|fetch_all|strftime|startswith|headers|get_or_create|TextChoices|getLogger|\w*Error|Exception)$"
+#: In a presenter also a label of one word counts, and a piece such as `since {}`.
+_PIECE_OF_WORDS = re.compile(
+    r"^[A-Z][a-z]+(-[a-z]+)?[.…]?$|^[^<>=/_#]*([a-z]{2,}|\{\})[,;:]? ([a-z]{2,}|\{\})[^<>=/_#]*$"
 )
+#: Calls whose texts are marked, recorded for developers, or no texts.
+_EXCUSED_CALLS = re.compile(
+    r"_|n?p?gettext(_lazy|_noop)?|log|logger|re|compile|Path|execute|fetch_\w+|TypeVar"
+)
+_EXCUSED_KEYWORDS = {"help_text", "verbose_name", "db_comment", "samesite"}
+#: What a customer may be told by raising it; other exceptions are for developers.
+_TOLD_BY_RAISING = {"ValidationError", "PermissionDenied", "TooManyAttempts"}
 
 
 def _is_excused(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Whether a literal is no text for customers, whatever it looks like."""
     child, parent = node, parents.get(node)
-    if isinstance(parent, ast.Expr):
-        return True
     while parent is not None and not isinstance(parent, ast.stmt):
-        if isinstance(parent, ast.Call):
-            names = [
-                n.attr if isinstance(n, ast.Attribute) else n.id
-                for n in ast.walk(parent.func)
-                if isinstance(n, ast.Attribute | ast.Name)
-            ]
-            if any(_EXCUSED_CALLS.match(name) for name in names) and child is not parent.func:
+        if isinstance(parent, ast.Call) and child is not parent.func:
+            names = _names_in(parent.func)
+            if any(_EXCUSED_CALLS.fullmatch(name) for name in names):
                 return True
-        if isinstance(parent, ast.keyword) and parent.arg in (
-            "help_text",
-            "verbose_name",
-            "name",
-            "help",
-        ):
+        if isinstance(parent, ast.keyword) and parent.arg in _EXCUSED_KEYWORDS:
             return True
         if isinstance(parent, ast.Dict) and child in parent.keys:
             return True
         child, parent = parent, parents.get(parent)
-    return isinstance(parent, ast.Assert)
+    if isinstance(parent, ast.Raise) and isinstance(parent.exc, ast.Call):
+        return not _TOLD_BY_RAISING & set(_names_in(parent.exc.func))
+    return (isinstance(parent, ast.Assert | ast.Expr) and child is node) or _names_rows(
+        parent, parents
+    )
+
+
+def _names_in(call: ast.expr) -> list[str]:
+    return [
+        node.attr if isinstance(node, ast.Attribute) else node.id
+        for node in ast.walk(call)
+        if isinstance(node, ast.Attribute | ast.Name)
+    ]
+
+
+def _names_rows(node: ast.AST | None, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Within a __str__, which the admin shows, or in a list of names such as __all__."""
+    while node is not None:
+        if isinstance(node, ast.FunctionDef) and node.name in ("__str__", "__repr__"):
+            return True
+        if isinstance(node, ast.Assign) and "__all__" in _names_in(node.targets[0]):
+            return True
+        node = parents.get(node)
+    return False
+
+
+#: What they say is for staff, for programs, or for whoever runs the portal.
+_FOR_OTHERS = re.compile(
+    r"accounts/(api\w*|bulk|cards_api|message_models|platform_webhooks|webhook\w*|gateway/\w+|models)"
+    r"|invoices/(api\w*|payment_comparison|reconciliation\w*|refunds?|refund_settlement|checkout)"
+    r"|wallet/(api\w*|adjustments)"
+    r"|plans/(api\w*|provisioning|usage(?!_words)\w*|versions|plan_changes_by_staff)"
+    r"|billing_portal/(?!dashboard/|sign_in|middleware)\w+"
+)
 
 
 def _says_nothing_to_customers(path: Path) -> bool:
-    return False
+    module = path.relative_to(ROOT).with_suffix("").as_posix()
+    return module.startswith("billing_portal/djstripe") or bool(_FOR_OTHERS.fullmatch(module))
 
 
 def _is_text(text: str) -> bool:

@@ -26,8 +26,8 @@ class RefundStatus(models.TextChoices):
 class RefundOrigin(models.TextChoices):
     """Where somebody decided to refund."""
 
-    PORTAL = "portal", "Here"
-    STRIPE = "stripe", "Stripe's dashboard"
+    PORTAL = "portal", _("Here")
+    STRIPE = "stripe", _("Stripe's dashboard")
 
 
 class Refund(models.Model):

@@ -11,6 +11,7 @@ from datetime import datetime
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
 from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext as _
 
 from accounts import cards, outbox
 from accounts.models import Account, AuditEvent, User
@@ -319,7 +320,9 @@ def move_subscribers(
     Raises ValidationError for a version that is not published.
     """
     if plan_version.published_at is None:
-        raise ValidationError(f"{plan_version} is not published yet.")
+        raise ValidationError(
+            _("%(plan_version)s is not published yet.") % {"plan_version": plan_version}
+        )
     moved = 0
     others = Subscription.objects.filter(
         plan_version__plan=plan_version.plan,

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction as database
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext as _
 
 from accounts import cards, outbox, service_state
@@ -21,7 +21,7 @@ from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatu
 from plans.subscription_models import CURRENT_STATUSES
 from wallet.reversals import CreditFollowsPayment
 
-_NO_CARD = "There is no payment method to charge."
+_NO_CARD = gettext_noop("There is no payment method to charge.")
 
 
 def pay_now(

@@ -1,6 +1,6 @@
 """Banners: only when something needs doing, most urgent first, each with what to do about it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from urllib.parse import urlencode
@@ -35,7 +35,7 @@ class Banner:
     action: str = ""
     action_href: str = ""
     is_post: bool = False
-    busy: str = "Paying…"
+    busy: str = field(default_factory=lambda: _("Paying…"))
 
 
 def build_banners(state: OverviewState) -> tuple[Banner, ...]:

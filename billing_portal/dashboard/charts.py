@@ -11,6 +11,7 @@ from decimal import ROUND_CEILING, Decimal
 from django.utils.translation import gettext as _
 
 from accounts.money import format_usd
+from accounts.recorded_words import translated
 from billing_portal.dashboard.times import write_short_day
 from plans.daily_spend import Spend
 
@@ -115,7 +116,7 @@ def spend_chart(spends: Sequence[Spend], *, first: date, last: date, today: date
         ticks=ticks,
         bars=bars,
         legend=tuple(
-            Series(number=i + 1, name=name, total=format_usd(sums[i]))
+            Series(number=i + 1, name=translated(name), total=format_usd(sums[i]))
             for i, name in enumerate(names)
         ),
         rows=tuple(

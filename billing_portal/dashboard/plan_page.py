@@ -239,9 +239,16 @@ def _plan_line(price: FeaturePrice) -> PlanLine:
         if price.maximum is not None and price.maximum <= included:
             detail = _("%(amount)s included") % {"amount": amount}
     if price.maximum is not None and price.maximum > included:
-        detail += f", at most {price.maximum:,}"
+        detail = _("%(terms)s, at most %(maximum)s") % {
+            "terms": detail,
+            "maximum": f"{price.maximum:,}",
+        }
     for tier in price.tiers.all():
         above = " ".join(split_unit(tier.above_quantity, feature.unit))
         percent = format_quantity(tier.discount_percent)
-        detail += f"; {percent}% less beyond {above}"
+        detail = _("%(terms)s; %(percent)s%% less beyond %(above)s") % {
+            "terms": detail,
+            "percent": percent,
+            "above": above,
+        }
     return PlanLine(title=title, detail=detail)

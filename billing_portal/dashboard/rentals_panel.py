@@ -76,7 +76,8 @@ def _row(
     is_released = rental is not None and rental.quantity_at_renewal is not None
     since = ""
     if rental and rental.started_at:
-        since = f"since {write_day(rental.started_at.astimezone(zone).date())}"
+        day = write_day(rental.started_at.astimezone(zone).date())
+        since = _("since %(day)s") % {"day": day}
     keeps = may_act and is_released
     return RentalRow(
         title=feature.title,
@@ -88,7 +89,7 @@ def _row(
         href=reverse("rental", args=[feature.key]),
         action=_("Change") if may_act else _("History"),
         keep_href=reverse("rental-keep", args=[feature.key]) if keeps else "",
-        keep=f"Keep {count(quantity, terms)}" if keeps else "",
+        keep=_("Keep %(name)s") % {"name": count(quantity, terms)} if keeps else "",
     )
 
 

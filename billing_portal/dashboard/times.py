@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
+from django.utils.translation import gettext as _
+
 from accounts.dates import write_day, write_range, write_short_day
 
 __all__ = ["Moment", "moment", "write_day", "write_period", "write_short_day"]
@@ -20,12 +22,12 @@ class Moment:
     @property
     def short(self) -> str:
         """`Nov 18, 2026, 14:05`."""
-        return f"{self.day}, {self.clock}"
+        return _("%(day)s, %(time)s") % {"day": self.day, "time": self.clock}
 
     @property
     def full(self) -> str:
         """`Nov 18, 2026, 14:05 (Asia/Muscat)`."""
-        return f"{self.short} ({self.zone})"
+        return _("%(moment)s (%(zone)s)") % {"moment": self.short, "zone": self.zone}
 
 
 def moment(at: datetime, zone: tzinfo) -> Moment:
