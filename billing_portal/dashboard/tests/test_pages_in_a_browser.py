@@ -101,6 +101,7 @@ def test_a_past_due_company(browser: Browser, sign_in: Callable[..., Client]) ->
     failed = account.transactions.get(purpose="renewal")
     pages = {
         "past-due-overview": "/billing/",
+        "past-due-history": "/billing/history/",
         "past-due-renewal": f"/billing/history/{failed.number}/",
     }
     look_at(browser, sign_in(account), pages)
