@@ -2,6 +2,7 @@
 
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,17 @@ from billing_portal.dashboard.tests import scenes
 from invoices import settlement
 from invoices.models import Purpose, Status
 from invoices.tests.factories import make_transaction
+from plans import spend_caps
 from wallet.refills import FAILURES_UNTIL_SUSPENDED
 
 pytestmark = pytest.mark.django_db
 
-#: DESIGN.md, section 8.
+#: DESIGN.md, section 8, and what is told before a spend cap pauses services.
 EVENTS = {
     "services.paused",
     "services.resumed",
     "balance.low",
+    "spend_cap.near",
     "transaction.paid",
     "transaction.failed",
     "subscription.renewed",
@@ -61,6 +64,8 @@ def told() -> dict[str, list[dict[str, Any]]]:
     make_card(account)
     decline_refills(account)
     scenes.use(account, "call_minutes", "200", at=timezone.now())
+    # The minutes cost $0.10 each, for the renewal is not paid: 80 % of the cap.
+    spend_caps.set_cap(account=account, cap=Decimal("25.00"), by=None, now=timezone.now())
     scenes.top_up(account, "50.00", at=timezone.now())
     events: dict[str, list[dict[str, Any]]] = {}
     for message in Message.objects.filter(channel=MessageChannel.PLATFORM):
