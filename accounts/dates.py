@@ -29,6 +29,11 @@ def write_month(day: date) -> str:
     return format_skeleton("yMMMM", day, locale=_locale())
 
 
+def write_month_name(day: date) -> str:
+    """`Nov`: where the year is seen from what stands around it."""
+    return format_skeleton("MMM", day, locale=_locale())
+
+
 def write_range(first: date, last: date) -> str:
     """`Nov 3 – Dec 3, 2026`; both years when they differ."""
     start = write_short_day(first) if first.year == last.year else write_day(first)

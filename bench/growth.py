@@ -163,12 +163,19 @@ def _pages_of_goals(member: Client) -> Iterator[tuple[str, Client, str]]:
     """Name, client and address of the pages whose queries have a goal."""
     yield "the Overview's queries", member, "/billing/"
     yield "Billing History", member, "/billing/history/"
+    yield "a usage page", member, "/billing/usage/?days=3_months&group=workspace"
+    yield "a usage history page", member, "/billing/usage/history/"
 
 
 def _other_pages(
     member: Client, staff: Client, platform: Client, busy: UUID, usual: UUID
 ) -> Iterator[tuple[str, Client, str]]:
     """Name, client and address of the others whose queries are measured."""
+    yield (
+        "a usage history page, far back",
+        member,
+        _deep(member, "/billing/usage/history/", "before"),
+    )
     yield "Billing History, far back", member, _deep(member, "/billing/history/", "before")
     for what in ("entries", "usage", "transactions"):
         first = f"/api/v1/accounts/{busy}/{what}/"

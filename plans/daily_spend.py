@@ -1,14 +1,17 @@
-"""What usage cost by day, without adding up the period for every page.
+"""What was used and what it cost by day, without adding up the records for every page.
 
-A batch of usage writes no sums: rating would pay for them. A task follows each ledger by its entry
-numbers, which have no gaps and grow in the order of commits, and adds what came since to the sums
-of its days; whoever reads adds the few entries that it has not come to yet. So the answer is exact
-at every moment, and costs the same however long the ledger is. All amounts are USD.
+A batch of usage writes no sums: rating would pay for them. A task follows each account's records by
+their ids, which grow in the order of commits (an account's records are written under its wallet's
+lock), and adds what came since to the sums of its days; whoever reads adds the few records that it
+has not come to yet. So the answer is exact at every moment, and costs the same however many records
+there are. Days are those of the account's timezone. All amounts are USD.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -17,12 +20,20 @@ from django.db import connection, transaction
 from accounts.models import Account
 from plans.models import Renewal
 
-#: So many entries are left to whoever reads the sums; with more, the task adds them up.
-LEFT_TO_READERS = 200
-#: Entries added up in one transaction.
+#: So many records are left to whoever reads the sums; with more, the task adds them up.
+LEFT_TO_READERS = 100
+#: Records added up in one transaction.
 AT_ONCE = 20_000
-#: A record may lie a little in the future: its entry can be older than the period it is rated in.
-_EARLY = timedelta(hours=1)
+#: A reader adds no more than these: with more (after a bulk import, or where the task stood still)
+#: it says that figures are not complete, instead of reading for seconds.
+MOST_READ = 5_000
+
+
+class Group(Enum):
+    """What a day's sums are divided by."""
+
+    FEATURE = "feature"
+    WORKSPACE = "workspace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,137 +45,200 @@ class Spend:
     amount: Decimal
 
 
-# A statement sees one moment: the sums and what is not in them yet fit together. Both ends of the
-# entries' numbers are said, and records are looked up one by one (LIMIT): PostgreSQL would take a
-# range without an end for a third of the ledger, and read all of its records.
-_OF_PERIOD = """
-WITH ledger AS (
-    SELECT wallet.last_sequence AS last,
-           coalesce(progress.through_sequence,
-                    entries_until(wallet.account_id, %(begin)s)) AS through
-    FROM wallet_wallet AS wallet
-    LEFT JOIN plans_spendprogress AS progress ON progress.account_id = wallet.account_id
-    WHERE wallet.account_id = %(account)s)
-SELECT spent.day, feature.name, sum(spent.amount)
-FROM (
-    SELECT day, feature_id, amount FROM plans_dailyspend
-    WHERE account_id = %(account)s AND renewal_id = %(renewal)s
+@dataclass(frozen=True, slots=True)
+class DaySum:
+    """What was used of a feature, or in a workspace (`name`, empty for none), on one day.
+
+    `unit` is the feature's. Quantities of several features have no sum: `quantity` is that of all
+    units, and says something only where a single feature was asked for.
+    """
+
+    day: date
+    name: str
+    unit: str
+    amount: Decimal
+    quantity: Decimal
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The days asked for; not `is_complete` while more is being added up than a reader reads."""
+
+    rows: tuple[DaySum, ...]
+    is_complete: bool
+
+
+# A statement sees one moment: the sums and what is not in them yet fit together.
+_SUMS = """
+WITH rest AS MATERIALIZED (
+    SELECT renewal_id, feature_id, workspace, (occurred_at AT TIME ZONE %(zone)s)::date AS day,
+           amount, quantity
+    FROM plans_usagerecord
+    WHERE account_id = %(account)s
+      AND id > coalesce((SELECT through_id FROM plans_spendprogress
+                         WHERE account_id = %(account)s), 0)
+    ORDER BY id LIMIT %(most)s),
+used AS (
+    SELECT day, feature_id, workspace, renewal_id, amount, quantity, calls FROM plans_dailyspend
+    WHERE account_id = %(account)s AND day BETWEEN %(first)s AND %(last)s
     UNION ALL
-    SELECT (record.occurred_at AT TIME ZONE %(zone)s)::date, record.feature_id, record.amount
-    FROM wallet_entry AS entry
-    CROSS JOIN LATERAL (
-        SELECT renewal_id, occurred_at, feature_id, amount FROM plans_usagerecord
-        WHERE account_id = %(account)s AND record_id = entry.usage_id LIMIT 1) AS record
-    WHERE entry.account_id = %(account)s AND entry.kind = 'usage'
-      AND entry.sequence > (SELECT through FROM ledger)
-      AND entry.sequence <= (SELECT last FROM ledger)
-      AND record.renewal_id = %(renewal)s) AS spent
-JOIN plans_feature AS feature ON feature.id = spent.feature_id
-WHERE spent.day >= (%(start)s AT TIME ZONE %(zone)s)::date
-GROUP BY spent.day, feature.name ORDER BY spent.day, feature.name
+    SELECT day, feature_id, workspace, renewal_id, amount, quantity, 1 FROM rest
+    WHERE day BETWEEN %(first)s AND %(last)s)
 """
+_OF_DAYS = """
+SELECT used.day, {name}, {unit}, sum(used.amount), sum(used.quantity), sum(used.calls)::bigint,
+       (SELECT count(*) FROM rest) < %(most)s
+FROM used JOIN plans_feature AS feature ON feature.id = used.feature_id
+WHERE (%(renewal)s::bigint IS NULL OR used.renewal_id = %(renewal)s)
+  AND (%(feature)s = '' OR feature.key = %(feature)s)
+  AND (%(workspace)s::text IS NULL OR used.workspace = %(workspace)s)
+GROUP BY 1, 2, 3 ORDER BY 1, 2
+"""
+_GROUPED = {
+    Group.FEATURE: _OF_DAYS.format(name="feature.name", unit="feature.unit"),
+    Group.WORKSPACE: _OF_DAYS.format(
+        name="used.workspace", unit="CASE WHEN %(feature)s = '' THEN '' ELSE feature.unit END"
+    ),
+}
+_WORKSPACES = "SELECT DISTINCT workspace FROM used ORDER BY workspace LIMIT %(names)s"
+_EVER = date(1, 1, 1), date(9999, 12, 31)
+
+
+def of_days(
+    *,
+    account: Account,
+    first: date,
+    last: date,
+    by: Group,
+    renewal: Renewal | None = None,
+    feature: str = "",
+    workspace: str | None = None,
+) -> Sums:
+    """Return what was used from `first` to `last` (the account's days), by day and `by`.
+
+    With `renewal` only what was rated in that period: on the day on which one period ends and the
+    next begins both have usage. `feature` is a key; `workspace` may be the empty name.
+    """
+    parameters = {
+        **_parameters(account, first, last),
+        "renewal": renewal.pk if renewal else None,
+        "feature": feature,
+        "workspace": workspace,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_SUMS + _GROUPED[by], parameters)
+        found = cursor.fetchall()
+    return Sums(
+        rows=tuple(DaySum(*row[:-1]) for row in found),
+        is_complete=all(row[-1] for row in found),
+    )
 
 
 def of_period(*, account: Account, renewal: Renewal) -> list[Spend]:
-    """Return what the usage rated in a period cost, by day (of the account's) and feature."""
+    """Return what the usage rated in a period cost, by day (of the account's) and feature.
+
+    What was used before the account's first period is rated in it, and is not among its days.
+    """
+    start = renewal.period_start.astimezone(account.timezone).date()
+    sums = of_days(account=account, first=start, last=_EVER[1], by=Group.FEATURE, renewal=renewal)
+    return [Spend(row.day, row.name, row.amount) for row in sums.rows if row.amount]
+
+
+def workspaces(*, account: Account, first: date, last: date, most: int) -> Sequence[str]:
+    """Return the names of at most `most` workspaces that were used from `first` to `last`."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            _OF_PERIOD,
-            {
-                "account": account.pk,
-                "renewal": renewal.pk,
-                "start": renewal.period_start,
-                "begin": renewal.period_start - _EARLY,
-                "zone": str(account.timezone),
-            },
-        )
-        return [Spend(*row) for row in cursor.fetchall()]
+        cursor.execute(_SUMS + _WORKSPACES, {**_parameters(account, first, last), "names": most})
+        return [name for (name,) in cursor.fetchall()]
 
 
+def _parameters(account: Account, first: date, last: date) -> dict[str, Any]:
+    return {
+        "account": account.pk,
+        "first": first,
+        "last": last,
+        "zone": str(account.timezone),
+        "most": MOST_READ,
+    }
+
+
+# Each account's look-up ends at the first record beyond those that are left to readers.
 _DUE = """
-SELECT wallet.account_id
-FROM wallet_wallet AS wallet
-JOIN accounts_account AS account ON account.id = wallet.account_id
-LEFT JOIN plans_spendprogress AS progress ON progress.account_id = wallet.account_id
-WHERE wallet.last_sequence - coalesce(progress.through_sequence, 0) > %(left)s
-   OR progress.timezone <> account.timezone
-ORDER BY wallet.last_sequence - coalesce(progress.through_sequence, 0) DESC
+SELECT account.id
+FROM accounts_account AS account
+LEFT JOIN plans_spendprogress AS progress ON progress.account_id = account.id
+WHERE progress.timezone <> account.timezone
+   OR EXISTS (
+       SELECT FROM plans_usagerecord AS record
+       WHERE record.account_id = account.id AND record.id > coalesce(progress.through_id, 0)
+       ORDER BY record.id OFFSET %(left)s)
 """
 
 
 def add_up_due() -> int:
-    """Bring the sums of every account that has entries enough up to date; return how many."""
+    """Bring the sums of every account that has records enough up to date; return how many."""
     with connection.cursor() as cursor:
         cursor.execute(_DUE, {"left": LEFT_TO_READERS})
         due = [account_id for (account_id,) in cursor.fetchall()]
     for account_id in due:
-        while add_up(account_id=account_id):
+        while add_up(account_id=account_id) == AT_ONCE:
             pass
     return len(due)
 
 
-# Days of another timezone are added up anew, and an account that is new here from the beginning of
-# its period: nobody asks for the days before.
 _BEGIN = """
-INSERT INTO plans_spendprogress AS progress
-    (account_id, after_sequence, through_sequence, timezone)
-SELECT wallet.account_id, place.sequence, place.sequence, account.timezone
-FROM wallet_wallet AS wallet
-JOIN accounts_account AS account ON account.id = wallet.account_id
-LEFT JOIN plans_subscription AS subscription
-  ON subscription.account_id = account.id AND subscription.status IN ('active', 'past_due')
-CROSS JOIN LATERAL (
-    SELECT entries_until(
-        wallet.account_id, subscription.current_period_start - %(early)s) AS sequence
-) AS place
-WHERE wallet.account_id = %(account)s
-ON CONFLICT (account_id) DO UPDATE
-SET after_sequence = excluded.after_sequence, through_sequence = excluded.through_sequence,
-    timezone = excluded.timezone
-WHERE progress.timezone <> excluded.timezone
-RETURNING account_id
+INSERT INTO plans_spendprogress (account_id, through_id, timezone)
+SELECT id, 0, timezone FROM accounts_account WHERE id = %(account)s
+ON CONFLICT (account_id) DO NOTHING
 """
 _LOCK = """
-SELECT progress.through_sequence, wallet.last_sequence, progress.timezone
-FROM plans_spendprogress AS progress
-JOIN wallet_wallet AS wallet ON wallet.account_id = progress.account_id
-WHERE progress.account_id = %(account)s
-FOR UPDATE OF progress
+SELECT progress.through_id, progress.timezone, account.timezone
+FROM plans_spendprogress AS progress JOIN accounts_account AS account
+  ON account.id = progress.account_id
+WHERE progress.account_id = %(account)s FOR UPDATE OF progress
+"""
+_NEXT = """
+SELECT count(*), max(id) FROM (
+    SELECT id FROM plans_usagerecord WHERE account_id = %(account)s AND id > %(after)s
+    ORDER BY id LIMIT %(most)s) AS record
 """
 _ADD = """
-INSERT INTO plans_dailyspend AS spend (account_id, renewal_id, feature_id, day, amount)
-SELECT record.account_id, record.renewal_id, record.feature_id,
-       (record.occurred_at AT TIME ZONE %(zone)s)::date AS day, sum(record.amount)
-FROM wallet_entry AS entry
-JOIN plans_usagerecord AS record
-  ON record.account_id = entry.account_id AND record.record_id = entry.usage_id
-WHERE entry.account_id = %(account)s AND entry.kind = 'usage'
-  AND entry.sequence > %(after)s AND entry.sequence <= %(through)s
-GROUP BY record.account_id, record.renewal_id, record.feature_id, day
-ON CONFLICT (account_id, renewal_id, feature_id, day)
-DO UPDATE SET amount = spend.amount + excluded.amount
+INSERT INTO plans_dailyspend AS spend
+    (account_id, renewal_id, feature_id, workspace, day, amount, quantity, calls)
+SELECT account_id, renewal_id, feature_id, workspace,
+       (occurred_at AT TIME ZONE %(zone)s)::date AS day, sum(amount), sum(quantity), count(*)
+FROM plans_usagerecord
+WHERE account_id = %(account)s AND id > %(after)s AND id <= %(through)s
+GROUP BY account_id, renewal_id, feature_id, workspace, day
+ON CONFLICT (account_id, day, feature_id, workspace, renewal_id)
+DO UPDATE SET amount = spend.amount + excluded.amount,
+              quantity = spend.quantity + excluded.quantity, calls = spend.calls + excluded.calls
 """
 
 
 def add_up(*, account_id: UUID) -> int:
-    """Add the next entries of one ledger to its daily sums; return how many entries were left."""
-    parameters: dict[str, Any] = {"account": account_id, "early": _EARLY}
+    """Add the next records of one account to its daily sums; return how many, AT_ONCE at most.
+
+    Days of another timezone are added up anew at once: readers see the former ones till then.
+    """
+    parameters: dict[str, Any] = {"account": account_id, "most": AT_ONCE}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_BEGIN, parameters)
-        if cursor.fetchone():
+        cursor.execute(_LOCK, parameters)
+        after, former, zone = cursor.fetchone()
+        parameters |= {"after": after, "zone": zone}
+        if former != zone:
             cursor.execute(
                 "DELETE FROM plans_dailyspend WHERE account_id = %(account)s", parameters
             )
-        # What was committed before this statement has its entries, all numbers up to the last.
-        cursor.execute(_LOCK, parameters)
-        done, last, zone = cursor.fetchone() or (0, 0, "")
-        through = min(last, done + AT_ONCE)
-        if through <= done:
-            return 0
-        cursor.execute(_ADD, {**parameters, "after": done, "through": through, "zone": zone})
+            cursor.execute(_ADD, {**parameters, "after": 0, "through": after})
+        cursor.execute(_NEXT, parameters)
+        number, through = cursor.fetchone()
+        if number:
+            cursor.execute(_ADD, {**parameters, "through": through})
         cursor.execute(
-            "UPDATE plans_spendprogress SET through_sequence = %(through)s"
+            "UPDATE plans_spendprogress SET through_id = %(through)s, timezone = %(zone)s"
             " WHERE account_id = %(account)s",
-            {**parameters, "through": through},
+            {**parameters, "through": through or after},
         )
-    return int(last - through)
+    return int(number)

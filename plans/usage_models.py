@@ -123,6 +123,8 @@ class UsageRecord(models.Model):
         ]
         indexes = [
             models.Index(fields=["account", "-occurred_at", "-id"], name="usage_history"),
+            # What came since the sums of days (daily_spend.py): ids grow in the order of commits.
+            models.Index(fields=["account", "id"], name="usage_as_recorded"),
             # Of all accounts, a range of time. Records are written as they come, some are late.
             # What is not summarized yet would all be read, so it is as soon as a range is full.
             BrinIndex(fields=["recorded_at"], name="usage_by_time_recorded", autosummarize=True),

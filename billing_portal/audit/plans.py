@@ -228,27 +228,23 @@ CHECKS = (
     ),
     Check(
         "I9",
-        "what usage cost by day is what the ledger says",
+        "what was used by day is what the records say",
         """
-        SELECT format('account %%s: its days sum to %%s, its entries from %%s to %%s to %%s',
-                      progress.account_id, coalesce(days.total, 0), progress.after_sequence + 1,
-                      progress.through_sequence, ledger.used)
-        FROM plans_spendprogress AS progress
-        LEFT JOIN (SELECT account_id, sum(amount) AS total FROM plans_dailyspend
-                   GROUP BY account_id) AS days ON days.account_id = progress.account_id
-        CROSS JOIN LATERAL (
-            -- How far usage lowered the balance: how far it fell, without what else moved it.
-            SELECT coalesce((SELECT balance_after FROM wallet_entry
-                             WHERE account_id = progress.account_id
-                               AND sequence = progress.after_sequence), 0)
-                 - coalesce((SELECT balance_after FROM wallet_entry
-                             WHERE account_id = progress.account_id
-                               AND sequence = progress.through_sequence), 0)
-                 + coalesce((SELECT sum(amount) FROM wallet_entry
-                             WHERE account_id = progress.account_id AND kind <> 'usage'
-                               AND sequence > progress.after_sequence
-                               AND sequence <= progress.through_sequence), 0) AS used) AS ledger
-        WHERE coalesce(days.total, 0) <> ledger.used
+        SELECT format('account %%s: its days have %%s USD, %%s units, %%s calls, its records '
+                      'up to %%s have %%s, %%s, %%s', account_id, days.amount, days.quantity,
+                      days.calls, through_id, used.amount, used.quantity, used.calls)
+        FROM plans_spendprogress
+        LEFT JOIN (SELECT account_id, sum(amount) AS amount, sum(quantity) AS quantity,
+                          sum(calls) AS calls
+                   FROM plans_dailyspend GROUP BY account_id) AS days USING (account_id)
+        LEFT JOIN (SELECT record.account_id, sum(amount) AS amount, sum(quantity) AS quantity,
+                          count(*) AS calls
+                   FROM plans_usagerecord AS record
+                   JOIN plans_spendprogress AS progress
+                     ON progress.account_id = record.account_id AND record.id <= progress.through_id
+                   GROUP BY record.account_id) AS used USING (account_id)
+        WHERE (days.amount, days.quantity, days.calls)
+              IS DISTINCT FROM (used.amount, used.quantity, used.calls)
         """,
         only_in_full=True,  # the days grow with the past, and decide nothing
     ),

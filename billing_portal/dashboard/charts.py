@@ -3,13 +3,14 @@
 The plot is 100 units high and one `STEP` per day wide; the browser stretches it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import ROUND_CEILING, Decimal
 
 from django.utils.translation import gettext as _
 
+from accounts.dates import write_month, write_month_name
 from accounts.money import format_usd
 from accounts.recorded_words import translated
 from billing_portal.dashboard.times import write_short_day
@@ -81,10 +82,66 @@ class Chart:
     legend: tuple[Series, ...]
     rows: tuple[Row, ...]
     summary: str
+    column: str
 
 
 def spend_chart(spends: Sequence[Spend], *, first: date, last: date, today: date) -> Chart | None:
     """Draw the days from `first` to `last`; None when nothing was spent."""
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    summary = _(
+        "Spend by day from %(first)s to %(today)s, %(total)s in all. The "
+        "table below has the figures."
+    )
+    return _chart(
+        spends,
+        columns=days,
+        today=today,
+        write=write_short_day,
+        label=lambda index, day: (
+            write_short_day(day)
+            if index == 0
+            else str(day.day)
+            if index % _LABEL_EVERY_DAYS == 0
+            else ""
+        ),
+        summary=summary,
+        values={"first": write_short_day(first), "today": write_short_day(min(today, last))},
+        column=_("Day"),
+    )
+
+
+def months_chart(spends: Sequence[Spend], *, first: date, last: date, today: date) -> Chart | None:
+    """Draw the months from that of `first` to that of `last`; None when nothing was spent."""
+    months = [first.replace(day=1)]
+    while (following := (months[-1] + timedelta(days=31)).replace(day=1)) <= last:
+        months.append(following)
+    summary = _(
+        "Spend by month from %(first)s to %(last)s, %(total)s in all. The table below has the "
+        "figures."
+    )
+    return _chart(
+        [replace(spend, day=spend.day.replace(day=1)) for spend in spends],
+        columns=months,
+        today=today,
+        write=write_month,
+        label=lambda index, month: write_month_name(month),
+        summary=summary,
+        values={"first": write_month(months[0]), "last": write_month(months[-1])},
+        column=_("Month"),
+    )
+
+
+def _chart(
+    spends: Sequence[Spend],
+    *,
+    columns: Sequence[date],
+    today: date,
+    write: Callable[[date], str],
+    label: Callable[[int, date], str],
+    summary: str,
+    values: Mapping[str, str],
+    column: str,
+) -> Chart | None:
     totals: dict[str, Decimal] = {}
     for spend in spends:
         totals[spend.feature] = totals.get(spend.feature, Decimal(0)) + spend.amount
@@ -98,17 +155,23 @@ def spend_chart(spends: Sequence[Spend], *, first: date, last: date, today: date
         index = ranked.index(spend.feature) if spend.feature in ranked else 0
         cells = by_day.setdefault(spend.day, [Decimal(0)] * len(names))
         cells[min(index, len(names) - 1)] += spend.amount
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     none = [Decimal(0)] * len(names)
     step, top = nice_scale(max(sum(cells, Decimal(0)) for cells in by_day.values()))
     ticks = tuple(write_tick(step * n, step) for n in range(int(top / step), -1, -1))
     bars = tuple(
-        _bar(index, day, by_day.get(day, none), top=top, is_future=day > today)
-        for index, day in enumerate(days)
+        _bar(
+            index,
+            by_day.get(day, none),
+            top=top,
+            is_future=day > today,
+            written=write(day),
+            label=label(index, day),
+        )
+        for index, day in enumerate(columns)
     )
     sums = [sum((cells[i] for cells in by_day.values()), Decimal(0)) for i in range(len(names))]
     return Chart(
-        width=len(days) * STEP,
+        width=len(columns) * STEP,
         height=HEIGHT,
         step=STEP,
         future_y=str(HEIGHT - FUTURE_HEIGHT),
@@ -121,24 +184,15 @@ def spend_chart(spends: Sequence[Spend], *, first: date, last: date, today: date
         ),
         rows=tuple(
             Row(
-                day=write_short_day(day),
+                day=write(day),
                 cells=tuple(format_usd(cell) for cell in by_day[day]),
                 total=format_usd(sum(by_day[day], Decimal(0))),
             )
-            for day in days
+            for day in columns
             if day in by_day
         ),
-        summary=(
-            _(
-                "Spend by day from %(first)s to %(today)s, %(total)s in all. The "
-                "table below has the figures."
-            )
-            % {
-                "first": write_short_day(first),
-                "today": write_short_day(min(today, last)),
-                "total": format_usd(total),
-            }
-        ),
+        summary=summary % {**values, "total": format_usd(total)},
+        column=column,
     )
 
 
@@ -159,7 +213,15 @@ def write_tick(value: Decimal, step: Decimal) -> str:
     return f"${value:,.{2 if decimals == 1 else decimals}f}"
 
 
-def _bar(index: int, day: date, cells: Sequence[Decimal], *, top: Decimal, is_future: bool) -> Bar:
+def _bar(
+    index: int,
+    cells: Sequence[Decimal],
+    *,
+    top: Decimal,
+    is_future: bool,
+    written: str,
+    label: str,
+) -> Bar:
     parts, base = [], Decimal(HEIGHT)
     for number, cell in enumerate(cells, start=1):
         if cell <= 0:
@@ -168,8 +230,6 @@ def _bar(index: int, day: date, cells: Sequence[Decimal], *, top: Decimal, is_fu
         drawn = max(height - GAP, Decimal("0.4"))
         parts.append(Part(series=number, y=f"{base - height:.2f}", height=f"{drawn:.2f}"))
         base -= height
-    written = write_short_day(day)
-    label = written if index == 0 else str(day.day) if index % _LABEL_EVERY_DAYS == 0 else ""
     return Bar(
         x=str(index * STEP + Decimal(STEP - BAR_WIDTH) / 2),
         hit_x=index * STEP,

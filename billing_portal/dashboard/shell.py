@@ -17,7 +17,7 @@ from billing_portal.dashboard.access import MemberRequest
 #: Label, address and icon of the pages that exist.
 NAVIGATION = (
     (_("Billing Overview"), "billing-overview", "overview"),
-    (_("Usage"), "usage-history", "chart"),
+    (_("Usage"), "usage", "chart"),
     (_("Payment Methods"), "payment-methods", "card"),
     (_("Billing History"), "billing-history", "history"),
     (_("Plan"), "plan", "plan"),

@@ -24,6 +24,7 @@ from billing_portal.dashboard.views import (
 
 urlpatterns = [
     path("", overview.overview, name="billing-overview"),
+    path("usage/", usage.overview, name="usage"),
     path("usage/history/", usage.history, name="usage-history"),
     path("usage/history/export.csv", usage.export, name="usage-history-export"),
     path("usage/history/<int:pk>/", usage.record, name="usage-record"),

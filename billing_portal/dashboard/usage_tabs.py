@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing_portal.dashboard.tabs import Tab, tabs_of
 
-TABS = ((_("Usage history"), "usage-history"),)
+TABS = ((_("Overview"), "usage"), (_("Usage history"), "usage-history"))
 
 
 def usage_tabs(current: str) -> tuple[Tab, ...]:

@@ -10,9 +10,9 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import Account
 from accounts.tests.factories import NOW, make_account
 from plans import daily_spend, usage
-from plans.daily_spend import Spend
-from plans.models import DailySpend, Renewal, SpendProgress
-from plans.tests.factories import make_subscription, make_version
+from plans.daily_spend import Group, Spend
+from plans.models import DailySpend, Renewal, SpendProgress, UsageRecord
+from plans.tests.factories import make_record, make_subscription, make_version
 from plans.usage_records import ParsedRecord
 from wallet import ledger
 
@@ -74,19 +74,19 @@ def test_what_is_not_added_up_yet_is_in_the_answer(shop: Account) -> None:
     assert spends(shop) == [on(0, "1.50"), on(2, "1.00")]
 
 
-def test_entries_are_added_up_a_part_at_a_time(
+def test_records_are_added_up_a_part_at_a_time(
     shop: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(daily_spend, "AT_ONCE", 2)
     for number in range(5):
         call(shop, f"call-{number}", minutes=2, at=NOW)
 
-    assert [daily_spend.add_up(account_id=shop.pk) for _ in range(4)] == [3, 1, 0, 0]
+    assert [daily_spend.add_up(account_id=shop.pk) for _ in range(4)] == [2, 2, 1, 0]
 
     assert spends(shop) == [on(0, "0.90")]
 
 
-def test_only_accounts_with_entries_enough_are_added_up(
+def test_only_accounts_with_records_enough_are_added_up(
     shop: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(daily_spend, "LEFT_TO_READERS", 2)
@@ -98,7 +98,8 @@ def test_only_accounts_with_entries_enough_are_added_up(
     assert daily_spend.add_up_due() == 1
     assert daily_spend.add_up_due() == 0
 
-    assert SpendProgress.objects.get().through_sequence == 3
+    newest = UsageRecord.objects.latest("pk")
+    assert SpendProgress.objects.get().through_id == newest.pk
 
 
 def test_a_late_call_belongs_to_the_day_and_period_in_which_it_was_made(shop: Account) -> None:
@@ -134,6 +135,40 @@ def test_days_are_the_account_s_own_and_follow_its_timezone(shop: Account) -> No
 
     assert [spend.day for spend in spends(shop)] == [utc_day + DAY]
     assert DailySpend.objects.count() == 1
+
+
+def test_free_calls_quantities_and_workspaces_are_in_the_sums(shop: Account) -> None:
+    for number, workspace in enumerate(["Ruwi", "Ruwi", ""]):
+        record = make_record(shop, 1, id=f"call-{number}", workspace=workspace, occurred_at=NOW)
+        usage.record(records=[record], now=NOW)
+    read_live = sums(shop)
+    daily_spend.add_up(account_id=shop.pk)
+
+    assert sums(shop) == read_live == {"Ruwi": ("0.10", 2, 2), "": ("0.10", 1, 1)}
+
+
+def sums(account: Account) -> dict[str, tuple[str, int, int]]:
+    """Amount, quantity and calls of the day by workspace."""
+    found = daily_spend.of_days(
+        account=account, first=NOW.date(), last=NOW.date(), by=Group.WORKSPACE
+    )
+    assert found.is_complete
+    return {row.name: (f"{row.amount:.2f}", int(row.quantity), row.calls) for row in found.rows}
+
+
+def test_with_more_than_is_read_the_sums_say_that_they_are_not_complete(
+    shop: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daily_spend, "MOST_READ", 2)
+    for number in range(3):
+        call(shop, f"call-{number}", minutes=1, at=NOW)
+    day = NOW.date()
+
+    found = daily_spend.of_days(account=shop, first=day, last=day, by=Group.FEATURE)
+    assert (found.rows[0].calls, found.is_complete) == (2, False)
+    daily_spend.add_up(account_id=shop.pk)
+    found = daily_spend.of_days(account=shop, first=day, last=day, by=Group.FEATURE)
+    assert (found.rows[0].calls, found.is_complete) == (3, True)
 
 
 def test_the_answer_is_one_query(

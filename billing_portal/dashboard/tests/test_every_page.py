@@ -39,6 +39,7 @@ pytestmark = pytest.mark.browser
 #: What each page is looked at as, below /billing/.
 PAGES: dict[str, tuple[str, ...]] = {
     "billing-overview": ("",),
+    "usage": ("usage/", "usage/?days=3_months&group=workspace", "usage/?date_from=2020-01-01"),
     "usage-history": ("usage/history/", "usage/history/?charge=free&workspace=none"),
     "usage-record": ("usage/history/{record}/",),
     "payment-methods": ("payment-methods/",),

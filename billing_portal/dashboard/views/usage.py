@@ -1,24 +1,47 @@
-"""Usage: the history, why a record was charged, the export."""
+"""Usage: what it cost, the history, why a record was charged, the export."""
+
+from datetime import timedelta
 
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from billing_portal.dashboard.access import MemberRequest, enter_account, member_page
 from billing_portal.dashboard.shell import page
-from billing_portal.dashboard.usage_forms import UsageFilterForm
+from billing_portal.dashboard.usage_forms import UsageFilterForm, UsageOverviewForm
 from billing_portal.dashboard.usage_history_page import (
     build_usage_explanation,
     build_usage_history,
 )
-from plans import usage_explanation, usage_history
+from billing_portal.dashboard.usage_page import build_usage
+from plans import daily_spend, usage_explanation, usage_history
 from plans.models import UsageRecord
 
-NAV = "usage-history"
+NAV = "usage"
+REGIONS = {"usage-figures": "dashboard/_usage_figures.html"}
 HISTORY_REGIONS = {"usage-list": "dashboard/_usage_list.html"}
+#: Workspaces to choose from: those of the last three months, and no more than one can look through.
+WORKSPACES_OF = timedelta(days=92)
+MOST_WORKSPACES = 200
 #: What a column of ids holds.
 _LARGEST_ID = 2**63 - 1
+
+
+@require_safe
+@member_page
+def overview(request: MemberRequest) -> HttpResponse:
+    """Show what usage cost, how much and how often, over some days."""
+    account, now = request.member.account, timezone.now()
+    today = now.astimezone(account.timezone).date()
+    workspaces = daily_spend.workspaces(
+        account=account, first=today - WORKSPACES_OF, last=today, most=MOST_WORKSPACES
+    )
+    form = UsageOverviewForm(request.GET, workspaces=workspaces, today=today)
+    composed = build_usage(account=account, form=form, now=now)
+    context = {"usage": composed, "form": form, "zone": account.timezone}
+    return page(request, "dashboard/usage.html", context, nav=NAV, regions=REGIONS)
 
 
 @require_safe
