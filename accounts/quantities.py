@@ -4,12 +4,15 @@ import re
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_noop, ngettext
 
 from accounts.money import format_quantity, format_unit_price
-from accounts.recorded_words import recognise
+from accounts.recorded_words import Sentence, recognise
 
 _SCALED = re.compile(r"(?P<scale>[\d,]+) (?P<unit>\w+)")
+#: Of a line, as it is recorded for an e-mail: `3 numbers at $2.50`.
+QUANTITY_AT = Sentence(gettext_noop("%(quantity)s at %(price)s"))
+
 _WORD = re.compile(r"[a-z]+")
 _WRITTEN = re.compile(r"(?P<number>\d[\d,]*(\.\d+)?) (?P<noun>[\w-]+)")
 #: The units of the catalogue that we sell, by their plural.

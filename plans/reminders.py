@@ -10,13 +10,11 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import transaction as database
 from django.db.models import F
-from django.utils.translation import gettext_noop
 
 from accounts import cards, outbox
 from accounts.models import Account, Card
 from accounts.money import format_omr, format_unit_price, format_usd
-from accounts.quantities import write_quantity
-from accounts.recorded_words import Sentence
+from accounts.quantities import QUANTITY_AT, write_quantity
 from invoices import charging, tax
 from invoices.charging import NewLine
 from plans import plan_changes, renewal_charges, subscriptions
@@ -24,7 +22,6 @@ from plans.models import Subscription, SubscriptionStatus
 
 log = structlog.get_logger(__name__)
 
-QUANTITY_AT = Sentence(gettext_noop("%(quantity)s at %(price)s"))
 
 #: How long before the renewal the customer is told.
 AHEAD = timedelta(days=3)

@@ -32,6 +32,12 @@ def day_input() -> forms.DateInput:
     )
 
 
+#: What an Arabic keyboard writes: its digits, its decimal point, its comma between thousands.
+_FIGURES = str.maketrans(
+    {0x0660 + digit: str(digit) for digit in range(10)} | {0x066B: ".", 0x066C: ","}
+)
+
+
 class AmountField(forms.DecimalField):
     """Dollars with at most two decimals, typed as text so that any browser's locale works."""
 
@@ -57,7 +63,7 @@ class AmountField(forms.DecimalField):
     def to_python(self, value: Any) -> Decimal | None:  # type: ignore[override]
         """Accept `$1,000.50` as people write it; `25,50` is no amount, least of all 2,550."""
         if isinstance(value, str):
-            value = value.strip().removeprefix("$").strip()
+            value = value.translate(_FIGURES).strip().removeprefix("$").strip()
             if value and not _WRITTEN_AMOUNT.fullmatch(value):
                 raise ValidationError(self.error_messages["invalid"], code="invalid")
             value = value.replace(",", "")

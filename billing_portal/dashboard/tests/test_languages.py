@@ -1,6 +1,7 @@
 """Which language an answer is in."""
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 from django.core import mail
@@ -11,6 +12,7 @@ from accounts import outbox
 from accounts.models import Account
 from accounts.tests.factories import NOW
 from accounts.tests.test_notices import EXAMPLES
+from billing_portal.dashboard.forms import AmountField
 from billing_portal.dashboard.tests.scenes import make_member
 
 pytestmark = pytest.mark.django_db
@@ -112,3 +114,7 @@ def test_an_e_mail_is_in_the_owners_language_else_the_accounts(
     assert isinstance(email, EmailMultiAlternatives)
     html = str(email.alternatives[0][0])
     assert f'<html lang="{sent}" dir="{"rtl" if sent == "ar" else "ltr"}">' in html
+
+
+def test_an_amount_may_be_typed_in_arabic_digits() -> None:
+    assert AmountField().clean("\u0661\u066c\u0662\u0663\u0660\u066b\u0665") == Decimal("1230.5")
