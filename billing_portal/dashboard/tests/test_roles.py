@@ -60,9 +60,13 @@ WHO_MAY: dict[str, set[Role]] = {
     "billing-history-credit-note": EVERYBODY,
     "billing-history-export": EVERYBODY,
     "billing-history-receipt": EVERYBODY,
+    "credit-export": EVERYBODY,
+    "credit-statement-csv": EVERYBODY,
+    "credit-statement-pdf": EVERYBODY,
     "language": EVERYBODY,
     "member-leave": EVERYBODY,
     "switch-account": EVERYBODY,
+    "usage-history-export": EVERYBODY,
 }
 
 
