@@ -82,15 +82,27 @@ def check_may_change(*, account: Account, plan_version: PlanVersion, now: dateti
     if subscription.plan_version_id == plan_version.pk:
         name = subscription.plan_version.plan.name
         raise ValidationError(_("You are on %(plan)s already.") % {"plan": name})
-    check_is_at_rest(subscription=subscription, under_way=under_way(account=account), now=now)
+    check_is_at_rest(
+        subscription=subscription,
+        is_unpaid=subscription.renewals.filter(status=RenewalStatus.DUE).exists(),
+        under_way=under_way(account=account),
+        now=now,
+    )
     check_is_kept(subscription=subscription, plan_version=plan_version)
 
 
 def check_is_at_rest(
-    *, subscription: Subscription, under_way: Sequence[Transaction], now: datetime
+    *,
+    subscription: Subscription,
+    is_unpaid: bool,
+    under_way: Sequence[Transaction],
+    now: datetime,
 ) -> None:
-    """Raise ValidationError, saying what to do, while no other plan may be moved to."""
-    if subscription.renewals.filter(status=RenewalStatus.DUE).exists():
+    """Raise ValidationError, saying what to do, while no other plan may be moved to.
+
+    `is_unpaid`: a period of it is due.
+    """
+    if is_unpaid:
         name = subscription.plan_version.plan.name
         raise ValidationError(
             _("Your %(plan)s renewal is not paid yet. Pay it first.") % {"plan": name}

@@ -1,5 +1,6 @@
 """Rentals: taken at once, charged for the rest of the period; released when the period ends."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -142,13 +143,9 @@ def _open_payment(account: Account, change: Change, asked: Asked, now: datetime)
     )
 
 
-def is_being_paid(*, account: Account, feature: Feature) -> bool:
-    """Whether more of the rental are being paid for: until that is known nothing else is asked."""
-    try:
-        charging.check_none_open(account=account, obligation=_obligation(feature))
-    except charging.AlreadyOpen:
-        return True
-    return False
+def is_being_paid(*, feature: Feature, under_way: Sequence[Transaction]) -> bool:
+    """Whether one of the open payments is for more of the rental: until then nothing is asked."""
+    return any(payment.obligation == _obligation(feature) for payment in under_way)
 
 
 def release_at_renewal(*, account: Account, at: datetime) -> None:

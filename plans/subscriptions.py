@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -73,10 +73,13 @@ def lock_pause_reasons(*, account_id: UUID) -> list[str]:
 
 def current(*, account: Account) -> Subscription | None:
     """Return the subscription in force, or None."""
-    return (
-        Subscription.objects.filter(account=account, status__in=CURRENT_STATUSES)
-        .select_related("plan_version__plan")
-        .first()
+    return in_force(account=account).first()
+
+
+def in_force(*, account: Account) -> QuerySet[Subscription]:
+    """Find the subscription in force, with its plan, for whoever asks more in the same query."""
+    return Subscription.objects.filter(account=account, status__in=CURRENT_STATUSES).select_related(
+        "plan_version__plan"
     )
 
 

@@ -1,35 +1,25 @@
-"""Plans side by side: which one is in force, and how one gets to the others."""
+"""The plans: which one is in force, and how one gets to the others."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.models import Account
-from accounts.money import format_quantity, format_usd
-from accounts.quantities import split_unit, write_monthly_price, write_price, write_quantity
+from accounts.money import format_usd
 from accounts.recorded_words import translated
+from billing_portal.dashboard.plan_state import PlanState
 from billing_portal.dashboard.times import write_day
-from plans import plan_changes, plan_quotes, subscriptions
-from plans.models import FeatureKind, FeaturePrice, PlanChange, PlanVersion, Subscription
+from plans import plan_quotes, subscriptions
+from plans.models import PlanChange, PlanVersion, Subscription
 from plans.plan_quotes import Kind
 
 
 @dataclass(frozen=True)
-class PlanLine:
-    """What a plan offers of one feature."""
-
-    title: str
-    detail: str
-
-
-@dataclass(frozen=True)
 class PlanCard:
-    """One plan of the comparison."""
+    """One plan: what it costs by the month, and how one gets to it."""
 
     slug: str
     name: str
@@ -42,8 +32,6 @@ class PlanCard:
     action: str
     action_href: str
     is_undo: bool
-    lines: tuple[PlanLine, ...]
-    minimum_top_up: str
 
 
 @dataclass(frozen=True)
@@ -55,28 +43,23 @@ class PlanPage:
     plans: tuple[PlanCard, ...]
 
 
-def build_plan_page(*, account: Account, may_act: bool, now: datetime) -> PlanPage:
-    """Compose the comparison: each plan with its badge, or the button that leads to it."""
-    current = subscriptions.current(account=account)
-    versions = subscriptions.offered_to(account=account)
-    change = plan_changes.scheduled(subscription=current) if current else None
-    if current:
-        # The version in force, not a newer one, is what this customer pays.
-        own = current.plan_version
-        versions = [own if each.plan_id == own.plan_id else each for each in versions]
-    prices = _prices_of(versions)
+def build_plan_page(state: PlanState) -> PlanPage:
+    """Compose the plans, each with its badge, or the button that leads to it."""
+    current = state.current
+    why_not_now = _why_not_now(state)
     return PlanPage(
-        intro=_intro(account, current, change),
-        can_cancel=may_act and current is not None and not current.cancel_at_period_end,
+        intro=_intro(state.account, current, state.change),
+        can_cancel=state.may_act and current is not None and not current.cancel_at_period_end,
         plans=tuple(
             _plan_card(
                 version,
-                prices[version.pk],
-                standing=_standing(account, version, current, change, now) if may_act else None,
-                badge=_badge(account, version, current, change),
-                is_current=current is not None and current.plan_version.plan_id == version.plan_id,
+                standing=_standing(state, version, why_not_now=why_not_now)
+                if state.may_act
+                else None,
+                badge=_badge(state.account, version, current, state.change),
+                is_current=version == state.current_version,
             )
-            for version in versions
+            for version in state.versions
         ),
     )
 
@@ -105,14 +88,37 @@ class _Standing:
     is_primary: bool = False
 
 
-def _standing(
-    account: Account,
-    version: PlanVersion,
-    current: Subscription | None,
-    change: PlanChange | None,
-    now: datetime,
-) -> _Standing | None:
-    name = version.plan.title
+def _why_not_now(state: PlanState) -> str:
+    """Return why the account can move to no plan at all now, or ""."""
+    if state.current is None or not state.may_act:
+        return ""
+    try:
+        plan_quotes.check_is_at_rest(
+            subscription=state.current,
+            is_unpaid=state.is_unpaid,
+            under_way=state.under_way,
+            now=state.now,
+        )
+    except ValidationError as error:
+        return " ".join(error.messages)
+    return ""
+
+
+def _why_not_to(state: PlanState, version: PlanVersion) -> str:
+    """Return why the account can't move to this plan as long as things stand so, or ""."""
+    if state.current is None:
+        return ""
+    try:
+        plan_quotes.check_is_kept(subscription=state.current, plan_version=version)
+    except ValidationError as error:
+        return " ".join(error.messages)
+    return ""
+
+
+def _standing(state: PlanState, version: PlanVersion, *, why_not_now: str) -> _Standing | None:
+    if not state.may_act:
+        return None
+    name, current, change = version.plan.title, state.current, state.change
     if current is not None and version.plan_id == current.plan_version.plan_id:
         if current.cancel_at_period_end or change is not None:
             return _Standing(
@@ -121,7 +127,7 @@ def _standing(
         return None
     if change is not None and version.pk == change.to_version_id:
         return None
-    if blocked := why_blocked(account=account, version=version, now=now):
+    if blocked := why_not_now or _why_not_to(state, version):
         return _Standing(blocked)
     verbs = {
         Kind.START: _("Choose %(name)s") % {"name": name},
@@ -181,34 +187,15 @@ def _intro(account: Account, current: Subscription | None, change: PlanChange | 
     return _("You are on %(name)s; the next period begins on %(day)s.") % {"name": name, "day": day}
 
 
-def _prices_of(versions: Sequence[PlanVersion]) -> dict[int, list[FeaturePrice]]:
-    found: dict[int, list[FeaturePrice]] = {version.pk: [] for version in versions}
-    prices = (
-        FeaturePrice.objects.filter(version__in=found)
-        .select_related("feature")
-        .prefetch_related("tiers")
-        .order_by("feature__position")
-    )
-    for price in prices:
-        found[price.version_id].append(price)
-    return found
-
-
 def _plan_card(
-    version: PlanVersion,
-    prices: Sequence[FeaturePrice],
-    *,
-    standing: _Standing | None,
-    badge: str,
-    is_current: bool,
+    version: PlanVersion, *, standing: _Standing | None, badge: str, is_current: bool
 ) -> PlanCard:
     plan = version.plan
-    monthly: Decimal = version.monthly_price.amount
     return PlanCard(
         slug=plan.slug,
         name=plan.title,
         description=translated(plan.description),
-        price=format_usd(monthly),
+        price=format_usd(version.monthly_price.amount),
         price_note=_("per month"),
         badge=badge,
         is_current=is_current,
@@ -216,39 +203,4 @@ def _plan_card(
         action=standing.action if standing else "",
         action_href=standing.href if standing else "",
         is_undo=standing is not None and standing.is_undo,
-        lines=tuple(_plan_line(price) for price in prices),
-        minimum_top_up=_("Smallest top-up %(minimum_top_up)s")
-        % {"minimum_top_up": format_usd(version.minimum_top_up.amount)},
     )
-
-
-def _plan_line(price: FeaturePrice) -> PlanLine:
-    feature, included = price.feature, price.included_quantity
-    rate = write_price(price.unit_price.amount, feature.unit)
-    if feature.kind == FeatureKind.RENTAL:
-        rate = write_monthly_price(price.unit_price.amount, feature.unit)
-    title = feature.title
-    detail = rate
-    if included:
-        amount = (
-            format_quantity(included)
-            if feature.kind == FeatureKind.RENTAL
-            else write_quantity(included, feature.unit)
-        )
-        detail = _("%(amount)s included, then %(rate)s") % {"amount": amount, "rate": rate}
-        if price.maximum is not None and price.maximum <= included:
-            detail = _("%(amount)s included") % {"amount": amount}
-    if price.maximum is not None and price.maximum > included:
-        detail = _("%(terms)s, at most %(maximum)s") % {
-            "terms": detail,
-            "maximum": f"{price.maximum:,}",
-        }
-    for tier in price.tiers.all():
-        above = " ".join(split_unit(tier.above_quantity, feature.unit))
-        percent = format_quantity(tier.discount_percent)
-        detail = _("%(terms)s; %(percent)s%% less beyond %(above)s") % {
-            "terms": detail,
-            "percent": percent,
-            "above": above,
-        }
-    return PlanLine(title=title, detail=detail)

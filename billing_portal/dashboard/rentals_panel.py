@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts.models import Account
 from accounts.money import format_quantity, format_usd
 from accounts.quantities import write_monthly_price, write_quantity
+from billing_portal.dashboard.plan_state import PlanState
 from billing_portal.dashboard.times import write_day
-from plans import rental_changes, rentals, subscriptions
+from plans import rental_changes, rentals
 from plans.models import FeatureKind, FeaturePrice, Rental, Subscription
 
 
@@ -38,71 +37,54 @@ class RentalsPanel:
     rows: tuple[RentalRow, ...]
 
 
-def build_rentals_panel(*, account: Account, may_act: bool) -> RentalsPanel | None:
+def build_rentals_panel(state: PlanState) -> RentalsPanel | None:
     """Compose the panel, or None without a plan that has rentals."""
-    subscription = subscriptions.current(account=account)
-    if subscription is None:
+    if state.current is None:
         return None
-    held = {rental.feature_id: rental for rental in _held(account)}
+    held = {rental.feature_id: rental for rental in state.basis.rentals if not rental.ended_at}
     rows = tuple(
-        _row(account, subscription, terms, held.get(terms.feature_id), may_act=may_act)
-        for terms in _terms(subscription)
+        _row(state, state.current, terms, held.get(terms.feature_id))
+        for terms in state.prices[state.current.plan_version_id]
+        if terms.feature.kind == FeatureKind.RENTAL
     )
     return RentalsPanel(rows) if rows else None
 
 
-def _held(account: Account) -> QuerySet[Rental]:
-    return Rental.objects.filter(account=account, started_at__isnull=False, ended_at__isnull=True)
-
-
-def _terms(subscription: Subscription) -> QuerySet[FeaturePrice]:
-    return (
-        subscription.plan_version.prices.filter(feature__kind=FeatureKind.RENTAL)
-        .select_related("feature")
-        .order_by("feature__position")
-    )
-
-
 def _row(
-    account: Account,
-    subscription: Subscription,
-    terms: FeaturePrice,
-    rental: Rental | None,
-    *,
-    may_act: bool,
+    state: PlanState, subscription: Subscription, terms: FeaturePrice, rental: Rental | None
 ) -> RentalRow:
-    feature, zone = terms.feature, account.timezone
+    feature, zone = terms.feature, state.account.timezone
     quantity = rental.quantity if rental else 0
     is_released = rental is not None and rental.quantity_at_renewal is not None
     since = ""
     if rental and rental.started_at:
         day = write_day(rental.started_at.astimezone(zone).date())
         since = _("since %(day)s") % {"day": day}
-    keeps = may_act and is_released
+    keeps = state.may_act and is_released
     return RentalRow(
         title=feature.title,
         terms=write_terms(terms),
         held=count(quantity, terms),
         since=since,
         monthly=monthly(terms, quantity) if rental else "",
-        note=_note(account, subscription, terms, rental),
+        note=_note(state, subscription, terms, rental),
         href=reverse("rental", args=[feature.key]),
-        action=_("Change") if may_act else _("History"),
+        action=_("Change") if state.may_act else _("History"),
         keep_href=reverse("rental-keep", args=[feature.key]) if keeps else "",
         keep=_("Keep %(name)s") % {"name": count(quantity, terms)} if keeps else "",
     )
 
 
 def _note(
-    account: Account, subscription: Subscription, terms: FeaturePrice, rental: Rental | None
+    state: PlanState, subscription: Subscription, terms: FeaturePrice, rental: Rental | None
 ) -> str:
     """What happens at the renewal, or that a payment for more is under way."""
-    if rentals.is_being_paid(account=account, feature=terms.feature):
+    if rentals.is_being_paid(feature=terms.feature, under_way=state.under_way):
         return _("More are being paid for. They are held once the bank has answered.")
     end = subscription.current_period_end
     if rental is None or rental.quantity_at_renewal is None or end is None:
         return ""
-    day = write_day(end.astimezone(account.timezone).date())
+    day = write_day(end.astimezone(state.account.timezone).date())
     return _("%(quantity)s from %(day)s on.") % {
         "quantity": count(rental.quantity_at_renewal, terms),
         "day": day,

@@ -13,8 +13,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.recorded_words import translated
 from billing_portal.dashboard.access import MemberRequest, acting_page, form_action, member_page
 from billing_portal.dashboard.plan_cancel_page import build_cancel_page
+from billing_portal.dashboard.plan_costs_panel import REGION, build_costs_panel, periods_asked
 from billing_portal.dashboard.plan_page import build_plan_page, day_of, why_blocked
 from billing_portal.dashboard.plan_quote_page import build_quote_page
+from billing_portal.dashboard.plan_state import read_plan_state
+from billing_portal.dashboard.plan_table import build_plan_table
 from billing_portal.dashboard.rentals_panel import build_rentals_panel
 from billing_portal.dashboard.shell import page
 from invoices.models import Status
@@ -24,18 +27,26 @@ from plans.plan_changes import Agreed
 from plans.plan_quotes import Kind
 
 NAV = "plan"
+REGIONS = {REGION: "dashboard/_plan_costs.html"}
 
 
 @require_safe
 @member_page
 def plan(request: MemberRequest) -> HttpResponse:
-    """Show the plans side by side."""
-    account, may_act = request.member.account, request.member.may_act
+    """Show the plans side by side, what is rented, and what each plan would have cost."""
+    state = read_plan_state(
+        account=request.member.account,
+        may_act=request.member.may_act,
+        now=timezone.now(),
+        asked=periods_asked(request.GET.get("periods", "")),
+    )
     context = {
-        "plans": build_plan_page(account=account, may_act=may_act, now=timezone.now()),
-        "rentals": build_rentals_panel(account=account, may_act=may_act),
+        "plans": build_plan_page(state),
+        "rentals": build_rentals_panel(state),
+        "costs": build_costs_panel(state),
+        "table": build_plan_table(state),
     }
-    return page(request, "dashboard/plan.html", context, nav=NAV)
+    return page(request, "dashboard/plan.html", context, nav=NAV, regions=REGIONS)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
