@@ -176,6 +176,7 @@ def _other_pages(
         member,
         _deep(member, "/billing/usage/history/", "before"),
     )
+    yield "Plan, priced on 6 periods", member, "/billing/plan/?periods=6"
     yield "Billing History, far back", member, _deep(member, "/billing/history/", "before")
     for what in ("entries", "usage", "transactions"):
         first = f"/api/v1/accounts/{busy}/{what}/"
