@@ -77,12 +77,21 @@ def _sentences(spend: Spend, *, to: str, zone: tzinfo) -> list[str]:
             _("There is no cap. Usage has cost %(spent)s in this period.")
             % {"spent": format_usd(spend.spent)}
         ]
-    written = {"cap": format_usd(spend.cap), "warned": format_usd(spend.warned_at), "to": to}
+    written = {
+        "cap": format_usd(spend.cap),
+        "spent": format_usd(spend.spent),
+        "warned": format_usd(spend.warned_at),
+        "to": to,
+    }
     if spend.is_reached:
         sentences = [
             _("The cap is reached: services are paused and new calls are refused.")
             + " "
             + _("They resume at once when you raise or remove the cap.")
+        ]
+    elif spend.is_near:
+        sentences = [
+            _("Usage has cost %(spent)s in this period. At %(cap)s services pause.") % written
         ]
     else:
         sentences = [

@@ -77,6 +77,8 @@ def test_the_overview_warns_and_says_what_resumes_services(
     html = page(client, "/billing/")
     assert "The spend cap is nearly reached." in html
     assert 'href="/billing/settings/#spend-cap"' in html
+    # Nobody is promised the e-mail that was sent.
+    assert "gets an e-mail. At $10.00" not in page(client)
 
     spend(account, 20)  # $11.25
     html = page(client, "/billing/")
