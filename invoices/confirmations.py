@@ -7,12 +7,12 @@ rest. Nothing waits for ever: what was not confirmed in time, what a newer attem
 of and what is no longer wanted is canceled at Stripe, so that it can't be paid any more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -42,10 +42,18 @@ class Confirmation:
 
 def waiting(*, account: Account, now: datetime) -> Transaction | None:
     """Return the newest payment that the customer can confirm at `now`, or None."""
+    return newest_waiting(open_to_confirm(account=account, now=now), now=now)
+
+
+def open_to_confirm(*, account: Account, now: datetime) -> QuerySet[Transaction]:
+    """Return the payments whose time to confirm is not over, newest first."""
     found = Transaction.objects.filter(account=account, confirmable_until__gt=now)
-    return next(
-        (each for each in found.order_by("-pk") if not why_not(transaction=each, now=now)), None
-    )
+    return found.order_by("-pk")
+
+
+def newest_waiting(found: Iterable[Transaction], *, now: datetime) -> Transaction | None:
+    """Return the first of them that the customer can confirm at `now`, or None."""
+    return next((each for each in found if not why_not(transaction=each, now=now)), None)
 
 
 def why_not(*, transaction: Transaction, now: datetime) -> str:

@@ -176,15 +176,21 @@ def rentals_staying(*, account: Account) -> list[Rental]:
     return held
 
 
-def rentals_after_renewal(*, account: Account, plan_version: PlanVersion) -> list[Rental]:
+def rentals_after_renewal(
+    *,
+    account: Account,
+    plan_version: PlanVersion,
+    prices: Sequence[FeaturePrice] | None = None,
+) -> list[Rental]:
     """Return the rentals as they will be held in a period of `plan_version` that begins next.
 
-    Without what was released during this one, and no more than the version allows.
+    Without what was released during this one, and no more than the version allows. `prices` are
+    the version's rental_prices, when they are at hand.
     """
     held = rentals_staying(account=account)
     kept = {
         release.feature.pk: release.kept
-        for release in releases(held=held, plan_version=plan_version)
+        for release in releases(held=held, plan_version=plan_version, prices=prices)
     }
     for rental in held:
         rental.quantity = kept.get(rental.feature_id, rental.quantity)

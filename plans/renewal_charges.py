@@ -17,7 +17,14 @@ from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
 from invoices.purposes import subject_of
 from plans import allowances, past_due, period_costs, periods, plan_changes, subscriptions
-from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatus
+from plans.models import (
+    FeaturePrice,
+    PlanChange,
+    Renewal,
+    RenewalStatus,
+    Subscription,
+    SubscriptionStatus,
+)
 from plans.subscription_models import CURRENT_STATUSES
 from wallet.reversals import CreditFollowsPayment
 
@@ -125,15 +132,33 @@ def lines_of(renewal: Renewal) -> list[NewLine]:
 
 def next_charge(*, subscription: Subscription) -> list[NewLine]:
     """Return what the next renewal will charge as things stand, line by line (USD)."""
+    change = plan_changes.scheduled(subscription=subscription)
+    return charge_after(subscription=subscription, change=change)
+
+
+def charge_after(
+    *,
+    subscription: Subscription,
+    change: PlanChange | None,
+    prices: Sequence[FeaturePrice] | None = None,
+) -> list[NewLine]:
+    """Return what the next renewal will charge after the change that waits for it, if any.
+
+    `prices` are the rental_prices of the version in force, when they are at hand.
+    """
     if subscription.anchor is None or subscription.cancel_at_period_end:
         return []
-    change = plan_changes.scheduled(subscription=subscription)
     version = change.to_version if change else subscription.plan_version
+    if change or prices is None:
+        prices = period_costs.rental_prices([version])[version.pk]
     return period_costs.period_lines(
         account=subscription.account,
         plan_version=version,
         period=periods.period(subscription.anchor, subscription.current_period_number + 1),
-        held=period_costs.rentals_after_renewal(account=subscription.account, plan_version=version),
+        held=period_costs.rentals_after_renewal(
+            account=subscription.account, plan_version=version, prices=prices
+        ),
+        prices=prices,
     )
 
 

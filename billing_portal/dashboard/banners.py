@@ -23,6 +23,9 @@ from wallet.refills import FAILURES_UNTIL_SUSPENDED
 
 #: A failed payment is news for so long.
 FAILURE_IS_NEWS = timedelta(days=7)
+#: So many banners are seen at once; the others are folded.
+SEEN_AT_ONCE = 2
+_URGENCY = ("bad", "warn", "info")
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,6 @@ class Banner:
 def build_banners(state: OverviewState) -> tuple[Banner, ...]:
     """Say what needs doing; to those who may not do it, without the link."""
     found = [
-        *_to_confirm(state),
         *_paused(state),
         *_spend_cap(state),
         *_past_due(state),
@@ -49,8 +51,12 @@ def build_banners(state: OverviewState) -> tuple[Banner, ...]:
         *_leaving(state),
         *_refill(state),
         *_card(state),
+        *_low_balance(state),
         *_failed_payment(state),
     ]
+    # Sorting is stable: within a tone it is the order above. A payment that waits comes first: to
+    # confirm it is what settles the others.
+    found = [*_to_confirm(state), *sorted(found, key=lambda banner: _URGENCY.index(banner.tone))]
     if state.may_act:
         return tuple(found)
     return tuple(Banner(tone=b.tone, title=b.title, text=b.text) for b in found)
@@ -139,11 +145,30 @@ def _unbroken(amount: Decimal) -> str:
 
 
 def _to_resume(state: OverviewState) -> str:
-    """The least amount that lifts the balance above zero, and that the plan accepts."""
+    """The least amount that lifts the balance above zero and the plan accepts; else the most."""
     needed = round_up_to_cents(-state.balance) + CENT
     if state.plan_version:
         needed = max(needed, state.plan_version.minimum_top_up.amount)
-    return f"{needed:.2f}"
+    return f"{min(needed, settings.MAXIMUM_TOP_UP):.2f}"
+
+
+def _low_balance(state: OverviewState) -> list[Banner]:
+    """The balance is below the limit of the customer's own choice, and nothing tops it up."""
+    limit, refill = state.low_balance_limit, state.auto_refill
+    if limit is None or not 0 <= state.balance < limit:
+        return []
+    if refill and refill.enabled and not refill.suspended_at:
+        return []
+    return [
+        Banner(
+            "warn",
+            _("The balance is low."),
+            _("It is %(balance)s, below your limit of %(limit)s. Calls pause when it is used up.")
+            % {"balance": format_usd(state.balance), "limit": format_usd(limit)},
+            _("Add credit"),
+            reverse("top-up"),
+        )
+    ]
 
 
 def _past_due(state: OverviewState) -> list[Banner]:

@@ -48,6 +48,7 @@ class Bar:
     title: str
     is_future: bool
     parts: tuple[Part, ...]
+    before_y: str
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Row:
     day: str
     cells: tuple[str, ...]
     total: str
+    before: str
 
 
 @dataclass(frozen=True)
@@ -83,10 +85,21 @@ class Chart:
     rows: tuple[Row, ...]
     summary: str
     column: str
+    has_before: bool
 
 
-def spend_chart(spends: Sequence[Spend], *, first: date, last: date, today: date) -> Chart | None:
-    """Draw the days from `first` to `last`; None when nothing was spent."""
+def spend_chart(
+    spends: Sequence[Spend],
+    *,
+    first: date,
+    last: date,
+    today: date,
+    before: Mapping[int, Decimal] | None = None,
+) -> Chart | None:
+    """Draw the days from `first` to `last`; None when nothing was spent.
+
+    `before` is what each day of the period before cost, by its place: it is a line at its height.
+    """
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     summary = _(
         "Spend by day from %(first)s to %(today)s, %(total)s in all. The "
@@ -107,6 +120,7 @@ def spend_chart(spends: Sequence[Spend], *, first: date, last: date, today: date
         summary=summary,
         values={"first": write_short_day(first), "today": write_short_day(min(today, last))},
         column=_("Day"),
+        before=before or {},
     )
 
 
@@ -128,6 +142,7 @@ def months_chart(spends: Sequence[Spend], *, first: date, last: date, today: dat
         summary=summary,
         values={"first": write_month(months[0]), "last": write_month(months[-1])},
         column=_("Month"),
+        before={},
     )
 
 
@@ -141,6 +156,7 @@ def _chart(
     summary: str,
     values: Mapping[str, str],
     column: str,
+    before: Mapping[int, Decimal],
 ) -> Chart | None:
     totals: dict[str, Decimal] = {}
     for spend in spends:
@@ -156,12 +172,18 @@ def _chart(
         cells = by_day.setdefault(spend.day, [Decimal(0)] * len(names))
         cells[min(index, len(names) - 1)] += spend.amount
     none = [Decimal(0)] * len(names)
-    step, top = nice_scale(max(sum(cells, Decimal(0)) for cells in by_day.values()))
+    step, top = nice_scale(
+        max(
+            *(sum(cells, Decimal(0)) for cells in by_day.values()),
+            *(before.get(index, Decimal(0)) for index in range(len(columns))),
+        )
+    )
     ticks = tuple(write_tick(step * n, step) for n in range(int(top / step), -1, -1))
     bars = tuple(
         _bar(
             index,
             by_day.get(day, none),
+            before=before.get(index, Decimal(0)),
             top=top,
             is_future=day > today,
             written=write(day),
@@ -187,12 +209,14 @@ def _chart(
                 day=write(day),
                 cells=tuple(format_usd(cell) for cell in by_day[day]),
                 total=format_usd(sum(by_day[day], Decimal(0))),
+                before=format_usd(before.get(index, Decimal(0))),
             )
-            for day in columns
+            for index, day in enumerate(columns)
             if day in by_day
         ),
         summary=summary % {**values, "total": format_usd(total)},
         column=column,
+        has_before=any(before.values()),
     )
 
 
@@ -217,6 +241,7 @@ def _bar(
     index: int,
     cells: Sequence[Decimal],
     *,
+    before: Decimal,
     top: Decimal,
     is_future: bool,
     written: str,
@@ -230,12 +255,23 @@ def _bar(
         drawn = max(height - GAP, Decimal("0.4"))
         parts.append(Part(series=number, y=f"{base - height:.2f}", height=f"{drawn:.2f}"))
         base -= height
+    title = _("%(day)s: %(amount)s") % {
+        "day": written,
+        "amount": format_usd(sum(cells, Decimal(0))),
+    }
+    if before > 0:
+        title = _("%(day)s: %(amount)s; last period: %(before)s") % {
+            "day": written,
+            "amount": format_usd(sum(cells, Decimal(0))),
+            "before": format_usd(before),
+        }
     return Bar(
         x=str(index * STEP + Decimal(STEP - BAR_WIDTH) / 2),
         hit_x=index * STEP,
         width=BAR_WIDTH,
         label=label,
-        title=f"{written}: {format_usd(sum(cells, Decimal(0)))}",
+        title=title,
         is_future=is_future,
         parts=tuple(parts),
+        before_y=f"{HEIGHT - before / top * HEIGHT:.2f}" if before > 0 else "",
     )

@@ -8,6 +8,8 @@ from django.utils.translation import gettext as _
 from accounts.money import to_cents
 from accounts.quantities import write_price, write_quantity, write_used
 from billing_portal.dashboard.overview_state import OverviewState
+from billing_portal.dashboard.times import write_day
+from plans import run_out
 from plans.models import Allowance, FeaturePrice, RenewalStatus
 
 #: From this share on, a meter turns amber.
@@ -23,11 +25,14 @@ class Meter:
     percent: int
     is_near: bool
     note: str
+    projection: str
 
 
 def build_meters(state: OverviewState) -> tuple[Meter, ...]:
     """One meter for each consumable of which the plan includes something."""
-    return tuple(_meter(price, state.allowances.get(price.feature_id)) for price in state.included)
+    return tuple(
+        _meter(state, price, state.allowances.get(price.feature_id)) for price in state.included
+    )
 
 
 def is_waiting_for_payment(state: OverviewState) -> bool:
@@ -35,7 +40,7 @@ def is_waiting_for_payment(state: OverviewState) -> bool:
     return bool(state.renewal and state.renewal.status != RenewalStatus.PAID)
 
 
-def _meter(price: FeaturePrice, allowance: Allowance | None) -> Meter:
+def _meter(state: OverviewState, price: FeaturePrice, allowance: Allowance | None) -> Meter:
     feature = price.feature
     included = price.included_quantity
     used = allowance.used if allowance else Decimal(0)
@@ -58,4 +63,25 @@ def _meter(price: FeaturePrice, allowance: Allowance | None) -> Meter:
         percent=percent,
         is_near=percent >= NEAR_PERCENT,
         note=note,
+        projection=_projection(state, allowance, included, feature.unit),
     )
+
+
+def _projection(
+    state: OverviewState, allowance: Allowance | None, included: Decimal, unit: str
+) -> str:
+    """How much will be used by the period's end; nothing when it can't be told or is over."""
+    renewal = state.renewal
+    if renewal is None or allowance is None or state.now >= renewal.period_end:
+        return ""
+    projected = run_out.projected(allowance=allowance, renewal=renewal, now=state.now)
+    if not projected:
+        return ""
+    rounded = projected.to_integral_value() if projected >= 1 else to_cents(projected)
+    if not rounded:
+        return ""
+    day = write_day(renewal.period_end.astimezone(state.account.timezone).date())
+    return _("At this pace %(used)s by %(day)s.") % {
+        "used": write_used(rounded, included, unit),
+        "day": day,
+    }

@@ -12,8 +12,9 @@ from django.utils.translation import ngettext
 
 from accounts.models import Account
 from accounts.money import format_usd, to_cents
-from billing_portal.dashboard.banners import Banner, build_banners
+from billing_portal.dashboard.banners import SEEN_AT_ONCE, Banner, build_banners
 from billing_portal.dashboard.charts import Chart, spend_chart
+from billing_portal.dashboard.first_steps import FirstStep, build_first_steps
 from billing_portal.dashboard.forms import AutoRefillForm
 from billing_portal.dashboard.meters import Meter, build_meters, is_waiting_for_payment
 from billing_portal.dashboard.overview_state import OverviewState, read_state
@@ -21,8 +22,10 @@ from billing_portal.dashboard.plan_panel import PlanPanel, build_plan_panel
 from billing_portal.dashboard.presets import Preset, build_presets
 from billing_portal.dashboard.refill_panel import RefillPanel, build_refill_panel
 from billing_portal.dashboard.rows import Fact, TransactionRow, label_of, transaction_rows
-from billing_portal.dashboard.times import write_day, write_period
+from billing_portal.dashboard.times import write_day, write_period, write_short_day
 from invoices.models import Status
+from plans import run_out
+from plans.run_out import SHORTEST
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,9 @@ class Overview:
     period: str
     latest_receipt_href: str
     banners: tuple[Banner, ...]
+    folded_banners: tuple[Banner, ...]
+    folded_label: str
+    first_steps: tuple[FirstStep, ...]
     balance: BalancePanel
     auto_refill: RefillPanel
     chart: Chart | None
@@ -69,11 +75,21 @@ def build_overview(
 ) -> Overview:
     """Compose the page; `refill_form` carries what was typed when it could not be saved."""
     state = read_state(account=account, now=now, may_act=may_act)
+    banners = build_banners(state)
+    folded = banners[SEEN_AT_ONCE:]
     has_plan = state.subscription is not None
     return Overview(
         period=_period(state),
         latest_receipt_href=_latest_receipt(state),
-        banners=build_banners(state),
+        banners=banners[:SEEN_AT_ONCE],
+        folded_banners=folded,
+        folded_label=ngettext(
+            "%(count)s more thing needs attention",
+            "%(count)s more things need attention",
+            len(folded),
+        )
+        % {"count": len(folded)},
+        first_steps=build_first_steps(state),
         balance=build_balance(state),
         auto_refill=build_refill_panel(state, form=refill_form),
         chart=_chart(state),
@@ -139,14 +155,27 @@ def _balance_note(state: OverviewState) -> str:
         return _("Usage beyond your credit. The next top-up settles it first.")
     if state.balance == 0:
         return _("Add credit to pay for usage beyond what your plan includes.")
+    if state.days_left is not None:
+        if state.days_left >= run_out.HORIZON:
+            return _("At this period's pace it lasts longer than a year.")
+        if state.days_left == 0:
+            return _("Lasts less than a day at this period's pace.")
+        return ngettext(
+            "Lasts about a day at this period's pace, after what your plan still includes.",
+            "Lasts about %(count)s days at this period's pace, after what your plan still "
+            "includes.",
+            state.days_left,
+        ) % {"count": state.days_left}
     if state.forecast is None:
-        return ""
+        return _("There is too little usage so far to say how long it lasts.")
     pace = format_usd(state.forecast.per_day)
     if state.forecast.days == 0:
-        return _("Lasts less than a day at your recent pace of %(pace)s a day.") % {"pace": pace}
+        return _("Lasts less than a day at your last 14 days' pace of %(pace)s a day.") % {
+            "pace": pace
+        }
     return ngettext(
-        "Lasts about a day at your recent pace of %(pace)s a day.",
-        "Lasts about %(count)s days at your recent pace of %(pace)s a day.",
+        "Lasts about a day at your last 14 days' pace of %(pace)s a day.",
+        "Lasts about %(count)s days at your last 14 days' pace of %(pace)s a day.",
         state.forecast.days,
     ) % {"count": state.forecast.days, "pace": pace}
 
@@ -179,7 +208,21 @@ def _chart(state: OverviewState) -> Chart | None:
     if days is None:
         return None
     first, last, today = days
-    return spend_chart(state.spends, first=first, last=last, today=today)
+    return spend_chart(
+        state.spends, before=_previous_days(state), first=first, last=last, today=today
+    )
+
+
+def _previous_days(state: OverviewState) -> dict[int, Decimal]:
+    """What each day of the last period cost, by its place in it."""
+    totals: dict[int, Decimal] = {}
+    if state.previous is None:
+        return totals
+    first = state.previous.period_start.astimezone(state.account.timezone).date()
+    for spend in state.previous_spends:
+        place = (spend.day - first).days
+        totals[place] = totals.get(place, Decimal(0)) + spend.amount
+    return totals
 
 
 def _spend_facts(state: OverviewState) -> tuple[Fact, ...]:
@@ -189,10 +232,21 @@ def _spend_facts(state: OverviewState) -> tuple[Fact, ...]:
     first, last, today = days
     total = sum((spend.amount for spend in state.spends), Decimal(0))
     elapsed = max(1, (min(today, last) - first).days + 1)
-    return (
+    facts = [
         Fact(_("Spent so far"), format_usd(total)),
         Fact(_("Average a day"), format_usd(to_cents(total / elapsed))),
-    )
+    ]
+    previous = _previous_days(state)
+    if sum(previous.values(), Decimal(0)):
+        by_now = sum((previous[n] for n in previous if n < elapsed), Decimal(0))
+        facts.append(Fact(_("Last period by this day"), format_usd(by_now)))
+    renewal = state.renewal
+    if renewal and total and state.now - renewal.period_start >= SHORTEST and today <= last:
+        passed = run_out.days_of(state.now - renewal.period_start)
+        whole = run_out.days_of(renewal.period_end - renewal.period_start)
+        label = _("At this pace by %(day)s") % {"day": write_short_day(last)}
+        facts.append(Fact(label, format_usd(to_cents(total / passed * whole))))
+    return tuple(facts)
 
 
 def _reset_note(state: OverviewState) -> str:

@@ -5,12 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from django.db.models import prefetch_related_objects
+
 from accounts import cards
 from accounts.models import Account, Card, CardStatus
 from invoices import confirmations
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
-from plans import daily_spend, past_due, plan_changes, renewal_charges, spend_caps, subscriptions
+from plans import (
+    daily_spend,
+    past_due,
+    plan_changes,
+    renewal_charges,
+    run_out,
+    spend_caps,
+    subscriptions,
+)
 from plans.daily_spend import Spend
 from plans.models import (
     Allowance,
@@ -58,6 +68,10 @@ class OverviewState:
     next_lines: tuple[NewLine, ...]
     forecast: Forecast | None
     capped: spend_caps.Spend | None
+    low_balance_limit: Decimal | None
+    days_left: int | None
+    previous: Renewal | None
+    previous_spends: tuple[Spend, ...]
 
     @property
     def plan_version(self) -> PlanVersion | None:
@@ -83,45 +97,60 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         .first()
     )
     subscription = current_subscription(account)
-    renewal = (
-        subscription.renewals.filter(number=subscription.current_period_number).first()
-        if subscription and subscription.current_period_number
-        else None
-    )
+    renewal, previous = _periods(subscription)
     unpaid = (
         past_due.unpaid(account=account)
         if subscription and subscription.status == SubscriptionStatus.PAST_DUE
         else None
     )
     card = default_card(account)
+    balance = wallet.balance if wallet else Decimal(0)
+    all_prices, allowances = _prices(subscription), _allowances(renewal)
+    prices = tuple(p for p in all_prices if p.feature.kind == FeatureKind.CONSUMABLE)
+    rental_prices = [p for p in all_prices if p.feature.kind == FeatureKind.RENTAL]
+    change = plan_changes.scheduled(subscription=subscription) if subscription else None
+    recent, last_refill, last_renewal, to_confirm = _transactions(account, now)
+    days_left = _days_left(renewal, balance, prices, allowances, now)
     return OverviewState(
         account=account,
         now=now,
         may_act=may_act,
-        balance=wallet.balance if wallet else Decimal(0),
+        balance=balance,
         auto_refill=getattr(wallet, "auto_refill", None),
         default_card=card,
         subscription=subscription,
         ended=None if subscription else subscriptions.last_ended(account=account),
-        plan_change=plan_changes.scheduled(subscription=subscription) if subscription else None,
+        plan_change=change,
         renewal=renewal,
-        included=_included(subscription),
-        allowances=_allowances(renewal),
+        included=tuple(price for price in prices if price.included_quantity),
+        allowances=allowances,
         spends=(tuple(daily_spend.of_period(account=account, renewal=renewal)) if renewal else ()),
-        recent=tuple(account.transactions.prefetch_related("lines", "disputes")[:ACTIVITY_ROWS]),
+        recent=recent,
         lacks_card=card is None and cards.why_needed(account=account) != "",
-        to_confirm=confirmations.waiting(account=account, now=now),
-        last_refill=_last(account, Purpose.AUTO_REFILL),
-        last_renewal=_last(account, Purpose.RENEWAL),
+        to_confirm=to_confirm,
+        last_refill=last_refill,
+        last_renewal=last_renewal,
         unpaid=unpaid,
         unpaid_lines=tuple(renewal_charges.lines_of(unpaid)) if unpaid else (),
         next_lines=(
-            tuple(renewal_charges.next_charge(subscription=subscription))
+            tuple(
+                renewal_charges.charge_after(
+                    subscription=subscription, change=change, prices=rental_prices
+                )
+            )
             if subscription and not unpaid
             else ()
         ),
-        forecast=forecast.run_out(wallet=wallet, now=now) if wallet else None,
         capped=_capped(account, wallet, subscription, now),
+        forecast=(
+            forecast.run_out(wallet=wallet, now=now) if wallet and days_left is None else None
+        ),
+        low_balance_limit=wallet.low_balance_limit if wallet else None,
+        days_left=days_left,
+        previous=previous,
+        previous_spends=(
+            tuple(daily_spend.of_period(account=account, renewal=previous)) if previous else ()
+        ),
     )
 
 
@@ -162,15 +191,44 @@ def default_card(account: Account) -> Card | None:
     return account.cards.filter(is_default=True, status=CardStatus.VERIFIED).first()
 
 
-def _included(subscription: Subscription | None) -> tuple[FeaturePrice, ...]:
+def _periods(subscription: Subscription | None) -> tuple[Renewal | None, Renewal | None]:
+    """The period under way and the one before it."""
+    if subscription is None or not subscription.current_period_number:
+        return None, None
+    number = subscription.current_period_number
+    found = {each.number: each for each in subscription.renewals.filter(number__gte=number - 1)}
+    return found.get(number), found.get(number - 1)
+
+
+def _prices(subscription: Subscription | None) -> tuple[FeaturePrice, ...]:
+    """What the plan's version says of each feature."""
     if subscription is None:
         return ()
     return tuple(
-        FeaturePrice.objects.filter(
-            version_id=subscription.plan_version_id,
-            included_quantity__gt=0,
-            feature__kind=FeatureKind.CONSUMABLE,
-        ).select_related("feature")
+        FeaturePrice.objects.filter(version_id=subscription.plan_version_id).select_related(
+            "feature"
+        )
+    )
+
+
+def _days_left(
+    renewal: Renewal | None,
+    balance: Decimal,
+    prices: tuple[FeaturePrice, ...],
+    allowances: Mapping[int, Allowance],
+    now: datetime,
+) -> int | None:
+    """For how many days the balance lasts beside what the plan includes, if that can be told."""
+    if renewal is None or not any(price.included_quantity for price in prices):
+        return None
+    drawn = run_out.draws(prices=prices, allowances=allowances.values(), renewal=renewal, now=now)
+    if not drawn:
+        return None
+    return run_out.days_left(
+        balance=balance,
+        draws=drawn,
+        until_renewal=renewal.period_end - now,
+        period=renewal.period_end - renewal.period_start,
     )
 
 
@@ -180,10 +238,40 @@ def _allowances(renewal: Renewal | None) -> Mapping[int, Allowance]:
     return {each.feature_id: each for each in Allowance.objects.filter(renewal=renewal)}
 
 
-def _last(account: Account, purpose: Purpose) -> Transaction | None:
+def _transactions(
+    account: Account, now: datetime
+) -> tuple[tuple[Transaction, ...], Transaction | None, Transaction | None, Transaction | None]:
+    """The newest, the last refill, the last renewal and what waits for the customer's bank.
+
+    In one statement.
+    """
+    attempts = account.transactions.exclude(status=Status.CHECKOUT).order_by("-created_at", "-id")
+    found = sorted(
+        account.transactions.order_by("-created_at", "-id")[:ACTIVITY_ROWS].union(
+            attempts.filter(purpose=Purpose.AUTO_REFILL)[:1],
+            attempts.filter(purpose=Purpose.RENEWAL)[:1],
+            confirmations.open_to_confirm(account=account, now=now),
+        ),
+        key=lambda each: (each.created_at, each.pk),
+        reverse=True,
+    )
+    recent = found[:ACTIVITY_ROWS]
+    prefetch_related_objects(recent, "lines", "disputes")
+    last = {
+        purpose: next(
+            (each for each in found if each.purpose == purpose and each.status != Status.CHECKOUT),
+            None,
+        )
+        for purpose in (Purpose.AUTO_REFILL, Purpose.RENEWAL)
+    }
+    open_now = sorted(
+        (each for each in found if each.confirmable_until and each.confirmable_until > now),
+        key=lambda each: each.pk,
+        reverse=True,
+    )
     return (
-        account.transactions.filter(purpose=purpose)
-        .exclude(status=Status.CHECKOUT)
-        .order_by("-created_at", "-id")
-        .first()
+        tuple(recent),
+        last[Purpose.AUTO_REFILL],
+        last[Purpose.RENEWAL],
+        confirmations.newest_waiting(open_now, now=now),
     )

@@ -16,12 +16,14 @@ from billing_portal.dashboard.overview import Overview, build_overview
 from billing_portal.dashboard.tests import scenes
 from invoices.models import Purpose, Status
 from invoices.tests.factories import make_transaction
+from plans import opening
+from wallet import low_balance
 
 pytestmark = pytest.mark.django_db
 
 SignIn = Callable[..., Client]
 #: Reading the page costs this much, however long the account's history is.
-QUERIES = 23
+QUERIES = 16
 
 
 def overview_of(account: Account, *, may_act: bool = True) -> Overview:
@@ -189,9 +191,9 @@ def test_spend_is_drawn_by_day_and_feature_with_a_table_behind() -> None:
 @pytest.mark.parametrize(
     ("balance", "note"),
     [
-        ("42.18", "Lasts about 14 days at your recent pace of $3.00 a day."),
-        ("3.10", "Lasts about a day at your recent pace of $3.00 a day."),
-        ("1", "Lasts less than a day at your recent pace of $3.00 a day."),
+        ("42.18", "Lasts about 14 days at your last 14 days' pace of $3.00 a day."),
+        ("3.10", "Lasts about a day at your last 14 days' pace of $3.00 a day."),
+        ("1", "Lasts less than a day at your last 14 days' pace of $3.00 a day."),
         ("0", "Add credit to pay for usage beyond what your plan includes."),
         ("-1", "Usage beyond your credit. The next top-up settles it first."),
     ],
@@ -252,3 +254,105 @@ def test_recent_activity_says_why_a_payment_failed_and_that_a_page_expired() -> 
     assert failed.retry_href == "/billing/top-up/?amount=50.00"
     assert (expired.status, expired.note) == ("Checkout", "Expired, nothing was charged")
     assert expired.continue_href == ""
+
+
+def test_an_allowance_says_how_much_will_be_used_by_the_renewal() -> None:
+    account = scenes.make_company(balance="100")
+    now = timezone.now()
+    scenes.start_plan(account, "growth", at=now - timedelta(days=10))
+    scenes.use(account, "call_minutes", "200", at=now - timedelta(days=1))
+
+    account.refresh_from_db()
+    overview = build_overview(account=account, now=now, may_act=True)
+
+    renewal = account.renewals.get()
+    days = (renewal.period_end - renewal.period_start).days
+    minutes = next(meter for meter in overview.meters if meter.label == "Call minutes")
+    assert minutes.projection.startswith(f"At this pace {20 * days} of 500 minutes by ")
+    assert [m.projection for m in overview.meters if m.label == "LLM tokens"] == [""]
+
+
+def test_the_balance_lasts_longer_for_what_the_plan_still_includes() -> None:
+    account = scenes.make_company(balance="21")
+    now = timezone.now()
+    scenes.start_plan(account, "growth", at=now - timedelta(days=10))
+    scenes.use(account, "call_minutes", "400", at=now - timedelta(days=1))
+
+    account.refresh_from_db()
+    note = build_overview(account=account, now=now, may_act=True).balance.note
+
+    # 40 minutes a day: 100 are free for two days and a half, then $4.00 a day for five and more.
+    assert note == (
+        "Lasts about 7 days at this period's pace, after what your plan still includes."
+    )
+
+
+def test_a_balance_of_which_nothing_was_used_says_that_it_cannot_tell() -> None:
+    account = scenes.make_company(balance="21")
+    scenes.start_plan(account, "payg", at=timezone.now())
+
+    note = overview_of(account).balance.note
+
+    assert note == "There is too little usage so far to say how long it lasts."
+
+
+def test_spend_stands_beside_the_last_period_and_says_where_it_leads() -> None:
+    account = scenes.make_company(balance="100")
+    now = timezone.now()
+    start = now - timedelta(days=41)
+    scenes.start_plan(account, "payg", at=start)
+    scenes.use(account, "call_minutes", "40", at=start + timedelta(hours=1))
+    scenes.use(account, "call_minutes", "60", at=start + timedelta(days=28))
+    opening.open_due_periods(now=now, account_ids=[account.pk])
+    scenes.use(account, "call_minutes", "20", at=now)
+
+    overview = overview_of(account)
+
+    facts = {fact.label: fact.value for fact in overview.spend_facts}
+    assert (facts["Spent so far"], facts["Last period by this day"]) == ("$3.00", "$6.00")
+    assert any(label.startswith("At this pace by ") for label in facts)
+    assert overview.chart is not None
+    assert overview.chart.has_before
+
+
+def test_only_the_most_urgent_is_seen_at_once() -> None:
+    account = scenes.make_company(balance="-3")
+    scenes.start_plan(account, "growth", at=timezone.now())
+    make_transaction(account, status=Status.FAILED, created_at=timezone.now())
+
+    overview = overview_of(account)
+
+    tones = [banner.tone for banner in overview.banners + overview.folded_banners]
+    assert tones == ["bad", "bad", "warn"]
+    assert overview.folded_label == "1 more thing needs attention"
+
+
+def test_a_large_debt_is_topped_up_as_far_as_one_payment_goes() -> None:
+    account = scenes.make_company(balance="-1234567.89")
+    scenes.start_plan(account, "payg", at=timezone.now())
+
+    assert overview_of(account).banners[0].action_href == "/billing/top-up/?amount=5000.00"
+
+
+def test_a_balance_below_the_customer_s_limit_is_low_unless_a_refill_is_coming() -> None:
+    account = scenes.make_company(balance="8")
+    scenes.start_plan(account, "payg", at=timezone.now())
+    low_balance.set_limit(account=account, limit=Decimal(10), by=None, now=timezone.now())
+
+    assert [banner.title for banner in overview_of(account).banners] == ["The balance is low."]
+
+
+def test_a_new_account_sees_its_first_steps_until_it_can_make_calls() -> None:
+    account = scenes.make_company()
+
+    assert [(s.title, s.is_done) for s in overview_of(account).first_steps] == [
+        ("Choose a plan", False),
+        ("Add a payment method", False),
+        ("Add credit", False),
+    ]
+    assert overview_of(account, may_act=False).first_steps == ()
+
+    scenes.start_plan(account, "payg", at=timezone.now())
+    assert overview_of(account).first_steps[0].is_done
+    scenes.top_up(account, "20", at=timezone.now())
+    assert overview_of(account).first_steps == ()

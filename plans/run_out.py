@@ -1,0 +1,98 @@
+"""How long a balance lasts when a plan includes some of what is used: pure arithmetic.
+
+The pace is that of the period so far, in units of each consumable a day. What is left of an
+allowance is used first and costs nothing; what goes beyond it costs the plan's price; at each
+renewal the allowances are whole again. All amounts are USD.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from plans.models import Allowance, FeaturePrice, Renewal
+
+#: Less of a period than this says nothing about its pace.
+SHORTEST = timedelta(days=2)
+#: Nobody plans further ahead than this many days.
+HORIZON = 366
+_DAY = Decimal(86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What is used of one consumable: `per_day` units, `remaining` of `included` still free."""
+
+    per_day: Decimal
+    remaining: Decimal
+    included: Decimal
+    unit_price: Decimal
+
+
+def days_of(span: timedelta) -> Decimal:
+    """A span in days."""
+    return Decimal(span // timedelta(seconds=1)) / _DAY
+
+
+def pace(*, allowance: Allowance, renewal: Renewal, now: datetime) -> Decimal | None:
+    """Return how much of a consumable is used a day in this period; None when it is too new."""
+    elapsed = min(now, renewal.period_end) - renewal.period_start
+    if elapsed < SHORTEST:
+        return None
+    return (allowance.used + allowance.billed_quantity) / days_of(elapsed)
+
+
+def projected(*, allowance: Allowance, renewal: Renewal, now: datetime) -> Decimal | None:
+    """Return how much will be used by the period's end at its pace; None when it is too new."""
+    per_day = pace(allowance=allowance, renewal=renewal, now=now)
+    if per_day is None:
+        return None
+    return per_day * days_of(renewal.period_end - renewal.period_start)
+
+
+def draws(
+    *,
+    prices: Iterable[FeaturePrice],
+    allowances: Iterable[Allowance],
+    renewal: Renewal,
+    now: datetime,
+) -> list[Draw]:
+    """Return what is drawn of each consumable a day, by the prices of the plan."""
+    price_of = {price.feature_id: price for price in prices}
+    found = []
+    for allowance in allowances:
+        price = price_of.get(allowance.feature_id)
+        per_day = pace(allowance=allowance, renewal=renewal, now=now)
+        if price is None or not per_day:
+            continue
+        found.append(
+            Draw(
+                per_day=per_day,
+                remaining=allowance.included - allowance.used,
+                included=price.included_quantity or Decimal(0),
+                unit_price=price.unit_price.amount,
+            )
+        )
+    return found
+
+
+def days_left(
+    *, balance: Decimal, draws: Sequence[Draw], until_renewal: timedelta, period: timedelta
+) -> int:
+    """Return for how many whole days the balance lasts: HORIZON when it is as many or more."""
+    passed, length, left = Decimal(0), max(Decimal(0), days_of(until_renewal)), balance
+    free = [draw.remaining for draw in draws]
+    while passed < HORIZON:
+        begins = sorted(
+            (min(free[n] / draw.per_day, length), draw.per_day * draw.unit_price)
+            for n, draw in enumerate(draws)
+        )
+        rate, at = Decimal(0), Decimal(0)
+        for begin, cost in [*begins, (length, Decimal(0))]:
+            if left < rate * (begin - at):
+                return min(HORIZON, int(passed + at + max(left, Decimal(0)) / rate))
+            left -= rate * (begin - at)
+            at, rate = begin, rate + cost
+        passed, length = passed + length, days_of(period)
+        free = [draw.included for draw in draws]
+    return HORIZON
