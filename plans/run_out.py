@@ -1,18 +1,23 @@
 """How long a balance lasts when a plan includes some of what is used: pure arithmetic.
 
-The pace is that of the period so far, in units of each consumable a day. What is left of an
+The pace of a balance is that of the last 14 days, in units of each consumable a day, whoever paid
+for them: neither top-ups nor days that an allowance covered distort it. What is left of an
 allowance is used first and costs nothing; what goes beyond it costs the plan's price; at each
-renewal the allowances are whole again. All amounts are USD.
+renewal the allowances are whole again. An allowance is projected by the
+pace of its own period. All amounts are USD.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from plans.daily_spend import DaySum
 from plans.models import Allowance, FeaturePrice, Renewal
 
-#: Less of a period than this says nothing about its pace.
+#: The days whose usage makes the pace: today, which is not over, is not among them.
+WINDOW = timedelta(days=14)
+#: Less than this says nothing about a pace.
 SHORTEST = timedelta(days=2)
 #: Nobody plans further ahead than this many days.
 HORIZON = 366
@@ -53,26 +58,33 @@ def projected(*, allowance: Allowance, renewal: Renewal, now: datetime) -> Decim
 def draws(
     *,
     prices: Iterable[FeaturePrice],
-    allowances: Iterable[Allowance],
-    renewal: Renewal,
-    now: datetime,
+    allowances: Mapping[int, Allowance],
+    is_granted: bool,
+    used: Sequence[DaySum],
+    today: date,
 ) -> list[Draw]:
-    """Return what is drawn of each consumable a day, by the prices of the plan."""
-    price_of = {price.feature_id: price for price in prices}
+    """Return what is drawn of each consumable a day, by the plan's prices; none when too new.
+
+    `used` are the sums by feature of the WINDOW days before `today`; they are shared out over the
+    days since the first of them. `is_granted` says whether the period's allowances are.
+    """
+    days = (today - min((row.day for row in used), default=today)).days
+    if days < SHORTEST.days:
+        return []
+    quantities: dict[str, Decimal] = {}
+    for row in used:
+        quantities[row.name] = quantities.get(row.name, Decimal(0)) + row.quantity
     found = []
-    for allowance in allowances:
-        price = price_of.get(allowance.feature_id)
-        per_day = pace(allowance=allowance, renewal=renewal, now=now)
-        if price is None or not per_day:
+    for price in prices:
+        quantity = quantities.get(price.feature.name)
+        if not quantity:
             continue
-        found.append(
-            Draw(
-                per_day=per_day,
-                remaining=allowance.included - allowance.used,
-                included=price.included_quantity or Decimal(0),
-                unit_price=price.unit_price.amount,
-            )
-        )
+        included = price.included_quantity or Decimal(0)
+        allowance = allowances.get(price.feature_id)
+        remaining = included if is_granted else Decimal(0)
+        if allowance is not None:
+            remaining = allowance.included - allowance.used
+        found.append(Draw(quantity / days, remaining, included, price.unit_price.amount))
     return found
 
 

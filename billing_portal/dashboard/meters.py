@@ -25,7 +25,7 @@ class Meter:
     percent: int
     is_near: bool
     note: str
-    projection: str
+    projection: str = ""
 
 
 def build_meters(state: OverviewState) -> tuple[Meter, ...]:

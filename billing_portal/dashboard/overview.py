@@ -23,6 +23,7 @@ from billing_portal.dashboard.presets import Preset, build_presets
 from billing_portal.dashboard.refill_panel import RefillPanel, build_refill_panel
 from billing_portal.dashboard.rows import Fact, TransactionRow, label_of, transaction_rows
 from billing_portal.dashboard.times import write_day, write_period, write_short_day
+from billing_portal.dashboard.workspaces import build_workspaces
 from invoices.models import Status
 from plans import run_out
 from plans.run_out import SHORTEST
@@ -60,6 +61,7 @@ class Overview:
     auto_refill: RefillPanel
     chart: Chart | None
     spend_facts: tuple[Fact, ...]
+    workspaces: tuple[Fact, ...]
     no_spend_text: str
     meters: tuple[Meter, ...]
     reset_note: str
@@ -94,6 +96,7 @@ def build_overview(
         auto_refill=build_refill_panel(state, form=refill_form),
         chart=_chart(state),
         spend_facts=_spend_facts(state),
+        workspaces=build_workspaces(state),
         no_spend_text=(
             _("Usage beyond your plan's allowance appears here, day by day.")
             if has_plan
@@ -157,12 +160,12 @@ def _balance_note(state: OverviewState) -> str:
         return _("Add credit to pay for usage beyond what your plan includes.")
     if state.days_left is not None:
         if state.days_left >= run_out.HORIZON:
-            return _("At this period's pace it lasts longer than a year.")
+            return _("At your last 14 days' pace it lasts longer than a year.")
         if state.days_left == 0:
-            return _("Lasts less than a day at this period's pace.")
+            return _("Lasts less than a day at your last 14 days' pace.")
         return ngettext(
-            "Lasts about a day at this period's pace, after what your plan still includes.",
-            "Lasts about %(count)s days at this period's pace, after what your plan still "
+            "Lasts about a day at your last 14 days' pace, after what your plan still includes.",
+            "Lasts about %(count)s days at your last 14 days' pace, after what your plan still "
             "includes.",
             state.days_left,
         ) % {"count": state.days_left}

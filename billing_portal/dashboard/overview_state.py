@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import prefetch_related_objects
@@ -21,7 +21,7 @@ from plans import (
     spend_caps,
     subscriptions,
 )
-from plans.daily_spend import Spend
+from plans.daily_spend import DaySum, Group, Spend
 from plans.models import (
     Allowance,
     FeatureKind,
@@ -29,6 +29,7 @@ from plans.models import (
     PlanChange,
     PlanVersion,
     Renewal,
+    RenewalStatus,
     Subscription,
     SubscriptionStatus,
 )
@@ -72,6 +73,7 @@ class OverviewState:
     days_left: int | None
     previous: Renewal | None
     previous_spends: tuple[Spend, ...]
+    workspaces: tuple[DaySum, ...]
 
     @property
     def plan_version(self) -> PlanVersion | None:
@@ -110,7 +112,7 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
     rental_prices = [p for p in all_prices if p.feature.kind == FeatureKind.RENTAL]
     change = plan_changes.scheduled(subscription=subscription) if subscription else None
     recent, last_refill, last_renewal, to_confirm = _transactions(account, now)
-    days_left = _days_left(renewal, balance, prices, allowances, now)
+    days_left = _days_left(account, renewal, balance, prices, allowances, now)
     return OverviewState(
         account=account,
         now=now,
@@ -148,6 +150,7 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         low_balance_limit=wallet.low_balance_limit if wallet else None,
         days_left=days_left,
         previous=previous,
+        workspaces=_workspaces(account, renewal) if renewal else (),
         previous_spends=(
             tuple(daily_spend.of_period(account=account, renewal=previous)) if previous else ()
         ),
@@ -212,6 +215,7 @@ def _prices(subscription: Subscription | None) -> tuple[FeaturePrice, ...]:
 
 
 def _days_left(
+    account: Account,
     renewal: Renewal | None,
     balance: Decimal,
     prices: tuple[FeaturePrice, ...],
@@ -221,8 +225,21 @@ def _days_left(
     """For how many days the balance lasts beside what the plan includes, if that can be told."""
     if renewal is None or not any(price.included_quantity for price in prices):
         return None
-    drawn = run_out.draws(prices=prices, allowances=allowances.values(), renewal=renewal, now=now)
-    if not drawn:
+    today = now.astimezone(account.timezone).date()
+    sums = daily_spend.of_days(
+        account=account,
+        first=today - run_out.WINDOW,
+        last=today - timedelta(days=1),
+        by=Group.FEATURE,
+    )
+    drawn = run_out.draws(
+        prices=prices,
+        allowances=allowances,
+        is_granted=renewal.status == RenewalStatus.PAID,
+        used=sums.rows,
+        today=today,
+    )
+    if not drawn or not sums.is_complete:
         return None
     return run_out.days_left(
         balance=balance,
@@ -230,6 +247,15 @@ def _days_left(
         until_renewal=renewal.period_end - now,
         period=renewal.period_end - renewal.period_start,
     )
+
+
+def _workspaces(account: Account, renewal: Renewal) -> tuple[DaySum, ...]:
+    """What each workspace cost by day in the period."""
+    first = renewal.period_start.astimezone(account.timezone).date()
+    last = renewal.period_end.astimezone(account.timezone).date()
+    return daily_spend.of_days(
+        account=account, first=first, last=last, by=Group.WORKSPACE, renewal=renewal
+    ).rows
 
 
 def _allowances(renewal: Renewal | None) -> Mapping[int, Allowance]:

@@ -16,14 +16,15 @@ from billing_portal.dashboard.overview import Overview, build_overview
 from billing_portal.dashboard.tests import scenes
 from invoices.models import Purpose, Status
 from invoices.tests.factories import make_transaction
-from plans import opening
+from plans import opening, usage
+from plans.tests.factories import make_record
 from wallet import low_balance
 
 pytestmark = pytest.mark.django_db
 
 SignIn = Callable[..., Client]
 #: Reading the page costs this much, however long the account's history is.
-QUERIES = 16
+QUERIES = 17
 
 
 def overview_of(account: Account, *, may_act: bool = True) -> Overview:
@@ -275,15 +276,16 @@ def test_an_allowance_says_how_much_will_be_used_by_the_renewal() -> None:
 def test_the_balance_lasts_longer_for_what_the_plan_still_includes() -> None:
     account = scenes.make_company(balance="21")
     now = timezone.now()
-    scenes.start_plan(account, "growth", at=now - timedelta(days=10))
-    scenes.use(account, "call_minutes", "400", at=now - timedelta(days=1))
+    scenes.start_plan(account, "growth", at=now - timedelta(days=11))
+    scenes.use(account, "call_minutes", "150", at=now - timedelta(days=10))
+    scenes.use(account, "call_minutes", "250", at=now - timedelta(days=1))
 
     account.refresh_from_db()
     note = build_overview(account=account, now=now, may_act=True).balance.note
 
     # 40 minutes a day: 100 are free for two days and a half, then $4.00 a day for five and more.
     assert note == (
-        "Lasts about 7 days at this period's pace, after what your plan still includes."
+        "Lasts about 7 days at your last 14 days' pace, after what your plan still includes."
     )
 
 
@@ -356,3 +358,27 @@ def test_a_new_account_sees_its_first_steps_until_it_can_make_calls() -> None:
     assert overview_of(account).first_steps[0].is_done
     scenes.top_up(account, "20", at=timezone.now())
     assert overview_of(account).first_steps == ()
+
+
+def test_the_dearest_workspaces_are_named_and_the_rest_are_one_line() -> None:
+    account = scenes.make_company(balance="100")
+    now = timezone.now()
+    scenes.start_plan(account, "payg", at=now - timedelta(days=3))
+    usage.record(
+        records=[
+            make_record(account, quantity=Decimal(10 * n), workspace=name, occurred_at=now)
+            for n, name in enumerate(["Nizwa", "Sur", "Sohar", "Ibri", "Duqm", "Muscat", ""], 1)
+        ],
+        now=now,
+    )
+
+    facts = [(fact.label, fact.value) for fact in overview_of(account).workspaces]
+
+    assert facts == [
+        ("No workspace", "$10.50"),
+        ("Muscat", "$9.00"),
+        ("Duqm", "$7.50"),
+        ("Ibri", "$6.00"),
+        ("Sohar", "$4.50"),
+        ("2 others", "$4.50"),
+    ]

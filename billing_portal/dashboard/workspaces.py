@@ -1,0 +1,30 @@
+"""What each workspace cost in this period: the dearest, and the rest together."""
+
+from decimal import Decimal
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.money import format_usd
+from billing_portal.dashboard.overview_state import OverviewState
+from billing_portal.dashboard.rows import Fact
+
+#: So many are named.
+NAMED = 5
+
+
+def build_workspaces(state: OverviewState) -> tuple[Fact, ...]:
+    """Return what each cost, dearest first; nothing when there are none to tell apart."""
+    totals: dict[str, Decimal] = {}
+    for row in state.workspaces:
+        if row.amount:
+            totals[row.name] = totals.get(row.name, Decimal(0)) + row.amount
+    if not any(totals):
+        return ()
+    ranked = sorted(totals, key=lambda name: (-totals[name], name))
+    facts = [Fact(name or _("No workspace"), format_usd(totals[name])) for name in ranked[:NAMED]]
+    rest = ranked[NAMED:]
+    if rest:
+        label = ngettext("%(count)s other", "%(count)s others", len(rest)) % {"count": len(rest)}
+        facts.append(Fact(label, format_usd(sum((totals[n] for n in rest), Decimal(0)))))
+    return tuple(facts)
