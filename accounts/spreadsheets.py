@@ -1,6 +1,7 @@
 """Rows as CSV for a spreadsheet: streamed a row at a time, no cell a formula."""
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 #: How many rows are read from the database at a time: memory stays flat however many there are.
@@ -8,6 +9,8 @@ CHUNK = 1000
 
 #: A cell that begins with one of these is a formula to a spreadsheet.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+#: What begins with a minus is none when it is a number, and has to stay one to be added up.
+_NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?")
 
 
 def csv_lines(*, header: Iterable[object], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -20,7 +23,9 @@ def csv_lines(*, header: Iterable[object], rows: Iterable[Sequence[str]]) -> Ite
 
 def _harmless(cell: str) -> str:
     """Return `cell` as text to a spreadsheet, even where it would be a formula."""
-    return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
+    if cell.startswith(_FORMULA_STARTS) and not _NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell
 
 
 class _Echo:

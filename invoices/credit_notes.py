@@ -41,7 +41,7 @@ def _context(refund: Refund) -> dict[str, Any]:
     assert refund.succeeded_at is not None
     refunded_at = refund.succeeded_at.astimezone(timezone)
     return {
-        **documents.parties(transaction),
+        **documents.parties(seller=transaction.seller, billed_to=transaction.billed_to),
         "title": gettext("Tax credit note") if transaction.tax_rate else gettext("Credit note"),
         "document_number": refund.credit_note_number,
         "receipt_number": transaction.receipt_number,

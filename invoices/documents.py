@@ -116,9 +116,9 @@ def timezone_of(transaction: Transaction) -> ZoneInfo:
     return ZoneInfo(transaction.billed_to.get("timezone") or str(transaction.account.timezone))
 
 
-def parties(transaction: Transaction) -> dict[str, Any]:
-    """Return who sold and who bought, as it was when it was paid."""
-    return {"seller": _seller(transaction.seller), "billed_to": _billed_to(transaction.billed_to)}
+def parties(*, seller: dict[str, str], billed_to: dict[str, str]) -> dict[str, Any]:
+    """Return who sold and who bought, ready to print."""
+    return {"seller": _seller(seller), "billed_to": _billed_to(billed_to)}
 
 
 def card_of(transaction: Transaction) -> str:

@@ -36,7 +36,7 @@ def _context(transaction: Transaction) -> dict[str, Any]:
     paid_at = transaction.paid_at.astimezone(timezone)
     lines = transaction.lines.filter(is_tax=False)
     return {
-        **documents.parties(transaction),
+        **documents.parties(seller=transaction.seller, billed_to=transaction.billed_to),
         "title": gettext("Tax invoice") if transaction.tax_rate else gettext("Receipt"),
         "document_number": transaction.receipt_number,
         "number": transaction.number,

@@ -18,6 +18,7 @@ from billing_portal.dashboard.access import MemberRequest
 NAVIGATION = (
     (_("Billing Overview"), "billing-overview", "overview"),
     (_("Usage"), "usage", "chart"),
+    (_("Credit"), "credit", "wallet"),
     (_("Payment Methods"), "payment-methods", "card"),
     (_("Billing History"), "billing-history", "history"),
     (_("Plan"), "plan", "plan"),

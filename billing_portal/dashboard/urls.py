@@ -1,12 +1,14 @@
 """Addresses of the dashboard (DESIGN.md section 8)."""
 
-from django.urls import path
+from django.urls import path, register_converter
 
+from billing_portal.dashboard.converters import MonthConverter
 from billing_portal.dashboard.views import (
     activity,
     api_keys,
     cards,
     confirm,
+    credit,
     email,
     history,
     language,
@@ -21,6 +23,8 @@ from billing_portal.dashboard.views import (
     top_up,
     usage,
 )
+
+register_converter(MonthConverter, "month")
 
 urlpatterns = [
     path("", overview.overview, name="billing-overview"),
@@ -37,6 +41,11 @@ urlpatterns = [
     path("payment-methods/<int:pk>/remove/", cards.remove, name="payment-method-remove"),
     path("top-up/", top_up.top_up, name="top-up"),
     path("top-up/return/", top_up.top_up_return, name="top-up-return"),
+    path("credit/", credit.credit, name="credit"),
+    path("credit/export.csv", credit.export, name="credit-export"),
+    path("credit/statements/", credit.months, name="credit-statements"),
+    path("credit/statements/<month:month>.pdf", credit.statement_pdf, name="credit-statement-pdf"),
+    path("credit/statements/<month:month>.csv", credit.statement_csv, name="credit-statement-csv"),
     path("history/", history.history, name="billing-history"),
     path("history/export.csv", history.export, name="billing-history-export"),
     path("history/<slug:number>/", history.detail, name="billing-history-detail"),
