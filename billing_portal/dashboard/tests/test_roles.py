@@ -7,6 +7,7 @@ what acts and what forms post to does. That who may also can is in the tests of 
 import re
 import uuid
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
@@ -25,6 +26,8 @@ from invoices.tests.factories import make_transaction
 pytestmark = pytest.mark.django_db
 
 SignIn = Callable[..., Client]
+#: Before there was a ledger: it has no statement.
+MONTH = date(2000, 1, 1)
 EVERYBODY = {Role.VIEWER, Role.BILLING, Role.OWNER}
 ACTING = {Role.BILLING, Role.OWNER}
 MANAGING = {Role.OWNER}
@@ -76,7 +79,13 @@ def test_of_all_that_is_posted_it_is_said_who_may() -> None:
 
 def addresses(payment: str) -> list[tuple[str, str]]:
     """Name and an example of each address; but for a payment, what it is about need not exist."""
-    examples = {"number": payment, "key": "phone_number", "slug": "growth", "pk": 1}
+    examples: dict[str, Any] = {
+        "number": payment,
+        "key": "phone_number",
+        "slug": "growth",
+        "pk": 1,
+        "month": MONTH,
+    }
     found = []
     for pattern in urlpatterns:
         given: dict[str, Any] = {
