@@ -17,6 +17,7 @@ from decimal import Decimal
 from django.db.models import F, Q
 
 from accounts.models import Account
+from accounts.money import to_cents
 from invoices import charging
 from plans import period_costs, pricing
 from plans.models import (
@@ -92,7 +93,8 @@ class Basis:
 class Comparison:
     """The plans priced on the same basis.
 
-    `cheapest` is the least that has all that was used and held; None when no plan has.
+    `cheapest` is the least, to the cent, that has all that was used and held: the plan in force
+    before others at the same amount; None when no plan has it all.
     """
 
     plans: Sequence[PlanCost]
@@ -169,7 +171,11 @@ def compare(
     return Comparison(
         plans=plans,
         current=next((each for each in plans if each.plan_version == current), None),
-        cheapest=min(able, key=lambda plan: plan.amount, default=None),
+        cheapest=min(
+            able,
+            key=lambda plan: (to_cents(plan.amount), plan.plan_version != current),
+            default=None,
+        ),
     )
 
 

@@ -73,6 +73,17 @@ def test_the_last_month_on_each_plan(alice: Account) -> None:
     assert (minutes.quantity, minutes.billed, minutes.amount) == (640, 540, Decimal("64.80"))
 
 
+def test_no_plan_is_cheaper_than_the_own_one_at_the_same_amount(add_card: AddCard) -> None:
+    bob = make_subscriber(add_card, "starter", now=START)
+    use(bob, "566.666667", TWELFTH)  # × $0.15, or $29 and 466.666667 × $0.12: $85.00
+    renew_due(now=END)
+
+    compared = compare(bob, now=END)
+
+    assert amounts(compared)["payg"] == amounts(compared)["starter"] == Decimal(85)
+    assert compared.cheapest == compared.current
+
+
 def test_volume_tiers_begin_anew_in_each_period(alice: Account) -> None:
     use(alice, 12_000, TWELFTH)
     renew_due(now=END)
