@@ -41,17 +41,20 @@ class Banner:
     busy: str = field(default_factory=lambda: _("Paying…"))
 
 
-def build_banners(state: OverviewState) -> tuple[Banner, ...]:
-    """Say what needs doing; to those who may not do it, without the link."""
+def build_banners(state: OverviewState, *, has_first_steps: bool) -> tuple[Banner, ...]:
+    """Say what needs doing; to those who may not do it, without the link.
+
+    What the first steps of a new account say is not said twice.
+    """
     found = [
         *_paused(state),
         *_spend_cap(state),
         *_past_due(state),
-        *_waiting_to_begin(state),
+        *([] if has_first_steps and state.subscription is None else _waiting_to_begin(state)),
         *_leaving(state),
         *_refill(state),
         *_card(state),
-        *_low_balance(state),
+        *([] if has_first_steps else _low_balance(state)),
         *_failed_payment(state),
     ]
     # Sorting is stable: within a tone it is the order above. A payment that waits comes first: to

@@ -77,7 +77,8 @@ def build_overview(
 ) -> Overview:
     """Compose the page; `refill_form` carries what was typed when it could not be saved."""
     state = read_state(account=account, now=now, may_act=may_act)
-    banners = build_banners(state)
+    first_steps = build_first_steps(state)
+    banners = build_banners(state, has_first_steps=bool(first_steps))
     folded = banners[SEEN_AT_ONCE:]
     has_plan = state.subscription is not None
     return Overview(
@@ -91,7 +92,7 @@ def build_overview(
             len(folded),
         )
         % {"count": len(folded)},
-        first_steps=build_first_steps(state),
+        first_steps=first_steps,
         balance=build_balance(state),
         auto_refill=build_refill_panel(state, form=refill_form),
         chart=_chart(state),

@@ -352,6 +352,7 @@ def test_a_new_account_sees_its_first_steps_until_it_can_make_calls() -> None:
         ("Add a payment method", False),
         ("Add credit", False),
     ]
+    assert overview_of(account).banners == ()
     assert overview_of(account, may_act=False).first_steps == ()
 
     scenes.start_plan(account, "payg", at=timezone.now())
