@@ -62,7 +62,7 @@ def build_refill_panel(state: OverviewState, *, form: AutoRefillForm | None) -> 
     )
     return RefillPanel(
         state=_state_word(state),
-        state_tone={"On": "good", "Suspended": "bad"}.get(_state_word(state), ""),
+        state_tone=_state_tone(refill),
         state_when_off=_("Suspended") if refill and refill.enabled and not is_on else _("Off"),
         is_checked=is_on if form is None else bool(form.data.get("enabled")),
         may_switch=state.may_act and (card is not None or bool(refill and refill.enabled)),
@@ -176,6 +176,12 @@ def build_confirmation(state: OverviewState, *, terms: Terms, count: int) -> Ref
         card=label_of(state.default_card) if state.default_card else None,
         agreement=refill_rules.agreement(),
     )
+
+
+def _state_tone(refill: AutoRefill | None) -> str:
+    if refill is None or not refill.enabled:
+        return ""
+    return "bad" if refill.suspended_at else "good"
 
 
 def _state_word(state: OverviewState) -> str:
