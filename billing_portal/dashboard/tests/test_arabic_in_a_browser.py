@@ -27,7 +27,7 @@ PAGES = {
 }
 #: Names, and what is written alike in every language.
 SAME_EVERYWHERE = {"USD", "OMR", "PDF", "CSV", "API", "Visa", "Mastercard", "Stripe", "Badal"}
-_ADDRESSES = re.compile(r"\S+@\S+|\b[A-Z]+-[\w-]+|\w+/\w+")
+_ADDRESSES = re.compile(r"\S+@\S+|\b\w+-[\w-]*\d[\w-]*|\b[A-Z]+-[\w-]+|\w+/\w+")
 
 
 def test_pages_in_arabic(browser: Browser, sign_in: Callable[..., Client]) -> None:
