@@ -2,7 +2,7 @@
 
 Adding is three steps, each of which may be the last one a dying process takes: record the card as
 `verifying` (committed), place the hold at Stripe under a key of its own, void it and settle the
-card. `finish_verifications` takes up whatever was left, asks under the same key and so gets the
+card. `card_sweeps` takes up whatever was left, asks under the same key and so gets the
 same hold: it always ends voided (invariant I12).
 """
 
@@ -12,11 +12,9 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db import transaction
 from django.utils.translation import gettext, gettext_noop
 from djmoney.money import Money
-from djstripe.models import SetupIntent
 
 from accounts import gateway
 from accounts.models import (
@@ -34,8 +32,6 @@ from accounts.stripe_objects import Outcome, Setup
 
 log = structlog.get_logger(__name__)
 
-#: A card that has been verifying for longer than this was left behind by a process that died.
-VERIFICATION_TIMEOUT = timedelta(minutes=1)
 #: Stripe remembers the hold's key for at least 24 hours. Asking again later would be a second hold,
 #: so from here on the first one is looked up, voided, and the card given up.
 KEY_LIFETIME = timedelta(hours=20)
@@ -201,7 +197,7 @@ def _verify(*, card: Card, now: datetime) -> Card:
     if hold.payment_intent_id:
         Card.objects.filter(pk=card.pk).update(stripe_hold_id=hold.payment_intent_id)
         # Also after a decline: a declined PaymentIntent must not stay open at Stripe.
-        _void(hold.payment_intent_id)
+        void(hold.payment_intent_id)
     # A bank that wants each payment confirmed has just had the card itself confirmed by its owner:
     # that it asks again says nothing against the card.
     if hold.outcome == Outcome.DECLINED and not hold.wants_confirmation:
@@ -216,11 +212,11 @@ def _give_up(card: Card) -> None:
         customer_id=card.account.stripe_customer_id, setup_intent_id=card.stripe_setup_intent_id
     ):
         Card.objects.filter(pk=card.pk).update(stripe_hold_id=hold_id)
-        _void(hold_id)
+        void(hold_id)
     gateway.detach_card(card.stripe_payment_method_id)
 
 
-def _void(hold_id: str) -> None:
+def void(hold_id: str) -> None:
     """Void a hold. Raises HoldNotVoided when Stripe refuses: somebody has captured it there."""
     try:
         gateway.void_hold(hold_id)
@@ -253,64 +249,6 @@ def _settle(
     if card.is_default:
         tell_new_default(account, now)
     return card
-
-
-def finish_verifications(*, now: datetime) -> int:
-    """Finish every verification that a dead process left behind; return how many."""
-    left = Card.objects.filter(
-        status=CardStatus.VERIFYING, created_at__lt=now - VERIFICATION_TIMEOUT
-    ).select_related("account")
-    finished = _save_confirmed(now=now)
-    for card in left:
-        finished += finish_verification(card=card, now=now).status != CardStatus.VERIFYING
-    return finished + _void_left_holds(now=now)
-
-
-def _void_left_holds(*, now: datetime) -> int:
-    """Void the holds that Stripe refused to void before; return how many are voided now.
-
-    One that was captured counts as voided once it is refunded, which takes a person.
-    """
-    left = Card.objects.filter(hold_voided_at__isnull=True).exclude(
-        Q(status=CardStatus.VERIFYING) | Q(stripe_hold_id="")
-    )
-    voided = 0
-    for card in left:
-        try:
-            _void(card.stripe_hold_id)
-        except (HoldNotVoided, gateway.GatewayUnavailable):
-            log.warning("hold_not_voided", card=card.pk, hold=card.stripe_hold_id)
-            continue
-        voided += Card.objects.filter(pk=card.pk).update(hold_voided_at=now)
-    return voided
-
-
-def _save_confirmed(*, now: datetime) -> int:
-    """Save the cards that were confirmed in a browser which never came back to say so.
-
-    dj-stripe keeps every confirmed SetupIntent; those of the last day without a card are ours.
-    """
-    confirmed = SetupIntent.objects.filter(
-        stripe_data__status="succeeded",
-        created__gt=now - timedelta(days=1),
-        created__lt=now - VERIFICATION_TIMEOUT,
-    ).exclude(id__in=Card.objects.values("stripe_setup_intent_id"))
-    saved = 0
-    for intent in confirmed:
-        method_id = intent.stripe_data.get("payment_method")
-        if Card.objects.filter(stripe_payment_method_id=method_id).exists():
-            continue  # a second setup of a saved card: there is nothing to ask Stripe about
-        customer_id = intent.stripe_data.get("customer") or ""
-        account = Account.objects.exclude(stripe_customer_id="").filter(
-            stripe_customer_id=customer_id
-        )
-        try:
-            for owner in account:
-                add(account=owner, setup_intent_id=intent.id, by=None, now=now)
-                saved += 1
-        except (ValidationError, gateway.GatewayUnavailable, IntegrityError) as error:
-            log.warning("confirmed_card_not_saved", setup_intent=intent.id, why=str(error))
-    return saved
 
 
 @transaction.atomic

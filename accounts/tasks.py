@@ -3,7 +3,14 @@
 from celery import shared_task
 from django.utils import timezone
 
-from accounts import card_attempts, card_changes, cards, delivery_log, idempotency, outbox
+from accounts import (
+    card_attempts,
+    card_changes,
+    card_sweeps,
+    delivery_log,
+    idempotency,
+    outbox,
+)
 from accounts.models import MessageChannel
 
 
@@ -35,7 +42,7 @@ def forget_idempotent_requests() -> int:
 def finish_verifications() -> int:
     """Finish the card verifications that a dead process left behind, and end what was overused."""
     now = timezone.now()
-    return cards.finish_verifications(now=now) + card_attempts.close_overused(now=now)
+    return card_sweeps.finish_verifications(now=now) + card_attempts.close_overused(now=now)
 
 
 @shared_task(name="accounts.tell_expiring_cards")

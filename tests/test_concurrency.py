@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.db import transaction as database
 
-from accounts import cards
+from accounts import card_sweeps, cards
 from accounts.models import Account, Card, Message
 from accounts.tests.factories import NOW, make_account
 from accounts.tests.stripe_side import (
@@ -189,7 +189,7 @@ def test_one_setup_confirmed_six_times_at_once_is_one_card_and_one_hold(
         *[lambda: cards.add(account=alice, setup_intent_id=setup.id, by=None, now=NOW)] * 6
     )
     assert [result for result in results if isinstance(result, Exception)] == []
-    cards.finish_verifications(now=NOW + 2 * MINUTE)
+    card_sweeps.finish_verifications(now=NOW + 2 * MINUTE)
     assert alice.cards.get().is_default
     assert len(payments()) == 1
     assert held_payments() == []

@@ -1,95 +1,32 @@
-"""Credit: the ledger and auto-refill. All amounts are USD."""
+"""Credit: the ledger. The wallet and auto-refill are in the modules beside it. Amounts are USD.
 
-from decimal import Decimal
-from typing import ClassVar
+Django wants all models importable from here.
+"""
 
 from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
-from djmoney.models.fields import MoneyField
 
 from accounts.models import Account
 from invoices.models import Dispute, Refund, Transaction
+from wallet.refill_models import AutoRefill, AutoRefillConsent, ConsentAction
+from wallet.wallet_models import DEFAULT_LOW_BALANCE_LIMIT, LARGEST_SPEND_CAP, Wallet
 
-#: Until the customer sets another (USD). Below the Threshold that Auto-Refill proposes, so that one
-#: who uses it is told only when the refills don't keep up.
-DEFAULT_LOW_BALANCE_LIMIT = Decimal("5.00")
-
-#: What a customer may set a spend cap to at most (USD).
-LARGEST_SPEND_CAP = Decimal("1000000.00")
-
-#: What a column of 12 digits holds.
-_LARGEST = Decimal("9999999999.99")
-
-
-class Wallet(models.Model):
-    """Prepaid credit of one account.
-
-    `balance` and `last_sequence` are kept by the trigger on the entries: nothing else can change
-    them, so a balance always equals the sum of its entries (invariant I1).
-
-    Usage under a cap is counted by what is not usage: `unspent_balance` is what the balance would
-    be had nothing been used since entry `spend_since`, after which the period began. A trigger adds
-    to it whatever else moves the balance, so that usage itself has nothing more to write.
-    """
-
-    account = models.OneToOneField(Account, on_delete=models.PROTECT, related_name="wallet")
-    balance = models.DecimalField(max_digits=18, decimal_places=6, default=0, editable=False)
-    last_sequence = models.BigIntegerField(default=0, editable=False)
-    low_balance_limit = models.DecimalField(
-        max_digits=12,
-        decimal_places=2,
-        null=True,
-        blank=True,
-        default=DEFAULT_LOW_BALANCE_LIMIT,
-        help_text="USD. The customer is told when the balance falls below it; empty: never.",
-    )
-    spend_cap = models.DecimalField(
-        max_digits=12,
-        decimal_places=2,
-        null=True,
-        blank=True,
-        help_text="USD that usage may cost in a period, then services pause; empty: no cap.",
-    )
-    unspent_balance = models.DecimalField(
-        max_digits=18, decimal_places=6, null=True, blank=True, editable=False
-    )
-    spend_since = models.BigIntegerField(null=True, blank=True, editable=False)
-    created_at = models.DateTimeField()
-
-    class Meta:
-        constraints = [
-            # Bounded above as well: to PostgreSQL, NaN is greater than every number.
-            models.CheckConstraint(
-                condition=Q(low_balance_limit__gte=0, low_balance_limit__lte=100_000),
-                name="low_balance_limit_is_an_amount",
-            ),
-            models.CheckConstraint(
-                condition=Q(spend_cap__gt=0, spend_cap__lte=LARGEST_SPEND_CAP),
-                name="spend_cap_is_an_amount",
-            ),
-            models.CheckConstraint(
-                condition=Q(
-                    spend_cap__isnull=True, unspent_balance__isnull=True, spend_since__isnull=True
-                )
-                | Q(
-                    spend_cap__isnull=False,
-                    unspent_balance__isnull=False,
-                    spend_since__isnull=False,
-                ),
-                name="spend_is_counted_where_it_is_capped",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"Wallet of {self.account_id}"
-
-    @property
-    def spent(self) -> Decimal | None:
-        """What usage cost since the period began (USD); None where there is no cap."""
-        return None if self.unspent_balance is None else self.unspent_balance - self.balance
+__all__ = [
+    "BOUGHT_KINDS",
+    "DEFAULT_LOW_BALANCE_LIMIT",
+    "LARGEST_SPEND_CAP",
+    "REVERSAL_KINDS",
+    "Adjustment",
+    "AutoRefill",
+    "AutoRefillConsent",
+    "ConsentAction",
+    "Entry",
+    "EntryKind",
+    "Wallet",
+]
 
 
 class EntryKind(models.TextChoices):
@@ -302,107 +239,3 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sequence}: {self.amount}"
-
-
-class ConsentAction(models.TextChoices):
-    """What the customer did to Auto-Refill."""
-
-    SWITCHED_ON = "switched_on", _("Switched on")
-    CHANGED = "changed", _("Changed")
-    SWITCHED_OFF = "switched_off", _("Switched off")
-
-
-class AutoRefillConsent(models.Model):
-    """What was agreed to about charging a card without being asked each time. Append-only.
-
-    One row for each time it was switched on or off and each change of its amounts while on, with
-    the text as it was shown.
-    """
-
-    account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="auto_refill_consents"
-    )
-    action = models.CharField(max_length=16, choices=ConsentAction)
-    given_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT
-    )
-    threshold = MoneyField(max_digits=12, decimal_places=2, default_currency="USD")
-    amount = MoneyField("top up amount", max_digits=12, decimal_places=2, default_currency="USD")
-    monthly_maximum = models.DecimalField(max_digits=12, decimal_places=2, null=True, blank=True)
-    text = models.TextField(blank=True, help_text="What was agreed to, word for word.")
-    created_at = models.DateTimeField()
-
-    objects: ClassVar[models.Manager["AutoRefillConsent"]] = models.Manager()
-
-    class Meta:
-        ordering = ["-created_at", "-id"]
-        verbose_name = "auto-refill consent"
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(action=ConsentAction.SWITCHED_OFF) | ~Q(text=""),
-                name="a_consent_says_to_what",
-            ),
-        ]
-        indexes = [models.Index(fields=["account", "-created_at"], name="consents_of_account")]
-
-    def __str__(self) -> str:
-        return self.get_action_display()
-
-
-class AutoRefill(models.Model):
-    """A top-up the portal makes by itself when the balance falls below the threshold."""
-
-    wallet = models.OneToOneField(Wallet, on_delete=models.PROTECT, related_name="auto_refill")
-    enabled = models.BooleanField(default=False)
-    threshold = MoneyField(max_digits=12, decimal_places=2, default_currency="USD", default=10)
-    amount = MoneyField(
-        "top up amount", max_digits=12, decimal_places=2, default_currency="USD", default=25
-    )
-    monthly_maximum = models.DecimalField(
-        max_digits=12,
-        decimal_places=2,
-        null=True,
-        blank=True,
-        help_text="USD it may charge in a calendar month, tax included; empty: no limit.",
-    )
-    consent = models.ForeignKey(
-        AutoRefillConsent,
-        null=True,
-        blank=True,
-        on_delete=models.PROTECT,
-        related_name="+",
-        help_text="What it charges by.",
-    )
-    consecutive_failures = models.PositiveSmallIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(
-        null=True, blank=True, help_text="After a decline: not before this moment."
-    )
-    capped_until = models.DateTimeField(
-        null=True, blank=True, help_text="A cap is reached: not before this moment."
-    )
-    suspended_at = models.DateTimeField(null=True, blank=True)
-
-    objects: ClassVar[models.Manager["AutoRefill"]] = models.Manager()
-
-    class Meta:
-        constraints = [
-            # Bounded above as well: to PostgreSQL, NaN is greater than every number.
-            models.CheckConstraint(
-                condition=Q(threshold__gte=0, threshold__lte=_LARGEST),
-                name="threshold_not_negative",
-            ),
-            models.CheckConstraint(
-                condition=Q(amount__gt=0, amount__lte=_LARGEST), name="top_up_amount_positive"
-            ),
-            models.CheckConstraint(
-                condition=Q(monthly_maximum__gt=0, monthly_maximum__lte=_LARGEST),
-                name="monthly_maximum_positive",
-            ),
-            models.CheckConstraint(
-                condition=Q(enabled=False) | Q(consent__isnull=False),
-                name="nothing_is_charged_without_consent",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"Auto-refill of wallet {self.wallet_id}"

@@ -11,7 +11,7 @@ import pytest
 import stripe
 from djstripe.models import SetupIntent
 
-from accounts import cards, gateway
+from accounts import card_sweeps, cards, gateway
 from accounts.models import Account, Card, CardStatus
 from accounts.tests.factories import NOW, make_account, make_card
 from accounts.tests.stripe_side import (
@@ -52,8 +52,8 @@ def test_a_lost_answer_leaves_the_card_verifying_until_the_sweeper_finds_the_one
     assert card.status == CardStatus.VERIFYING
     assert len(held_payments()) == 1
 
-    assert cards.finish_verifications(now=NOW + MINUTE) == 0, "a minute has not passed yet"
-    assert cards.finish_verifications(now=NOW + 2 * MINUTE) == 1
+    assert card_sweeps.finish_verifications(now=NOW + MINUTE) == 0, "a minute has not passed yet"
+    assert card_sweeps.finish_verifications(now=NOW + 2 * MINUTE) == 1
     card.refresh_from_db()
     assert (card.status, card.is_default) == (CardStatus.VERIFIED, True)
     assert [hold.status for hold in payments()] == ["canceled"]
@@ -70,7 +70,7 @@ def test_a_hold_left_open_is_voided_also_when_the_card_was_saved_meanwhile(
     assert len(held_payments()) == 1
     add_card(alice)
 
-    cards.finish_verifications(now=NOW + timedelta(minutes=2))
+    card_sweeps.finish_verifications(now=NOW + timedelta(minutes=2))
 
     left.refresh_from_db()
     assert (left.status, left.rejection_message) == (
@@ -104,7 +104,7 @@ def test_a_hold_stripe_does_not_find_by_searching_yet_is_voided_all_the_same(
     add_card(alice)
     nothing_yet = SimpleNamespace(data=[])
     monkeypatch.setattr(stripe.PaymentIntentService, "search", lambda *args: nothing_yet)
-    cards.finish_verifications(now=NOW + 2 * MINUTE)
+    card_sweeps.finish_verifications(now=NOW + 2 * MINUTE)
     left.refresh_from_db()
     assert left.status == CardStatus.REJECTED
     assert held_payments() == []
@@ -131,7 +131,7 @@ def test_a_void_that_stripe_remembers_as_failed_is_asked_for_anew(
     setup = confirmed_setup(sandbox, alice)
     card = cards.add(account=alice, setup_intent_id=setup, by=None, now=NOW)
     assert card.status == CardStatus.VERIFYING
-    cards.finish_verifications(now=NOW + 2 * MINUTE)
+    card_sweeps.finish_verifications(now=NOW + 2 * MINUTE)
     card.refresh_from_db()
     assert card.status == CardStatus.VERIFIED
     assert held_payments() == []
@@ -145,7 +145,7 @@ def test_a_lost_void_is_asked_for_again(alice: Account, sandbox: "Sandbox") -> N
     assert card.status == CardStatus.VERIFYING
     assert card.stripe_hold_id != ""
     sandbox_is_well(sandbox)
-    cards.finish_verifications(now=NOW + 2 * MINUTE)
+    card_sweeps.finish_verifications(now=NOW + 2 * MINUTE)
     card.refresh_from_db()
     assert card.status == CardStatus.VERIFIED
     assert [hold.status for hold in payments()] == ["canceled"]
@@ -157,7 +157,7 @@ def test_a_hold_whose_key_stripe_may_have_forgotten_is_looked_up_and_voided(
     setup = confirmed_setup(sandbox, alice)
     lose_answers(sandbox)
     card = cards.add(account=alice, setup_intent_id=setup, by=None, now=NOW)
-    cards.finish_verifications(now=NOW + timedelta(hours=30))
+    card_sweeps.finish_verifications(now=NOW + timedelta(hours=30))
     card.refresh_from_db()
     assert card.status == CardStatus.REJECTED
     assert card.rejection_message == "The card could not be verified in time. Add it again."
@@ -179,7 +179,7 @@ def test_a_stripe_that_is_down_verifies_nothing_and_forgets_nothing(
     card = cards.add(account=alice, setup_intent_id=setup, by=None, now=NOW)
     assert card.status == CardStatus.VERIFYING
     assert payments() == []
-    cards.finish_verifications(now=NOW + 2 * MINUTE)
+    card_sweeps.finish_verifications(now=NOW + 2 * MINUTE)
     card.refresh_from_db()
     assert card.status == CardStatus.VERIFIED
     assert len(payments()) == 1
@@ -204,7 +204,7 @@ def test_one_card_without_an_answer_does_not_hold_back_the_next(
     waiting = cards.add(account=bob, setup_intent_id=setup, by=None, now=NOW)
     refuse_service(sandbox, 500, f"/v1/payment_methods/{twin.stripe_payment_method_id}")
 
-    cards.finish_verifications(now=NOW + 2 * MINUTE)
+    card_sweeps.finish_verifications(now=NOW + 2 * MINUTE)
     waiting.refresh_from_db()
     twin.refresh_from_db()
     assert waiting.status == CardStatus.VERIFIED
@@ -216,10 +216,10 @@ def test_a_browser_that_never_came_back_has_its_card_saved(
 ) -> None:
     setup = confirmed_setup(sandbox, alice)
     synced(setup)
-    assert cards.finish_verifications(now=later_today()) == 1
+    assert card_sweeps.finish_verifications(now=later_today()) == 1
     card = alice.cards.get()
     assert (card.stripe_setup_intent_id, card.status) == (setup, CardStatus.VERIFIED)
-    assert cards.finish_verifications(now=later_today()) == 0
+    assert card_sweeps.finish_verifications(now=later_today()) == 0
 
 
 def test_a_setup_that_cannot_be_saved_does_not_hold_back_the_next(
@@ -229,7 +229,7 @@ def test_a_setup_that_cannot_be_saved_does_not_hold_back_the_next(
     synced(confirmed_setup(sandbox, alice, card.stripe_payment_method_id))
     bob = make_account()
     synced(confirmed_setup(sandbox, bob))
-    cards.finish_verifications(now=later_today())
+    card_sweeps.finish_verifications(now=later_today())
     assert bob.cards.get().status == CardStatus.VERIFIED
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.exceptions import ValidationError
 
-from accounts import cards, gateway
+from accounts import card_sweeps, cards, gateway
 from accounts.models import Account, AuditEvent, Card, CardStatus, User
 from accounts.tests.factories import NOW, make_account, make_card
 from accounts.tests.stripe_side import (
@@ -226,7 +226,7 @@ def test_a_card_is_not_removed_while_its_hold_may_be_open(
     card = cards.add(account=alice, setup_intent_id=setup, by=None, now=NOW)
     with pytest.raises(ValidationError, match="being verified"):
         cards.remove(card=card, by=None, now=NOW)
-    cards.finish_verifications(now=NOW + 2 * MINUTE)
+    card_sweeps.finish_verifications(now=NOW + 2 * MINUTE)
     assert held_payments() == []
 
 

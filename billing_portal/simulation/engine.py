@@ -8,7 +8,7 @@ from random import Random
 
 from django.core.exceptions import ValidationError
 
-from accounts import cards, outbox
+from accounts import card_sweeps, outbox
 from billing_portal.simulation.bank import Bank
 from billing_portal.simulation.company import Company, Diary
 from billing_portal.simulation.scenario import demo_companies
@@ -107,7 +107,7 @@ def _report_usage(
 def _run_jobs(now: datetime, report: Report) -> None:
     """What beat does every minute."""
     sweeper.sweep(now=now + timedelta(minutes=2))
-    cards.finish_verifications(now=now)
+    card_sweeps.finish_verifications(now=now)
     report.refills += refills.refill_due(now=now)
     report.renewals += renewals.renew_due(now=now).paid
     while outbox.deliver_due(now=now):

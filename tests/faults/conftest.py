@@ -35,7 +35,7 @@ Worker = Callable[[datetime], None]
 @pytest.fixture
 def worker() -> Worker:
     """The worker's sweeps, as beat has them run every minute."""
-    from accounts import cards
+    from accounts import card_sweeps
     from invoices import reversals, sweeper
     from plans import renewals
     from wallet import refills
@@ -43,7 +43,7 @@ def worker() -> Worker:
     def run(now: datetime) -> None:
         sweeper.sweep(now=now)
         reversals.sweep(now=now)
-        cards.finish_verifications(now=now)
+        card_sweeps.finish_verifications(now=now)
         renewals.renew_due(now=now)
         refills.refill_due(now=now)
 
