@@ -32,7 +32,7 @@ def render(*, account: Account, statement: Statement, now: datetime) -> bytes:
 
     Who is billed is as it is now: a statement sums up, the receipts keep what was said then.
     """
-    return documents.draw("wallet/statement.html", _context(account, statement, now))
+    return documents.draw("invoices/statement.html", _context(account, statement, now))
 
 
 def _context(account: Account, statement: Statement, now: datetime) -> dict[str, Any]:
