@@ -86,23 +86,74 @@ used AS (
     SELECT day, feature_id, workspace, renewal_id, amount, quantity, 1 FROM rest
     WHERE day BETWEEN %(first)s AND %(last)s)
 """
-_OF_DAYS = """
-SELECT used.day, {name}, {unit}, sum(used.amount), sum(used.quantity), sum(used.calls)::bigint,
-       (SELECT count(*) FROM rest) < %(most)s
+# One of them for each question, with its place as the suffix of its parameters.
+_ANSWER = """
+SELECT {place}, used.day, {name}, {unit}, sum(used.amount), sum(used.quantity),
+       sum(used.calls)::bigint, (SELECT count(*) FROM rest) < %(most)s
 FROM used JOIN plans_feature AS feature ON feature.id = used.feature_id
-WHERE (%(renewal)s::bigint IS NULL OR used.renewal_id = %(renewal)s)
-  AND (%(feature)s = '' OR feature.key = %(feature)s)
-  AND (%(workspace)s::text IS NULL OR used.workspace = %(workspace)s)
-GROUP BY 1, 2, 3 ORDER BY 1, 2
+WHERE used.day BETWEEN %(first_{place})s AND %(last_{place})s
+  AND (%(renewal_{place})s::bigint IS NULL OR used.renewal_id = %(renewal_{place})s)
+  AND (%(feature_{place})s = '' OR feature.key = %(feature_{place})s)
+  AND (%(workspace_{place})s::text IS NULL OR used.workspace = %(workspace_{place})s)
+GROUP BY 2, 3, 4
 """
-_GROUPED = {
-    Group.FEATURE: _OF_DAYS.format(name="feature.name", unit="feature.unit"),
-    Group.WORKSPACE: _OF_DAYS.format(
-        name="used.workspace", unit="CASE WHEN %(feature)s = '' THEN '' ELSE feature.unit END"
+_NAME_AND_UNIT = {
+    Group.FEATURE: ("feature.name", "feature.unit"),
+    Group.WORKSPACE: (
+        "used.workspace",
+        "CASE WHEN %(feature_{place})s = '' THEN '' ELSE feature.unit END",
     ),
 }
 _WORKSPACES = "SELECT DISTINCT workspace FROM used ORDER BY workspace LIMIT %(names)s"
-_EVER = date(1, 1, 1), date(9999, 12, 31)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What was used from `first` to `last` (the account's days), by day and `by`.
+
+    With `renewal` only what was rated in that period: on the day on which one period ends and the
+    next begins both have usage. `feature` is a key; `workspace` may be the empty name.
+    """
+
+    first: date
+    last: date
+    by: Group
+    renewal: Renewal | None = None
+    feature: str = ""
+    workspace: str | None = None
+
+
+def answer(*, account: Account, questions: Sequence[Question]) -> list[Sums]:
+    """Return the sums that each question asks for, in one statement: all see the same moment."""
+    if not questions:
+        return []
+    parameters = _parameters(
+        account, min(each.first for each in questions), max(each.last for each in questions)
+    )
+    parts = []
+    for place, question in enumerate(questions):
+        name, unit = _NAME_AND_UNIT[question.by]
+        parts.append(_ANSWER.format(place=place, name=name, unit=unit.format(place=place)))
+        parameters |= {
+            f"first_{place}": question.first,
+            f"last_{place}": question.last,
+            f"renewal_{place}": question.renewal.pk if question.renewal else None,
+            f"feature_{place}": question.feature,
+            f"workspace_{place}": question.workspace,
+        }
+    with connection.cursor() as cursor:
+        cursor.execute(_SUMS + " UNION ALL ".join(parts) + " ORDER BY 1, 2, 3", parameters)
+        found = cursor.fetchall()
+    answers: list[list[tuple[Any, ...]]] = [[] for _ in questions]
+    for place, *row in found:
+        answers[place].append(tuple(row))
+    return [
+        Sums(
+            rows=tuple(DaySum(*row[:-1]) for row in rows),
+            is_complete=all(row[-1] for row in rows),
+        )
+        for rows in answers
+    ]
 
 
 def of_days(
@@ -115,33 +166,24 @@ def of_days(
     feature: str = "",
     workspace: str | None = None,
 ) -> Sums:
-    """Return what was used from `first` to `last` (the account's days), by day and `by`.
-
-    With `renewal` only what was rated in that period: on the day on which one period ends and the
-    next begins both have usage. `feature` is a key; `workspace` may be the empty name.
-    """
-    parameters = {
-        **_parameters(account, first, last),
-        "renewal": renewal.pk if renewal else None,
-        "feature": feature,
-        "workspace": workspace,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_SUMS + _GROUPED[by], parameters)
-        found = cursor.fetchall()
-    return Sums(
-        rows=tuple(DaySum(*row[:-1]) for row in found),
-        is_complete=all(row[-1] for row in found),
+    """Return the answer to a single question."""
+    question = Question(
+        first=first, last=last, by=by, renewal=renewal, feature=feature, workspace=workspace
     )
+    return answer(account=account, questions=[question])[0]
 
 
-def of_period(*, account: Account, renewal: Renewal) -> list[Spend]:
-    """Return what the usage rated in a period cost, by day (of the account's) and feature.
+def in_period(*, account: Account, renewal: Renewal, by: Group) -> Question:
+    """Ask for what was rated in a period.
 
     What was used before the account's first period is rated in it, and is not among its days.
     """
     start = renewal.period_start.astimezone(account.timezone).date()
-    sums = of_days(account=account, first=start, last=_EVER[1], by=Group.FEATURE, renewal=renewal)
+    return Question(first=start, last=date.max, by=by, renewal=renewal)
+
+
+def costs(sums: Sums) -> list[Spend]:
+    """Return what cost something, of sums by feature."""
     return [Spend(row.day, row.name, row.amount) for row in sums.rows if row.amount]
 
 

@@ -21,7 +21,7 @@ from plans import (
     spend_caps,
     subscriptions,
 )
-from plans.daily_spend import DaySum, Group, Spend
+from plans.daily_spend import DaySum, Group, Question, Spend, Sums
 from plans.models import (
     Allowance,
     FeatureKind,
@@ -112,7 +112,8 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
     rental_prices = [p for p in all_prices if p.feature.kind == FeatureKind.RENTAL]
     change = plan_changes.scheduled(subscription=subscription) if subscription else None
     recent, last_refill, last_renewal, to_confirm = _transactions(account, now)
-    days_left = _days_left(account, renewal, balance, prices, allowances, now)
+    used = _usage(account, renewal, previous, now)
+    days_left = _days_left(account, renewal, balance, prices, allowances, used.lately, now)
     return OverviewState(
         account=account,
         now=now,
@@ -126,7 +127,7 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         renewal=renewal,
         included=tuple(price for price in prices if price.included_quantity),
         allowances=allowances,
-        spends=(tuple(daily_spend.of_period(account=account, renewal=renewal)) if renewal else ()),
+        spends=used.spends,
         recent=recent,
         lacks_card=card is None and cards.why_needed(account=account) != "",
         to_confirm=to_confirm,
@@ -150,10 +151,8 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         low_balance_limit=wallet.low_balance_limit if wallet else None,
         days_left=days_left,
         previous=previous,
-        workspaces=_workspaces(account, renewal) if renewal else (),
-        previous_spends=(
-            tuple(daily_spend.of_period(account=account, renewal=previous)) if previous else ()
-        ),
+        workspaces=used.workspaces,
+        previous_spends=used.previous_spends,
     )
 
 
@@ -220,26 +219,22 @@ def _days_left(
     balance: Decimal,
     prices: tuple[FeaturePrice, ...],
     allowances: Mapping[int, Allowance],
+    lately: Sums | None,
     now: datetime,
 ) -> int | None:
     """For how many days the balance lasts beside what the plan includes, if that can be told."""
-    if renewal is None or not any(price.included_quantity for price in prices):
+    if renewal is None or lately is None:
         return None
-    today = now.astimezone(account.timezone).date()
-    sums = daily_spend.of_days(
-        account=account,
-        first=today - run_out.WINDOW,
-        last=today - timedelta(days=1),
-        by=Group.FEATURE,
-    )
+    if not lately.is_complete or not any(price.included_quantity for price in prices):
+        return None
     drawn = run_out.draws(
         prices=prices,
         allowances=allowances,
         is_granted=renewal.status == RenewalStatus.PAID,
-        used=sums.rows,
-        today=today,
+        used=lately.rows,
+        today=now.astimezone(account.timezone).date(),
     )
-    if not drawn or not sums.is_complete:
+    if not drawn:
         return None
     return run_out.days_left(
         balance=balance,
@@ -249,13 +244,37 @@ def _days_left(
     )
 
 
-def _workspaces(account: Account, renewal: Renewal) -> tuple[DaySum, ...]:
-    """What each workspace cost by day in the period."""
-    first = renewal.period_start.astimezone(account.timezone).date()
-    last = renewal.period_end.astimezone(account.timezone).date()
-    return daily_spend.of_days(
-        account=account, first=first, last=last, by=Group.WORKSPACE, renewal=renewal
-    ).rows
+@dataclass(frozen=True)
+class _Usage:
+    """What was used in this period, in the last one and `lately`: None without a period."""
+
+    spends: tuple[Spend, ...] = ()
+    previous_spends: tuple[Spend, ...] = ()
+    workspaces: tuple[DaySum, ...] = ()
+    lately: Sums | None = None
+
+
+def _usage(
+    account: Account, renewal: Renewal | None, previous: Renewal | None, now: datetime
+) -> _Usage:
+    """Read all of it in one statement."""
+    if renewal is None:
+        return _Usage()
+    today = now.astimezone(account.timezone).date()
+    questions = [
+        daily_spend.in_period(account=account, renewal=renewal, by=Group.FEATURE),
+        daily_spend.in_period(account=account, renewal=renewal, by=Group.WORKSPACE),
+        Question(first=today - run_out.WINDOW, last=today - timedelta(days=1), by=Group.FEATURE),
+    ]
+    if previous is not None:
+        questions.append(daily_spend.in_period(account=account, renewal=previous, by=Group.FEATURE))
+    current, workspaces, lately, *before = daily_spend.answer(account=account, questions=questions)
+    return _Usage(
+        spends=tuple(daily_spend.costs(current)),
+        previous_spends=tuple(spend for sums in before for spend in daily_spend.costs(sums)),
+        workspaces=workspaces.rows,
+        lately=lately,
+    )
 
 
 def _allowances(renewal: Renewal | None) -> Mapping[int, Allowance]:

@@ -10,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts.models import Account
 from accounts.tests.factories import NOW, make_account
 from plans import daily_spend, usage
-from plans.daily_spend import Group, Spend
+from plans.daily_spend import Group, Question, Spend, Sums
 from plans.models import DailySpend, Renewal, SpendProgress, UsageRecord
 from plans.tests.factories import make_record, make_subscription, make_version
 from plans.usage_records import ParsedRecord
@@ -45,7 +45,13 @@ def call(account: Account, name: str, *, minutes: int, at: datetime) -> None:
 def spends(account: Account) -> list[Spend]:
     """What the current period's usage cost."""
     renewal = Renewal.objects.filter(account=account).latest("number")
-    return daily_spend.of_period(account=account, renewal=renewal)
+    return costs_of(account, renewal)
+
+
+def costs_of(account: Account, renewal: Renewal) -> list[Spend]:
+    """What the usage rated in a period cost."""
+    question = daily_spend.in_period(account=account, renewal=renewal, by=Group.FEATURE)
+    return daily_spend.costs(daily_spend.answer(account=account, questions=[question])[0])
 
 
 def on(days: int, amount: str) -> Spend:
@@ -119,7 +125,7 @@ def test_a_late_call_belongs_to_the_day_and_period_in_which_it_was_made(shop: Ac
 
     assert spends(shop) == [Spend(next_period.date(), "Call minutes", Decimal("0.30"))]
     first = Renewal.objects.get(account=shop, number=1)
-    assert daily_spend.of_period(account=shop, renewal=first) == [on(0, "1.00"), on(9, "0.20")]
+    assert costs_of(shop, first) == [on(0, "1.00"), on(9, "0.20")]
 
 
 def test_days_are_the_account_s_own_and_follow_its_timezone(shop: Account) -> None:
@@ -171,10 +177,28 @@ def test_with_more_than_is_read_the_sums_say_that_they_are_not_complete(
     assert (found.rows[0].calls, found.is_complete) == (3, True)
 
 
-def test_the_answer_is_one_query(
+def test_several_questions_are_answered_each_for_itself_in_one_query(
     shop: Account, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     call(shop, "call-1", minutes=11, at=NOW)
-    renewal = Renewal.objects.get(account=shop)
+    call(shop, "call-2", minutes=5, at=NOW + 3 * DAY)
+    renewal, day = Renewal.objects.get(account=shop), NOW.date()
+    questions = [
+        daily_spend.in_period(account=shop, renewal=renewal, by=Group.FEATURE),
+        Question(first=day - DAY, last=day - DAY, by=Group.FEATURE),
+        Question(first=day + DAY, last=day + 3 * DAY, by=Group.WORKSPACE),
+    ]
+
     with django_assert_num_queries(1):
-        daily_spend.of_period(account=shop, renewal=renewal)
+        period, before, after = daily_spend.answer(account=shop, questions=questions)
+
+    assert daily_spend.costs(period) == [on(0, "1.00"), on(3, "0.50")]
+    assert before == Sums((), is_complete=True)
+    assert [(row.day, row.name, row.calls) for row in after.rows] == [(day + 3 * DAY, "", 1)]
+
+
+def test_no_question_needs_no_query(
+    shop: Account, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_num_queries(0):
+        assert daily_spend.answer(account=shop, questions=[]) == []

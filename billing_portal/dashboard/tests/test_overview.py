@@ -1,13 +1,10 @@
 """What the Overview says."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.test import Client
 from django.utils import timezone
-from pytest_django import DjangoAssertNumQueries
 
 from accounts import service_state
 from accounts.models import Account, PauseReason
@@ -21,10 +18,6 @@ from plans.tests.factories import make_record
 from wallet import low_balance
 
 pytestmark = pytest.mark.django_db
-
-SignIn = Callable[..., Client]
-#: Reading the page costs this much, however long the account's history is.
-QUERIES = 17
 
 
 def overview_of(account: Account, *, may_act: bool = True) -> Overview:
@@ -45,23 +38,6 @@ def overview_of(account: Account, *, may_act: bool = True) -> Overview:
 )
 def test_the_balance_is_written_so_that_a_debt_is_never_zero(balance: str, written: str) -> None:
     assert overview_of(scenes.make_company(balance=balance)).balance.amount == written
-
-
-def test_the_page_takes_a_constant_number_of_queries(
-    django_assert_max_num_queries: DjangoAssertNumQueries, sign_in: SignIn
-) -> None:
-    account = scenes.busy_company()
-    client = sign_in(account)
-    client.get("/billing/")
-
-    with django_assert_max_num_queries(QUERIES):
-        client.get("/billing/")
-    for day in range(10):
-        at = timezone.now() - timedelta(days=day)
-        make_transaction(account, status=Status.FAILED, created_at=at)
-        scenes.use(account, "call_minutes", "12", at=at)
-    with django_assert_max_num_queries(QUERIES):
-        client.get("/billing/")
 
 
 def test_a_negative_balance_says_what_resumes_services() -> None:
