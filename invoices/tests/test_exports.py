@@ -104,7 +104,7 @@ def test_a_cell_is_never_a_formula(account: Account, start: str) -> None:
     formula = f"{start}cmd|' /C calc'!A0"
     make_transaction(
         account,
-        number=f"{start}1",
+        number=f"{start}T1",
         status=Status.FAILED,
         failure_message=formula,
         lines=[LineSpec(description=formula, amount=Decimal(1))],
@@ -114,7 +114,7 @@ def test_a_cell_is_never_a_formula(account: Account, start: str) -> None:
 
     assert row["Description"] == f"'{formula}"
     assert row["Failure"] == f"'{formula}"
-    assert row["Number"] == f"'{start}1"
+    assert row["Number"] == f"'{start}T1"
 
 
 def test_an_empty_history_is_the_header_alone(account: Account) -> None:

@@ -84,7 +84,7 @@ def assert_refunded_once(alice: Account, payment: Transaction) -> None:
         (Trouble("kill", path=REFUNDS, lands=True, times=1), ""),
         (None, "before invoices.refund_settlement.settle"),
         (None, "before wallet.ledger.post"),
-        (None, "before accounts.outbox.record_email"),
+        (None, "before accounts.outbox.record"),
         (None, "after invoices.refund_settlement.settle"),
     ],
     ids=[

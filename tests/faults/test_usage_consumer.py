@@ -212,7 +212,8 @@ def test_no_offset_is_committed_before_the_dead_letters_are_kept(
 
     consume(topics, read(4))
 
-    assert behind[:2] == [4, 4]
+    # Those read before it may be committed already; it is not while it is kept nowhere.
+    assert behind[0] == behind[1] >= 1
     assert topics.behind() == 0
     assert [value for value, _ in topics.dead_letters(1)] == [b"poison"]
     assert_charged_once(3)
