@@ -161,20 +161,20 @@ def serving() -> Iterator[str]:
         server.server_close()
 
 
-def test_every_page(browser: Browser, address: str, settings: Settings) -> None:
+@pytest.mark.parametrize(("language", "forms"), [("en", ALL_FORMS), ("ar", TWO_FORMS)])
+def test_every_page(
+    browser: Browser, address: str, settings: Settings, language: str, forms: tuple[Form, ...]
+) -> None:
     account = scenes.busy_company()
     scenes.switch_refill_on(account)
-    cookie = signed_in(account, address)
-    wrong: list[str] = []
-    for language, forms in (("en", ALL_FORMS), ("ar", TWO_FORMS)):
-        context = browser.new_context(reduced_motion="reduce", locale=language)
-        context.add_cookies([cookie])
-        context.route(settings.STRIPE_JS_URL, lambda route: route.fulfill(body=STRIPE_STUB))
-        page = context.new_page()
-        # A first visit: nothing is kept from the page before.
-        context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
-        wrong += walk(page, [f"{address}/billing/{path}" for path in paths(account)], forms)
-        context.close()
+    context = browser.new_context(reduced_motion="reduce", locale=language)
+    context.add_cookies([signed_in(account, address)])
+    context.route(settings.STRIPE_JS_URL, lambda route: route.fulfill(body=STRIPE_STUB))
+    page = context.new_page()
+    # A first visit: nothing is kept from the page before.
+    context.new_cdp_session(page).send("Network.setCacheDisabled", {"cacheDisabled": True})
+    wrong = walk(page, [f"{address}/billing/{path}" for path in paths(account)], forms)
+    context.close()
 
     assert not wrong, "\n".join(wrong)
 
