@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import prefetch_related_objects
+from django.db.models import F, FilteredRelation, Q, QuerySet, prefetch_related_objects
 
 from accounts import cards
 from accounts.models import Account, Card, CardStatus
@@ -15,7 +15,6 @@ from invoices.models import Purpose, Status, Transaction
 from plans import (
     daily_spend,
     past_due,
-    plan_changes,
     renewal_charges,
     run_out,
     spend_caps,
@@ -24,9 +23,11 @@ from plans import (
 from plans.daily_spend import DaySum, Group, Question, Spend, Sums
 from plans.models import (
     Allowance,
+    Feature,
     FeatureKind,
     FeaturePrice,
     PlanChange,
+    PlanChangeStatus,
     PlanVersion,
     Renewal,
     RenewalStatus,
@@ -40,6 +41,16 @@ from wallet.models import AutoRefill, Wallet
 ACTIVITY_ROWS = 5
 #: Purposes that buy credit.
 CREDIT_PURPOSES = (Purpose.TOP_UP, Purpose.AUTO_REFILL)
+
+#: What is read in the same statement, under names that only that query has.
+_OF_A_SUBSCRIPTION: tuple[str, ...] = (
+    "plan_version__plan",
+    "this_period",
+    "last_period",
+    "waiting_change__from_version__plan",
+    "waiting_change__to_version__plan",
+)
+_OF_A_FEATURE: tuple[str, ...] = ("price", "allowance")
 
 
 @dataclass(frozen=True)
@@ -98,8 +109,7 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         .select_related("auto_refill__consent__given_by")
         .first()
     )
-    subscription = current_subscription(account)
-    renewal, previous = _periods(subscription)
+    subscription, renewal, previous, change = _plan(account)
     unpaid = (
         past_due.unpaid(account=account)
         if subscription and subscription.status == SubscriptionStatus.PAST_DUE
@@ -107,10 +117,9 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
     )
     card = default_card(account)
     balance = wallet.balance if wallet else Decimal(0)
-    all_prices, allowances = _prices(subscription), _allowances(renewal)
+    all_prices, allowances = _prices(subscription, renewal)
     prices = tuple(p for p in all_prices if p.feature.kind == FeatureKind.CONSUMABLE)
     rental_prices = [p for p in all_prices if p.feature.kind == FeatureKind.RENTAL]
-    change = plan_changes.scheduled(subscription=subscription) if subscription else None
     recent, last_refill, last_renewal, to_confirm = _transactions(account, now)
     used = _usage(account, renewal, previous, now)
     days_left = _days_left(account, renewal, balance, prices, allowances, used.lately, now)
@@ -166,14 +175,49 @@ def _capped(
 
 def current_subscription(account: Account) -> Subscription | None:
     """Return the subscription in force, else the one waiting for its first payment."""
+    return _in_force(account.subscriptions.select_related("plan_version__plan"), account)
+
+
+def _in_force(found: QuerySet[Subscription], account: Account) -> Subscription | None:
     order = {SubscriptionStatus.INACTIVE: 1}
-    found = account.subscriptions.exclude(status=SubscriptionStatus.CANCELED).select_related(
-        "plan_version__plan"
+    subscription = min(
+        found.exclude(status=SubscriptionStatus.CANCELED),
+        key=lambda each: order.get(each.status, 0),  # type: ignore[call-overload]
+        default=None,
     )
-    subscription = min(found, key=lambda each: order.get(each.status, 0), default=None)  # type: ignore[call-overload]
     if subscription is not None:
         subscription.account = account
     return subscription
+
+
+def _plan(
+    account: Account,
+) -> tuple[Subscription | None, Renewal | None, Renewal | None, PlanChange | None]:
+    """The subscription, the period under way, the one before, and the change that waits.
+
+    In one statement.
+    """
+    number = F("current_period_number")
+    found = account.subscriptions.annotate(
+        this_period=FilteredRelation("renewals", condition=Q(renewals__number=number)),
+        last_period=FilteredRelation("renewals", condition=Q(renewals__number=number - 1)),
+        waiting_change=FilteredRelation(
+            "plan_changes", condition=Q(plan_changes__status=PlanChangeStatus.SCHEDULED)
+        ),
+    ).select_related(*_OF_A_SUBSCRIPTION)
+    subscription = _in_force(found, account)
+    if subscription is None:
+        return None, None, None, None
+    # Where a join finds nothing, Django sets no attribute.
+    change: PlanChange | None = getattr(subscription, "waiting_change", None)
+    if change is not None:
+        change.account = account
+    return (
+        subscription,
+        getattr(subscription, "this_period", None),
+        getattr(subscription, "last_period", None),
+        change,
+    )
 
 
 def minimum_top_up_of(account: Account) -> Decimal:
@@ -193,24 +237,33 @@ def default_card(account: Account) -> Card | None:
     return account.cards.filter(is_default=True, status=CardStatus.VERIFIED).first()
 
 
-def _periods(subscription: Subscription | None) -> tuple[Renewal | None, Renewal | None]:
-    """The period under way and the one before it."""
-    if subscription is None or not subscription.current_period_number:
-        return None, None
-    number = subscription.current_period_number
-    found = {each.number: each for each in subscription.renewals.filter(number__gte=number - 1)}
-    return found.get(number), found.get(number - 1)
+def _prices(
+    subscription: Subscription | None, renewal: Renewal | None
+) -> tuple[tuple[FeaturePrice, ...], Mapping[int, Allowance]]:
+    """What the plan's version says of each feature, and what of it was used in this period.
 
-
-def _prices(subscription: Subscription | None) -> tuple[FeaturePrice, ...]:
-    """What the plan's version says of each feature."""
+    In one statement. An allowance may be of a feature that the version no longer has.
+    """
     if subscription is None:
-        return ()
-    return tuple(
-        FeaturePrice.objects.filter(version_id=subscription.plan_version_id).select_related(
-            "feature"
-        )
-    )
+        return (), {}
+    features = Feature.objects.annotate(
+        price=FilteredRelation(
+            "prices", condition=Q(prices__version_id=subscription.plan_version_id)
+        ),
+        allowance=FilteredRelation(
+            "allowances", condition=Q(allowances__renewal_id=renewal.pk if renewal else None)
+        ),
+    ).select_related(*_OF_A_FEATURE)
+    prices, allowances = [], {}
+    for feature in features.order_by("position", "pk"):
+        price: FeaturePrice | None = getattr(feature, "price", None)
+        if price is not None:
+            price.feature = feature
+            prices.append(price)
+        allowance: Allowance | None = getattr(feature, "allowance", None)
+        if allowance is not None:
+            allowances[feature.pk] = allowance
+    return tuple(prices), allowances
 
 
 def _days_left(
@@ -275,12 +328,6 @@ def _usage(
         workspaces=workspaces.rows,
         lately=lately,
     )
-
-
-def _allowances(renewal: Renewal | None) -> Mapping[int, Allowance]:
-    if renewal is None:
-        return {}
-    return {each.feature_id: each for each in Allowance.objects.filter(renewal=renewal)}
 
 
 def _transactions(

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 SignIn = Callable[..., Client]
 #: Reading the page costs this much, however long the account's history is.
-QUERIES = 15
+QUERIES = 12
 
 
 def test_the_page_takes_a_constant_number_of_queries(
