@@ -54,3 +54,17 @@ document.addEventListener("htmx:responseError", (event) => {
 for (const name of ["htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(name, () => { trouble.hidden = false; });
 }
+
+// A filter that was chosen before the scripts were there applies now, as it would have then.
+const wasTouched = (field) => {
+  // A date that is none stays in the address, with what is wrong with it, and the field is empty.
+  if (!field.matches("select")) return field.value !== field.defaultValue && !(field.type === "date" && !field.value);
+  const first = [...field.options].find((option) => option.defaultSelected) ?? field.options[0];
+  return field.value !== first?.value;
+};
+document.addEventListener("DOMContentLoaded", () => {
+  for (const form of document.querySelectorAll("form.filters")) {
+    const touched = [...form.querySelectorAll("input:not([type=hidden]), select")].find(wasTouched);
+    touched?.dispatchEvent(new Event("change", { bubbles: true }));
+  }
+});

@@ -250,6 +250,23 @@ def test_a_list_is_filtered_and_paged_without_losing_the_focus(
         assert site.complaints == []
 
 
+def test_a_filter_that_was_chosen_before_the_scripts_came_applies_all_the_same(
+    browser: Browser, long_history: Account, sign_in: SignIn
+) -> None:
+    with visit(browser, sign_in(long_history)) as site:
+        page = site.open("/billing/history/")
+        page.add_init_script(
+            """document.addEventListener("readystatechange", () => {
+                if (document.readyState === "interactive")
+                    document.querySelector("[name=status]").value = "failed";
+            })"""
+        )
+        page.reload()
+
+        expect(page.locator("tbody tr")).to_have_count(2)
+        assert page.url.endswith("/billing/history/?status=failed")
+
+
 def test_a_region_that_can_t_be_reached_is_said_aloud(
     browser: Browser, long_history: Account, sign_in: SignIn
 ) -> None:
