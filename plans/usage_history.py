@@ -1,12 +1,13 @@
 """What was used, record by record: which ones, and as a file for a spreadsheet."""
 
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from typing import Any
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from accounts.days import midnight
 from accounts.models import Account
 from accounts.recorded_words import translated
 from accounts.spreadsheets import CHUNK, csv_lines
@@ -51,10 +52,12 @@ def find(*, account: Account, filters: Mapping[str, Any]) -> QuerySet[UsageRecor
         free = filters["charge"] == "free"
         found = found.filter(amount=0) if free else found.filter(amount__gt=0)
     if filters.get("date_from"):
-        found = found.filter(occurred_at__gte=_midnight(account, filters["date_from"]))
+        found = found.filter(
+            occurred_at__gte=midnight(filters["date_from"], timezone=account.timezone)
+        )
     if filters.get("date_to"):
         after = filters["date_to"] + timedelta(days=1)
-        found = found.filter(occurred_at__lt=_midnight(account, after))
+        found = found.filter(occurred_at__lt=midnight(after, timezone=account.timezone))
     return found
 
 
@@ -91,7 +94,3 @@ def _row(record: UsageRecord, timezone: tzinfo) -> tuple[str, ...]:
         record.source,
         record.description,
     )
-
-
-def _midnight(account: Account, day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=account.timezone)

@@ -48,7 +48,6 @@ def _context(account: Account, statement: Statement, now: datetime) -> dict[str,
         ),
         "title": _("Credit statement"),
         "document_number": month.slug,
-        "number": month.slug,
         "period": write_document_range(month.first_day, last_day),
         "drawn": _("Closed")
         if statement.totals.is_closed

@@ -9,7 +9,7 @@ held at any moment, what is no usage is little and has an index, and usage is th
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Final
 
@@ -17,6 +17,7 @@ from django.db import connection
 from django.db.models import Count, QuerySet, Sum
 from django.utils.translation import gettext_lazy as _
 
+from accounts.days import midnight
 from accounts.models import Account
 from accounts.recorded_words import translated
 from accounts.spreadsheets import CHUNK, csv_lines
@@ -98,7 +99,7 @@ def month_of(day: date, *, timezone: tzinfo) -> Month:
     """Return the month that `day` is in."""
     first = day.replace(day=1)
     following = _month_after(first)
-    return Month(first, _midnight(first, timezone), _midnight(following, timezone))
+    return Month(first, midnight(first, timezone=timezone), midnight(following, timezone=timezone))
 
 
 def last_day(month: Month) -> date:
@@ -140,7 +141,7 @@ def first_month(*, account: Account) -> date | None:
 def statement(*, account: Account, month: Month, now: datetime) -> Statement:
     """Return the statement of a month; one that is not over is not closed."""
     days = list(_days(month))
-    moments = [*(_midnight(day, account.timezone) for day in days), month.ends]
+    moments = [*(midnight(day, timezone=account.timezone) for day in days), month.ends]
     edges = _balances(account, moments)
     credit_parts = _credit_between(account, [edge.sequence for edge in edges])
     usage_by_day = {}
@@ -295,7 +296,3 @@ def _days(month: Month) -> Iterator[date]:
 
 def _month_after(first: date) -> date:
     return (first + timedelta(days=31)).replace(day=1)
-
-
-def _midnight(day: date, timezone: tzinfo) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=timezone)

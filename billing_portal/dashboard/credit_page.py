@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -13,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.dates import write_month
+from accounts.days import midnight
 from accounts.models import Account
 from accounts.money import format_omr, format_unit_price, format_usd
 from accounts.recorded_words import translated
@@ -38,7 +38,6 @@ class EntryRow:
     href: str
     note: str
     amount: str
-    is_credit: bool
     balance_after: str
 
 
@@ -60,9 +59,8 @@ class Ledger:
 
 @dataclass(frozen=True)
 class MonthRow:
-    """A month in figures that add up: opening + added + usage = closing."""
+    """A month in figures that add up, to the millionth: opening + added + usage = closing."""
 
-    slug: str
     name: str
     is_closed: bool
     opening: str
@@ -101,12 +99,12 @@ def filter_entries(account: Account, filters: Mapping[str, Any]) -> QuerySet[Ent
         found = found.exclude(kind=EntryKind.USAGE)
     elif filters.get("kind"):
         found = found.filter(kind=filters["kind"])
-    last = filters.get("date_to")
+    first, last, zone = filters.get("date_from"), filters.get("date_to"), account.timezone
     return ledger_by_time.between(
         found,
         account_id=account.pk,
-        since=_midnight(account, filters.get("date_from")),
-        until=_midnight(account, last + timedelta(days=1) if last else None),
+        since=midnight(first, timezone=zone) if first else None,
+        until=midnight(last + timedelta(days=1), timezone=zone) if last else None,
     )
 
 
@@ -199,7 +197,6 @@ def _row(entry: Entry, account: Account) -> EntryRow:
         href=href,
         note=note,
         amount=format_unit_price(entry.amount),
-        is_credit=entry.amount > 0,
         balance_after=format_unit_price(entry.balance_after),
     )
 
@@ -207,23 +204,17 @@ def _row(entry: Entry, account: Account) -> EntryRow:
 def _month_row(totals: MonthTotals) -> MonthRow:
     month = totals.month
     return MonthRow(
-        slug=month.slug,
         name=write_month(month.first_day),
         is_closed=totals.is_closed,
-        opening=_exact(totals.opening.amount),
-        credit=_exact(totals.credit.amount),
-        usage=_exact(totals.usage.amount),
+        opening=format_unit_price(totals.opening.amount),
+        credit=format_unit_price(totals.credit.amount),
+        usage=format_unit_price(totals.usage.amount),
         calls=ngettext("%(count)s charge", "%(count)s charges", totals.usage.count)
         % {"count": f"{totals.usage.count:,}"},
-        closing=_exact(totals.closing.amount),
+        closing=format_unit_price(totals.closing.amount),
         pdf_href=reverse("credit-statement-pdf", args=[month.first_day]),
         csv_href=reverse("credit-statement-csv", args=[month.first_day]),
     )
-
-
-def _exact(amount: Decimal) -> str:
-    """To the millionth, where there are any: the figures of a row add up."""
-    return format_unit_price(amount)
 
 
 def _note(shown: int) -> str:
@@ -233,7 +224,3 @@ def _note(shown: int) -> str:
     return ngettext("%(count)d entry shown.", "%(count)d entries shown, newest first.", shown) % {
         "count": shown
     }
-
-
-def _midnight(account: Account, day: date | None) -> datetime | None:
-    return None if day is None else datetime.combine(day, time.min, tzinfo=account.timezone)

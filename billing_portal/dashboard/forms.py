@@ -185,7 +185,19 @@ class RentalForm(forms.Form):
     quote = forms.CharField(required=False, max_length=1000)
 
 
-class HistoryFilterForm(forms.Form):
+class RangeForm(forms.Form):
+    """A range of days that goes forward."""
+
+    def clean(self) -> dict[str, Any]:
+        """The range goes forward."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        start, end = cleaned.get("date_from"), cleaned.get("date_to")
+        if start and end and end < start:
+            self.add_error("date_to", _("This is before the first date."))
+        return cleaned
+
+
+class HistoryFilterForm(RangeForm):
     """Which lines of Billing History to show. Every field may be left open."""
 
     search = forms.CharField(
@@ -232,14 +244,6 @@ class HistoryFilterForm(forms.Form):
         assert isinstance(card, forms.ChoiceField)
         labels = {f"{each.brand}-{each.last4}": str(each) for each in had}
         card.choices = [("", _("All cards")), *labels.items()]
-
-    def clean(self) -> dict[str, Any]:
-        """The range goes forward."""
-        cleaned: dict[str, Any] = super().clean() or {}
-        start, end = cleaned.get("date_from"), cleaned.get("date_to")
-        if start and end and end < start:
-            self.add_error("date_to", _("This is before the first date."))
-        return cleaned
 
 
 class AddCardForm(forms.Form):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.days import midnight
 from accounts.models import Account
 from billing_portal.dashboard.cursors import page_of
 from billing_portal.dashboard.forms import HistoryFilterForm
@@ -58,10 +59,12 @@ def filter_transactions(account: Account, filters: Mapping[str, Any]) -> QuerySe
     if filters.get("kind"):
         found = found.filter(purpose=filters["kind"])
     if filters.get("date_from"):
-        found = found.filter(created_at__gte=_midnight(account, filters["date_from"]))
+        found = found.filter(
+            created_at__gte=midnight(filters["date_from"], timezone=account.timezone)
+        )
     if filters.get("date_to"):
         after = filters["date_to"] + timedelta(days=1)
-        found = found.filter(created_at__lt=_midnight(account, after))
+        found = found.filter(created_at__lt=midnight(after, timezone=account.timezone))
     return found
 
 
@@ -122,7 +125,3 @@ def _search(text: str) -> Q:
         return by_number
     amount = Decimal(written)
     return by_number | Q(amount=amount) | Q(charged_amount=amount)
-
-
-def _midnight(account: Account, day: date) -> datetime:
-    return datetime.combine(day, time.min, tzinfo=account.timezone)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.recorded_words import translated
-from billing_portal.dashboard.forms import DAYS, day_input
+from billing_portal.dashboard.forms import DAYS, RangeForm, day_input
 from plans.models import Feature, FeatureKind
 
 #: Of an own range.
@@ -32,18 +32,6 @@ class Charge(TextChoices):
 
     BILLED = "billed", gettext_lazy("Charged")
     FREE = "free", gettext_lazy("Nothing charged")
-
-
-class RangeForm(forms.Form):
-    """A range of days that goes forward."""
-
-    def clean(self) -> dict[str, Any]:
-        """The range goes forward."""
-        cleaned: dict[str, Any] = super().clean() or {}
-        start, end = cleaned.get("date_from"), cleaned.get("date_to")
-        if start and end and end < start:
-            self.add_error("date_to", _("This is before the first date."))
-        return cleaned
 
 
 class UsageFilterForm(RangeForm):

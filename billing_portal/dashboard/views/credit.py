@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -12,7 +12,7 @@ from billing_portal.dashboard.access import MemberRequest, member_page
 from billing_portal.dashboard.credit_forms import CreditFilterForm
 from billing_portal.dashboard.credit_page import build_ledger, build_months, filter_entries
 from billing_portal.dashboard.shell import page
-from billing_portal.downloads import pdf
+from billing_portal.downloads import csv, pdf
 from wallet import statement_documents, statements
 from wallet.statements import Statement
 
@@ -46,9 +46,7 @@ def export(request: MemberRequest) -> HttpResponseBase:
     form.is_valid()
     found = filter_entries(account, form.cleaned_data)
     rows = statements.entries_csv(found, timezone=account.timezone)
-    response = StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="credit.csv"'
-    return response
+    return csv(rows, filename="credit.csv")
 
 
 @require_safe
@@ -80,9 +78,7 @@ def statement_csv(request: MemberRequest, month: date) -> HttpResponseBase:
     account = request.member.account
     found = _statement(account, month)
     rows = statements.statement_csv(account=account, statement=found)
-    response = StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="statement-{found.month.slug}.csv"'
-    return response
+    return csv(rows, filename=f"statement-{found.month.slug}.csv")
 
 
 def _statement(account: Account, first_day: date) -> Statement:

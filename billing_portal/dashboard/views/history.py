@@ -1,7 +1,7 @@
 """Billing History: the list, one transaction, its receipt, the export."""
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
@@ -13,7 +13,7 @@ from billing_portal.dashboard.forms import HistoryFilterForm
 from billing_portal.dashboard.history import build_history, filter_transactions
 from billing_portal.dashboard.shell import page
 from billing_portal.dashboard.transaction_page import build_detail, explain
-from billing_portal.downloads import pdf
+from billing_portal.downloads import csv, pdf
 from invoices import checkout, credit_notes, exports, receipts
 from invoices.models import Refund, Status
 
@@ -100,6 +100,4 @@ def export(request: MemberRequest) -> HttpResponseBase:
     form.is_valid()
     found = filter_transactions(account, form.cleaned_data)
     rows = exports.transactions_csv(found, timezone=account.timezone)
-    response = StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="billing-history.csv"'
-    return response
+    return csv(rows, filename="billing-history.csv")

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
@@ -16,6 +16,7 @@ from billing_portal.dashboard.usage_history_page import (
     build_usage_history,
 )
 from billing_portal.dashboard.usage_page import build_usage
+from billing_portal.downloads import csv
 from plans import daily_spend, usage_explanation, usage_history
 from plans.models import UsageRecord
 
@@ -92,6 +93,4 @@ def export(request: MemberRequest) -> HttpResponseBase:
     form.is_valid()
     found = usage_history.find(account=account, filters=form.cleaned_data)
     rows = usage_history.as_csv(found, timezone=account.timezone)
-    response = StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="usage.csv"'
-    return response
+    return csv(rows, filename="usage.csv")
