@@ -4,6 +4,7 @@ Django wants all models importable from here; the API's keys and the outbox have
 """
 
 import uuid
+from calendar import monthrange
 from datetime import date
 from typing import Any, ClassVar
 
@@ -272,9 +273,13 @@ class Card(models.Model):
     def __str__(self) -> str:
         return f"{self.get_brand_display_name()} •••• {self.last4}"
 
+    def last_day(self) -> date:
+        """The last day on which it can be charged: that of its month."""
+        return date(self.exp_year, self.exp_month, monthrange(self.exp_year, self.exp_month)[1])
+
     def has_expired(self, *, today: date) -> bool:
         """Whether the last day of the card's month has gone; `today` is the account's."""
-        return (self.exp_year, self.exp_month) < (today.year, today.month)
+        return self.last_day() < today
 
     def get_brand_display_name(self) -> str:
         """The brand as the customer knows it: `Visa`, `American Express`."""

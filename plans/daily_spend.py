@@ -9,7 +9,7 @@ there are. Days are those of the account's timezone. All amounts are USD.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -19,6 +19,7 @@ from django.db import connection, transaction
 
 from accounts.models import Account
 from plans.models import Renewal
+from wallet.statements import MonthTotals
 
 #: So many records are left to whoever reads the sums; with more, the task adds them up.
 LEFT_TO_READERS = 100
@@ -27,6 +28,9 @@ AT_ONCE = 20_000
 #: A reader adds no more than these: with more (after a bulk import, or where the task stood still)
 #: it says that figures are not complete, instead of reading for seconds.
 MOST_READ = 5_000
+#: Nothing is reported later than that after it was used (and a little, for clocks and timezones).
+_LATEST = timedelta(days=37)
+_DAY = timedelta(days=1)
 
 
 class Group(Enum):
@@ -73,23 +77,24 @@ class Sums:
 _SUMS = """
 WITH rest AS MATERIALIZED (
     SELECT renewal_id, feature_id, workspace, (occurred_at AT TIME ZONE %(zone)s)::date AS day,
-           amount, quantity
+           date_trunc('month', recorded_at AT TIME ZONE %(zone)s)::date AS month, amount, quantity
     FROM plans_usagerecord
     WHERE account_id = %(account)s
       AND id > coalesce((SELECT through_id FROM plans_spendprogress
                          WHERE account_id = %(account)s), 0)
     ORDER BY id LIMIT %(most)s),
 used AS (
-    SELECT day, feature_id, workspace, renewal_id, amount, quantity, calls FROM plans_dailyspend
+    SELECT day, month, feature_id, workspace, renewal_id, amount, quantity, calls
+    FROM plans_dailyspend
     WHERE account_id = %(account)s AND day BETWEEN %(first)s AND %(last)s
     UNION ALL
-    SELECT day, feature_id, workspace, renewal_id, amount, quantity, 1 FROM rest
+    SELECT day, month, feature_id, workspace, renewal_id, amount, quantity, 1 FROM rest
     WHERE day BETWEEN %(first)s AND %(last)s)
 """
 # One of them for each question, with its place as the suffix of its parameters.
 _ANSWER = """
 SELECT {place}, used.day, {name}, {unit}, sum(used.amount), sum(used.quantity),
-       sum(used.calls)::bigint, (SELECT count(*) FROM rest) < %(most)s
+       sum(used.calls)::bigint
 FROM used JOIN plans_feature AS feature ON feature.id = used.feature_id
 WHERE used.day BETWEEN %(first_{place})s AND %(last_{place})s
   AND (%(renewal_{place})s::bigint IS NULL OR used.renewal_id = %(renewal_{place})s)
@@ -104,6 +109,33 @@ _NAME_AND_UNIT = {
         "CASE WHEN %(feature_{place})s = '' THEN '' ELSE feature.unit END",
     ),
 }
+# Said also where nothing matches.
+_IS_COMPLETE = """
+SELECT -1, NULL::date, '', '', NULL::numeric, NULL::numeric, NULL::bigint
+WHERE (SELECT count(*) FROM rest) < %(most)s
+"""
+# By the ledger: what a lagging clock wrote after a month's last entry is in the next statement.
+_DEDUCTED = """,
+strays AS (
+    SELECT record.feature_id, record.amount * edge.sign AS amount
+    FROM (VALUES (%(opened_after)s::bigint, %(starts)s::timestamptz, 1),
+                 (%(closed_after)s::bigint, %(ends)s::timestamptz, -1))
+        AS edge (sequence, moment, sign)
+    CROSS JOIN LATERAL (
+        SELECT entries_until(%(account)s, edge.moment + interval '1 minute') AS sequence OFFSET 0
+    ) AS later
+    JOIN wallet_entry AS entry
+      ON entry.account_id = %(account)s AND entry.kind = 'usage'
+     AND entry.sequence > edge.sequence AND entry.sequence <= later.sequence
+     AND entry.created_at < edge.moment
+    JOIN plans_usagerecord AS record
+      ON record.account_id = %(account)s AND record.record_id = entry.usage_id)
+SELECT feature.name, sum(deducted.amount)
+FROM (SELECT feature_id, amount FROM used WHERE month = %(month)s
+      UNION ALL SELECT feature_id, amount FROM strays) AS deducted
+JOIN plans_feature AS feature ON feature.id = deducted.feature_id
+GROUP BY feature.name HAVING sum(deducted.amount) <> 0 ORDER BY 2 DESC, 1
+"""
 _WORKSPACES = "SELECT DISTINCT workspace FROM used ORDER BY workspace LIMIT %(names)s"
 
 
@@ -130,7 +162,7 @@ def answer(*, account: Account, questions: Sequence[Question]) -> list[Sums]:
     parameters = _parameters(
         account, min(each.first for each in questions), max(each.last for each in questions)
     )
-    parts = []
+    parts = [_IS_COMPLETE]
     for place, question in enumerate(questions):
         name, unit = _NAME_AND_UNIT[question.by]
         parts.append(_ANSWER.format(place=place, name=name, unit=unit.format(place=place)))
@@ -144,16 +176,11 @@ def answer(*, account: Account, questions: Sequence[Question]) -> list[Sums]:
     with connection.cursor() as cursor:
         cursor.execute(_SUMS + " UNION ALL ".join(parts) + " ORDER BY 1, 2, 3", parameters)
         found = cursor.fetchall()
-    answers: list[list[tuple[Any, ...]]] = [[] for _ in questions]
-    for place, *row in found:
-        answers[place].append(tuple(row))
-    return [
-        Sums(
-            rows=tuple(DaySum(*row[:-1]) for row in rows),
-            is_complete=all(row[-1] for row in rows),
-        )
-        for rows in answers
-    ]
+    is_complete = bool(found) and found[0][0] == -1
+    answers: list[list[DaySum]] = [[] for _ in questions]
+    for place, *row in found[is_complete:]:
+        answers[place].append(DaySum(*row))
+    return [Sums(rows=tuple(rows), is_complete=is_complete) for rows in answers]
 
 
 def of_days(
@@ -185,6 +212,26 @@ def in_period(*, account: Account, renewal: Renewal, by: Group) -> Question:
 def costs(sums: Sums) -> list[Spend]:
     """Return what cost something, of sums by feature."""
     return [Spend(row.day, row.name, row.amount) for row in sums.rows if row.amount]
+
+
+def deducted(*, account: Account, totals: MonthTotals) -> dict[str, Decimal]:
+    """Return what each feature took from the wallet in a statement's month, the dearest first.
+
+    With more to be added up than a reader adds, and while usage is being recorded, it comes to less
+    or more than the statement that was read before.
+    """
+    month = totals.month
+    parameters = _parameters(account, month.first_day - _LATEST, month.ends.date() + _DAY)
+    parameters |= {
+        "month": month.first_day,
+        "starts": month.starts,
+        "ends": month.ends,
+        "opened_after": totals.opening.sequence,
+        "closed_after": totals.closing.sequence,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_SUMS + _DEDUCTED, parameters)
+        return dict(cursor.fetchall())
 
 
 def workspaces(*, account: Account, first: date, last: date, most: int) -> Sequence[str]:
@@ -246,13 +293,15 @@ SELECT count(*), max(id) FROM (
 """
 _ADD = """
 INSERT INTO plans_dailyspend AS spend
-    (account_id, renewal_id, feature_id, workspace, day, amount, quantity, calls)
+    (account_id, renewal_id, feature_id, workspace, day, month, amount, quantity, calls)
 SELECT account_id, renewal_id, feature_id, workspace,
-       (occurred_at AT TIME ZONE %(zone)s)::date AS day, sum(amount), sum(quantity), count(*)
+       (occurred_at AT TIME ZONE %(zone)s)::date AS day,
+       date_trunc('month', recorded_at AT TIME ZONE %(zone)s)::date AS month,
+       sum(amount), sum(quantity), count(*)
 FROM plans_usagerecord
 WHERE account_id = %(account)s AND id > %(after)s AND id <= %(through)s
-GROUP BY account_id, renewal_id, feature_id, workspace, day
-ON CONFLICT (account_id, day, feature_id, workspace, renewal_id)
+GROUP BY account_id, renewal_id, feature_id, workspace, day, month
+ON CONFLICT (account_id, day, feature_id, workspace, renewal_id, month)
 DO UPDATE SET amount = spend.amount + excluded.amount,
               quantity = spend.quantity + excluded.quantity, calls = spend.calls + excluded.calls
 """

@@ -8,13 +8,17 @@ from plans.subscription_models import Renewal
 
 
 class DailySpend(models.Model):
-    """What a workspace used of a feature on one day of a period: sums, never the truth."""
+    """What a workspace used of a feature on one day of a period: sums, never the truth.
+
+    `month` is that of the deduction: what is reported late is told apart for the statements.
+    """
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="+", db_index=False)
     renewal = models.ForeignKey(Renewal, on_delete=models.PROTECT, related_name="+", db_index=False)
     feature = models.ForeignKey(Feature, on_delete=models.PROTECT, related_name="+", db_index=False)
     workspace = models.CharField(max_length=200, blank=True)
     day = models.DateField(help_text="In the account's timezone.")
+    month = models.DateField(help_text="The first day of the month in which it was deducted.")
     amount = models.DecimalField(max_digits=18, decimal_places=6)
     # A day's records may each have as much as a column of quantities holds.
     quantity = models.DecimalField(max_digits=24, decimal_places=6)
@@ -23,7 +27,7 @@ class DailySpend(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["account", "day", "feature", "workspace", "renewal"],
+                fields=["account", "day", "feature", "workspace", "renewal", "month"],
                 name="one_sum_for_a_day",
             ),
         ]

@@ -1,6 +1,6 @@
 """The PDF of a month's statement."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from invoices import documents
 from invoices.settlement import billing_details
 from wallet import statements
 from wallet.models import Entry, EntryKind
-from wallet.statements import Statement
+from wallet.statements import Statement, UsagePart
 
 #: A month has few entries that are no usage; beyond these, the CSV has them all.
 _MOST_ENTRIES: Final = 300
@@ -27,15 +27,28 @@ def filename(statement: Statement) -> str:
     return f"statement-{statement.month.slug}.pdf"
 
 
-def render(*, account: Account, statement: Statement, now: datetime) -> bytes:
-    """Return the statement as PDF, in the language that is spoken.
+def render(
+    *,
+    account: Account,
+    statement: Statement,
+    usage_by_feature: Sequence[UsagePart],
+    now: datetime,
+) -> bytes:
+    """Return the statement as PDF, in the language that is spoken; the parts come to its usage.
 
     Who is billed is as it is now: a statement sums up, the receipts keep what was said then.
     """
-    return documents.draw("invoices/statement.html", _context(account, statement, now))
+    return documents.draw(
+        "invoices/statement.html", _context(account, statement, usage_by_feature, now)
+    )
 
 
-def _context(account: Account, statement: Statement, now: datetime) -> dict[str, Any]:
+def _context(
+    account: Account,
+    statement: Statement,
+    usage_by_feature: Sequence[UsagePart],
+    now: datetime,
+) -> dict[str, Any]:
     month = statement.month
     last_day = statements.last_day(month)
     today = now.astimezone(account.timezone).date()
@@ -60,6 +73,10 @@ def _context(account: Account, statement: Statement, now: datetime) -> dict[str,
         % {"count": more}
         if more > 0
         else "",
+        "features": [
+            {"name": part.name, "amount": format_unit_price(part.amount)}
+            for part in usage_by_feature
+        ],
         "days": [
             {
                 "day": write_day(day),

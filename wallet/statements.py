@@ -36,6 +36,7 @@ HEADER: Final = (
     _("Receipt number"),
     _("Charged OMR"),
     _("Usage record"),
+    _("Feature"),
 )
 
 
@@ -79,6 +80,14 @@ class MonthTotals:
     credit: Movement
     usage: Movement
     is_closed: bool
+
+
+@dataclass(frozen=True)
+class UsagePart:
+    """What usage of one feature came to in a month (USD, signed). Who rates usage tells them."""
+
+    name: str
+    amount: Decimal
 
 
 @dataclass(frozen=True)
@@ -268,7 +277,7 @@ def _rows(
 
 def _edge(at: datetime, name: object, balance: Balance, timezone: tzinfo) -> Sequence[str]:
     written = at.astimezone(timezone).isoformat(timespec="seconds")
-    return ("", written, str(name), "", "", f"{balance.amount:f}", "", "", "", "")
+    return ("", written, str(name), "", "", f"{balance.amount:f}", "", "", "", "", "")
 
 
 def _row(entry: Entry, timezone: tzinfo) -> Sequence[str]:
@@ -284,6 +293,8 @@ def _row(entry: Entry, timezone: tzinfo) -> Sequence[str]:
         payment.receipt_number if payment else "",
         f"{payment.charged_amount.amount:f}" if payment else "",
         entry.usage_id or "",
+        # A charge begins with what was used: `Call minutes: 10 × $0.10`.
+        translated(entry.description.partition(":")[0]) if entry.kind == EntryKind.USAGE else "",
     )
 
 

@@ -17,7 +17,7 @@ from billing_portal.dashboard.activity_words import (
     changes_of,
     title_of,
 )
-from billing_portal.dashboard.cursors import page_of
+from billing_portal.dashboard.cursors import ByTime, page_of
 from billing_portal.dashboard.settings_tabs import settings_tabs
 from billing_portal.dashboard.tabs import Tab
 from billing_portal.dashboard.times import Moment, moment
@@ -76,6 +76,7 @@ def build_activity(
         after=after,
         size=PAGE_SIZE,
         here=here,
+        order=ByTime(),
         query={"kind": kind} if kind else {},
     )
     names, people = _names(), set(account.memberships.values_list("user_id", flat=True))

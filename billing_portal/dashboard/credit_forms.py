@@ -20,6 +20,12 @@ class CreditFilterForm(RangeForm):
         ],
         widget=forms.Select(attrs={"class": "select"}),
     )
+    record = forms.CharField(
+        label=gettext_lazy("Usage record"),
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"class": "input", "autocomplete": "off"}),
+    )
     date_from = forms.DateField(
         label=gettext_lazy("From"), required=False, validators=DAYS, widget=day_input()
     )

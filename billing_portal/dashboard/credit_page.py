@@ -17,14 +17,16 @@ from accounts.models import Account
 from accounts.money import format_omr, format_unit_price, format_usd
 from accounts.recorded_words import translated
 from billing_portal.dashboard.credit_forms import CreditFilterForm
+from billing_portal.dashboard.cursors import ByNumber, page_of
+from billing_portal.dashboard.rows import Fact
+from billing_portal.dashboard.statement_usage import usage_by_feature
 from billing_portal.dashboard.times import Moment, moment
+from plans.models import UsageRecord
 from wallet import ledger_by_time, statements
 from wallet.models import Entry, EntryKind, Wallet
 from wallet.statements import MonthTotals
 
 PAGE_SIZE: Final = 50
-#: What a column of numbers holds.
-_LARGEST: Final = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class MonthRow:
     """A month in figures that add up, to the millionth: opening + added + usage = closing."""
 
     name: str
+    href: str
+    is_chosen: bool
     is_closed: bool
     opening: str
     credit: str
@@ -83,18 +87,24 @@ class Choice:
 
 @dataclass(frozen=True)
 class Months:
-    """The months of a year."""
+    """The months of a year; of the chosen one, the newest first, its usage by feature."""
 
     years: tuple[Choice, ...]
     rows: tuple[MonthRow, ...]
+    chosen: str = ""
+    parts: tuple[Fact, ...] = ()
+    parts_total: str = ""
 
 
 def filter_entries(account: Account, filters: Mapping[str, Any]) -> QuerySet[Entry]:
     """Return the account's entries that match; days are the account's own.
 
-    `filters` may have `kind` (of EntryKind, or `credit`: all but usage), `date_from`, `date_to`.
+    `filters` may have `kind` (of EntryKind, or `credit`: all but usage), `date_from`, `date_to` and
+    `record`, the whole id of a usage record.
     """
     found = Entry.objects.filter(account=account)
+    if filters.get("record"):
+        found = _of_record(found, account, filters["record"])
     if filters.get("kind") == "credit":
         found = found.exclude(kind=EntryKind.USAGE)
     elif filters.get("kind"):
@@ -108,6 +118,19 @@ def filter_entries(account: Account, filters: Mapping[str, Any]) -> QuerySet[Ent
     )
 
 
+def _of_record(found: QuerySet[Entry], account: Account, record_id: str) -> QuerySet[Entry]:
+    """Keep what a record took. Entries have no index by records: the record says when it was."""
+    record = UsageRecord.objects.filter(account=account, record_id=record_id).first()
+    if record is None:
+        return found.none()
+    return ledger_by_time.between(
+        found.filter(usage_id=record_id),
+        account_id=account.pk,
+        since=record.recorded_at,
+        until=record.recorded_at + timedelta(microseconds=1),
+    )
+
+
 def build_ledger(
     *, account: Account, form: CreditFilterForm, before: str = "", after: str = ""
 ) -> Ledger:
@@ -115,27 +138,36 @@ def build_ledger(
     form.is_valid()
     filters = {name: value for name, value in form.cleaned_data.items() if value}
     query = {name: str(value) for name, value in filters.items()}
-    rows, has_previous, has_next = _page(
-        filter_entries(account, filters), before=_number(before), after=_number(after)
-    )
     here, export = reverse("credit"), reverse("credit-export")
+    page = page_of(
+        filter_entries(account, filters).select_related("transaction"),
+        before=before,
+        after=after,
+        size=PAGE_SIZE,
+        here=here,
+        query=query,
+        order=ByNumber("sequence"),
+    )
     wallet = Wallet.objects.get(account=account)
     return Ledger(
         balance=format_usd(wallet.balance),
-        rows=tuple(_row(entry, account) for entry in rows),
+        rows=tuple(_row(entry, account) for entry in page.rows),
         is_filtered=bool(query),
-        note=_note(len(rows)),
-        clear_href=here if query and rows else "",
+        note=_note(len(page.rows)),
+        clear_href=here if query and page.rows else "",
         export_href=f"{export}?{urlencode(query)}" if query else export,
-        has_previous=has_previous,
-        has_next=has_next,
-        previous_href=_href(here, query, after=rows[0].sequence) if rows else here,
-        next_href=_href(here, query, before=rows[-1].sequence) if rows else here,
+        has_previous=page.has_previous,
+        has_next=page.has_next,
+        previous_href=page.previous_href,
+        next_href=page.next_href,
     )
 
 
-def build_months(*, account: Account, year: str, now: datetime) -> Months:
-    """Compose the months of `year`; of this one when it is none that the ledger knows."""
+def build_months(*, account: Account, year: str, month: str, now: datetime) -> Months:
+    """Compose the months of `year`; of this one when it is none that the ledger knows.
+
+    `month` (`2026-11`) is the one that is shown by feature: else the newest of the year.
+    """
     begun = statements.first_month(account=account)
     if begun is None:
         return Months(years=(), rows=())
@@ -143,40 +175,19 @@ def build_months(*, account: Account, year: str, now: datetime) -> Months:
     years = range(this_year, begun.year - 1, -1)
     chosen = int(year) if year.isdecimal() and len(year) == 4 and int(year) in years else this_year
     here = reverse("credit-statements")
+    totals = statements.months(account=account, year=chosen, now=now)
+    shown = next((each for each in totals if each.month.slug == month), totals[0])
+    parts = usage_by_feature(account=account, totals=shown)
     return Months(
         years=tuple(
             Choice(label=str(each), href=f"{here}?year={each}", is_current=each == chosen)
             for each in years
         ),
-        rows=tuple(
-            _month_row(totals)
-            for totals in statements.months(account=account, year=chosen, now=now)
-        ),
+        rows=tuple(_month_row(each, is_chosen=each is shown) for each in totals),
+        chosen=write_month(shown.month.first_day),
+        parts=tuple(Fact(part.name, format_unit_price(part.amount)) for part in parts),
+        parts_total=format_unit_price(shown.usage.amount),
     )
-
-
-def _page(
-    found: QuerySet[Entry], *, before: int | None, after: int | None
-) -> tuple[list[Entry], bool, bool]:
-    found = found.select_related("transaction")
-    if after is not None:
-        rows = list(found.filter(sequence__gt=after).order_by("sequence")[: PAGE_SIZE + 1])
-        return rows[:PAGE_SIZE][::-1], len(rows) > PAGE_SIZE, bool(rows)
-    if before is not None:
-        found = found.filter(sequence__lt=before)
-    rows = list(found.order_by("-sequence")[: PAGE_SIZE + 1])
-    return rows[:PAGE_SIZE], before is not None and bool(rows), len(rows) > PAGE_SIZE
-
-
-def _number(cursor: str) -> int | None:
-    """Read a place in the ledger; None for one that is empty or was tampered with."""
-    if not (cursor.isascii() and cursor.isdigit()) or len(cursor) > 19:
-        return None
-    return min(int(cursor), _LARGEST)
-
-
-def _href(here: str, query: Mapping[str, str], **cursor: int) -> str:
-    return f"{here}?{urlencode({**query, **cursor})}"
 
 
 def _row(entry: Entry, account: Account) -> EntryRow:
@@ -201,10 +212,13 @@ def _row(entry: Entry, account: Account) -> EntryRow:
     )
 
 
-def _month_row(totals: MonthTotals) -> MonthRow:
+def _month_row(totals: MonthTotals, *, is_chosen: bool) -> MonthRow:
     month = totals.month
+    query = urlencode({"year": month.first_day.year, "month": month.slug})
     return MonthRow(
         name=write_month(month.first_day),
+        href=f"{reverse('credit-statements')}?{query}",
+        is_chosen=is_chosen,
         is_closed=totals.is_closed,
         opening=format_unit_price(totals.opening.amount),
         credit=format_unit_price(totals.credit.amount),

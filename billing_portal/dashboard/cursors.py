@@ -1,7 +1,7 @@
 """Pages of a list, newest first, that do not shift while new lines arrive.
 
-A cursor is the place between two lines: the moment and the id of one, opaque to the customer. A
-page costs the same however far back it is.
+A cursor is the place between two lines, opaque to the customer: the moment and the id of one, or
+its number where lines are numbered. A page costs the same however far back it is.
 """
 
 import base64
@@ -9,12 +9,16 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 from urllib.parse import urlencode
 
 from django.db.models import Model, Q, QuerySet
 
 Line = TypeVar("Line", bound=Model)
+Side = Literal["lt", "gt"]
+#: What a column of numbers holds.
+_LARGEST: Final = 2**63 - 1
+_DIGITS: Final = len(str(_LARGEST))
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,55 @@ class CursorPage(Generic[Line]):
     next_href: str
 
 
+@dataclass(frozen=True)
+class ByTime:
+    """Lines in the order of a moment of theirs (a field's name), and of their ids within one."""
+
+    moment: str = "created_at"
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What lines are ordered by."""
+        return (self.moment, "pk")
+
+    def encode(self, line: Any) -> str:
+        """Write the place of a line."""
+        text = f"{getattr(line, self.moment).isoformat()}|{line.pk}"
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    def beyond(self, cursor: str, side: Side) -> Q | None:
+        """Return what is on one side of a place; None for a cursor that was tampered with."""
+        place = _moment_and_id(cursor)
+        if place is None:
+            return None
+        at, pk = place
+        # The first bound leads the index to the place; the rest tells lines of one moment apart.
+        within = Q(**{f"{self.moment}__{side}": at}) | Q(**{f"pk__{side}": pk})
+        return Q(**{f"{self.moment}__{side}e": at}) & within
+
+
+@dataclass(frozen=True)
+class ByNumber:
+    """Lines in the order of a number of theirs (a field's name) that no two share."""
+
+    number: str
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What lines are ordered by."""
+        return (self.number,)
+
+    def encode(self, line: Any) -> str:
+        """Write the place of a line."""
+        return str(getattr(line, self.number))
+
+    def beyond(self, cursor: str, side: Side) -> Q | None:
+        """Return what is on one side of a place; None for a cursor that was tampered with."""
+        if not (cursor.isascii() and cursor.isdigit()) or len(cursor) > _DIGITS:
+            return None
+        return Q(**{f"{self.number}__{side}": min(int(cursor), _LARGEST)})
+
+
 def page_of(
     found: QuerySet[Line],
     *,
@@ -36,60 +89,44 @@ def page_of(
     size: int,
     here: str,
     query: Mapping[str, str],
-    moment: str = "created_at",
+    order: ByTime | ByNumber,
 ) -> CursorPage[Line]:
     """Return the page older than cursor `before`, or newer than `after`; else the newest one.
 
-    Lines are in the order of `moment`, a field of theirs; `here` and `query` are the page's address
-    without the cursor.
+    `here` and `query` are the page's address without the cursor.
     """
-    older, newer = decode_cursor(before), decode_cursor(after)
-    if newer:
-        rows = list(found.filter(_newer_than(moment, *newer)).order_by(moment, "pk")[: size + 1])
+    newer, older = order.beyond(after, "gt"), order.beyond(before, "lt")
+    if newer is not None:
+        rows = list(found.filter(newer).order_by(*order.fields)[: size + 1])
         has_previous, has_next = len(rows) > size, True
         rows = rows[:size][::-1]
     else:
-        if older:
-            found = found.filter(_older_than(moment, *older))
-        rows = list(found.order_by(f"-{moment}", "-pk")[: size + 1])
+        if older is not None:
+            found = found.filter(older)
+        rows = list(found.order_by(*(f"-{field}" for field in order.fields))[: size + 1])
         has_previous, has_next = older is not None, len(rows) > size
         rows = rows[:size]
     return CursorPage(
         rows=rows,
         has_previous=has_previous and bool(rows),
         has_next=has_next and bool(rows),
-        previous_href=_href(here, query, "after", encode_cursor(rows[0], moment)) if rows else here,
-        next_href=_href(here, query, "before", encode_cursor(rows[-1], moment)) if rows else here,
+        previous_href=_href(here, query, "after", order.encode(rows[0])) if rows else here,
+        next_href=_href(here, query, "before", order.encode(rows[-1])) if rows else here,
     )
 
 
-def encode_cursor(line: Any, moment: str = "created_at") -> str:
-    """Write the place of a line."""
-    text = f"{getattr(line, moment).isoformat()}|{line.pk}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str) -> tuple[datetime, int] | None:
+def _moment_and_id(cursor: str) -> tuple[datetime, int] | None:
     """Read a cursor; None for one that is empty or was tampered with."""
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         at, __, pk = text.partition("|")
-        moment_of_line, number = datetime.fromisoformat(at), int(pk)
-        if moment_of_line.tzinfo is None or not 0 < number < 2**63:
+        moment, number = datetime.fromisoformat(at), int(pk)
+        if moment.tzinfo is None or not 0 < number <= _LARGEST:
             return None
         # PostgreSQL does not read every offset that Python does.
-        return moment_of_line.astimezone(UTC), number
+        return moment.astimezone(UTC), number
     except (ValueError, OverflowError, binascii.Error):
         return None
-
-
-# The first bound leads the index to the place; the rest tells lines of one moment apart.
-def _older_than(moment: str, at: datetime, pk: int) -> Q:
-    return Q(**{f"{moment}__lte": at}) & (Q(**{f"{moment}__lt": at}) | Q(pk__lt=pk))
-
-
-def _newer_than(moment: str, at: datetime, pk: int) -> Q:
-    return Q(**{f"{moment}__gte": at}) & (Q(**{f"{moment}__gt": at}) | Q(pk__gt=pk))
 
 
 def _href(here: str, query: Mapping[str, str], name: str, cursor: str) -> str:

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 
 from accounts.days import midnight
 from accounts.models import Account
-from billing_portal.dashboard.cursors import page_of
+from billing_portal.dashboard.cursors import ByTime, page_of
 from billing_portal.dashboard.forms import HistoryFilterForm
 from billing_portal.dashboard.rows import TransactionRow, transaction_rows
 from billing_portal.dashboard.unpaid_renewal import payable_among
@@ -87,14 +87,16 @@ def build_history(
     query = {name: str(value) for name, value in filters.items()}
     here = reverse("billing-history")
     export = reverse("billing-history-export")
-    page = page_of(found, before=before, after=after, size=PAGE_SIZE, here=here, query=query)
+    page = page_of(
+        found, before=before, after=after, size=PAGE_SIZE, here=here, query=query, order=ByTime()
+    )
     return History(
         rows=transaction_rows(
             page.rows,
             zone=account.timezone,
             now=now,
             may_act=may_act,
-            with_credit_notes=True,
+            full=True,
             payable=payable_among(page.rows, account=account) if may_act else None,
         ),
         is_filtered=bool(query),

@@ -13,7 +13,7 @@ from accounts.models import Account
 from accounts.money import format_quantity, format_unit_price
 from accounts.quantities import write_price, write_quantity
 from accounts.recorded_words import translated
-from billing_portal.dashboard.cursors import page_of
+from billing_portal.dashboard.cursors import ByTime, page_of
 from billing_portal.dashboard.rows import Fact
 from billing_portal.dashboard.tabs import Tab
 from billing_portal.dashboard.times import Moment, moment, write_period
@@ -80,6 +80,7 @@ class UsageExplanation:
     allowance: tuple[Fact, ...]
     steps: tuple[Step, ...]
     balance: tuple[Fact, ...]
+    entry_href: str
 
 
 def build_usage_history(
@@ -98,7 +99,7 @@ def build_usage_history(
         size=PAGE_SIZE,
         here=here,
         query=query,
-        moment="occurred_at",
+        order=ByTime("occurred_at"),
     )
     return UsageHistory(
         tabs=usage_tabs("usage-history"),
@@ -144,6 +145,12 @@ def build_usage_explanation(explanation: Explanation, *, account: Account) -> Us
             Fact(_("Balance before"), format_unit_price(record.balance_before)),
             Fact(_("Charged"), format_unit_price(record.amount)),
             Fact(_("Balance after"), format_unit_price(record.balance_after)),
+        ),
+        # What cost nothing has no entry.
+        entry_href=(
+            f"{reverse('credit')}?{urlencode({'record': record.record_id})}"
+            if record.amount
+            else ""
         ),
     )
 

@@ -1,6 +1,6 @@
 """What usage cost by day: worked examples of a shop that calls in June."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -14,7 +14,7 @@ from plans.daily_spend import Group, Question, Spend, Sums
 from plans.models import DailySpend, Renewal, SpendProgress, UsageRecord
 from plans.tests.factories import make_record, make_subscription, make_version
 from plans.usage_records import ParsedRecord
-from wallet import ledger
+from wallet import ledger, statements
 
 pytestmark = pytest.mark.django_db
 
@@ -202,3 +202,40 @@ def test_no_question_needs_no_query(
 ) -> None:
     with django_assert_num_queries(0):
         assert daily_spend.answer(account=shop, questions=[]) == []
+
+
+def test_days_without_usage_also_say_that_more_is_being_added_up(
+    shop: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daily_spend, "MOST_READ", 2)
+    for number in range(3):
+        call(shop, f"call-{number}", minutes=1, at=NOW)
+    day = NOW.date() - DAY
+
+    found = daily_spend.of_days(account=shop, first=day, last=day, by=Group.FEATURE)
+
+    assert found == Sums((), is_complete=False)
+
+
+def test_a_month_s_deductions_by_feature_come_to_what_its_statement_says(shop: Account) -> None:
+    midnight = datetime(2026, 12, 1, tzinfo=UTC)
+    for name, minutes, used_at, recorded_at in (
+        ("call-1", 11, NOW, NOW),
+        ("call-2", 5, midnight, midnight + timedelta(seconds=10)),
+        # Written after it by a clock that lags: the ledger goes on, so December has it.
+        ("call-3", 7, NOW + DAY, midnight - timedelta(seconds=5)),
+        # Reported late: used in November, deducted in December.
+        ("call-4", 3, NOW + DAY, midnight + 2 * DAY),
+    ):
+        record = make_record(shop, minutes, id=name, occurred_at=used_at)
+        usage.record(records=[record], now=recorded_at)
+
+    for _ in ("read", "added up"):
+        for day, expected in ((NOW.date(), "1.00"), (midnight.date(), "1.50")):
+            month = statements.month_of(day, timezone=shop.timezone)
+            found = statements.statement(account=shop, month=month, now=midnight + 9 * DAY)
+            assert found.totals.usage.amount == -Decimal(expected)
+            assert daily_spend.deducted(account=shop, totals=found.totals) == {
+                "Call minutes": Decimal(expected)
+            }
+        daily_spend.add_up(account_id=shop.pk)

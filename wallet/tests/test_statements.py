@@ -10,7 +10,7 @@ from accounts.models import Account
 from accounts.tests.factories import make_account
 from wallet import ledger, statement_documents, statements
 from wallet.models import Entry, EntryKind, Wallet
-from wallet.statements import Balance, Movement
+from wallet.statements import Balance, Movement, Statement, UsagePart
 
 pytestmark = pytest.mark.django_db
 
@@ -121,13 +121,24 @@ def test_the_csv_of_a_month_adds_up_to_its_closing_balance(alice: Account) -> No
     assert cells[1][1] == "2026-10-01T00:00:00+04:00"
 
 
+def drawn(account: Account, found: Statement) -> bytes:
+    """The PDF, with usage of two features."""
+    parts = [
+        UsagePart("Call minutes", Decimal("-6")),
+        UsagePart("LLM tokens", Decimal("-0.000001")),
+    ]
+    return statement_documents.render(
+        account=account, statement=found, usage_by_feature=parts, now=NOW
+    )
+
+
 def test_the_pdf_is_drawn_in_both_languages(alice: Account) -> None:
     alice.billing_name = "<img src=http://127.0.0.1:9/x> & شركة صحار"
     october = statements.month_of(date(2026, 10, 1), timezone=alice.timezone)
     found = statements.statement(account=alice, month=october, now=NOW)
     for language in ("en", "ar"):
         with translation.override(language):
-            first = statement_documents.render(account=alice, statement=found, now=NOW)
+            first = drawn(alice, found)
             assert first.startswith(b"%PDF")
-            assert statement_documents.render(account=alice, statement=found, now=NOW) == first
+            assert drawn(alice, found) == first
     assert statement_documents.filename(found) == "statement-2026-10.pdf"

@@ -136,6 +136,21 @@ def test_why_was_i_charged(account: Account, sign_in: SignIn) -> None:
     assert explained.summary in part.content.decode()
 
 
+def test_a_record_leads_to_its_entry_and_the_entry_back(account: Account, sign_in: SignIn) -> None:
+    four_records(account)
+    client = sign_in(account, "viewer")
+    record = UsageRecord.objects.get(record_id="call-2")
+    explained = client.get(reverse("usage-record", args=[record.pk])).context["explained"]
+
+    (entry,) = client.get(explained.entry_href).context["ledger"].rows
+
+    assert (entry.amount, entry.balance_after) == ("−$0.20", "−$0.05")
+    assert client.get(entry.href).context["history"].rows[0].record == "call-2"
+    assert client.get(reverse("credit") + "?record=none").context["ledger"].rows == ()
+    stranger = sign_in(scenes.make_company(name="Another"))
+    assert stranger.get(explained.entry_href).context["ledger"].rows == ()
+
+
 def test_a_call_that_cost_nothing_is_explained_too(account: Account, sign_in: SignIn) -> None:
     four_records(account)
     client = sign_in(account)

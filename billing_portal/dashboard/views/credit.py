@@ -12,6 +12,7 @@ from billing_portal.dashboard.access import MemberRequest, member_page
 from billing_portal.dashboard.credit_forms import CreditFilterForm
 from billing_portal.dashboard.credit_page import build_ledger, build_months, filter_entries
 from billing_portal.dashboard.shell import page
+from billing_portal.dashboard.statement_usage import usage_by_feature
 from billing_portal.downloads import csv, pdf
 from wallet import statement_documents, statements
 from wallet.statements import Statement
@@ -54,7 +55,12 @@ def export(request: MemberRequest) -> HttpResponseBase:
 def months(request: MemberRequest) -> HttpResponse:
     """Show the months of a year, each with its statement."""
     account = request.member.account
-    composed = build_months(account=account, year=request.GET.get("year", ""), now=timezone.now())
+    composed = build_months(
+        account=account,
+        year=request.GET.get("year", ""),
+        month=request.GET.get("month", ""),
+        now=timezone.now(),
+    )
     context = {"months": composed, "zone": account.timezone}
     return page(
         request, "dashboard/credit_statements.html", context, nav=NAV, regions=MONTH_REGIONS
@@ -67,7 +73,12 @@ def statement_pdf(request: MemberRequest, month: date) -> HttpResponse:
     """Download a month's statement as PDF."""
     account, now = request.member.account, timezone.now()
     found = _statement(account, month)
-    content = statement_documents.render(account=account, statement=found, now=now)
+    content = statement_documents.render(
+        account=account,
+        statement=found,
+        usage_by_feature=usage_by_feature(account=account, totals=found.totals),
+        now=now,
+    )
     return pdf(content, filename=statement_documents.filename(found))
 
 
