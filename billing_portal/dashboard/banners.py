@@ -13,8 +13,9 @@ from django.utils.translation import ngettext
 from accounts.models import PauseReason
 from accounts.money import CENT, format_usd, round_up_to_cents
 from accounts.recorded_words import translated
+from billing_portal.dashboard.card_expiry import expiry_words
 from billing_portal.dashboard.overview_state import OverviewState
-from billing_portal.dashboard.rows import expires_soon, label_of
+from billing_portal.dashboard.rows import label_of
 from billing_portal.dashboard.times import moment, write_day
 from invoices.models import Purpose, Status
 from plans.models import SubscriptionStatus
@@ -320,17 +321,21 @@ def _card(state: OverviewState) -> list[Banner]:
                 reverse("payment-method-add"),
             )
         ]
-    today = state.now.astimezone(state.account.timezone).date()
-    if card is None or not expires_soon(card, today=today):
+    words = expiry_words(state)
+    if card is None or not words:
         return []
+    today = state.now.astimezone(state.account.timezone).date()
     title = (
-        _("%(card)s has expired.") if card.has_expired(today=today) else _("%(card)s expires soon.")
+        _("%(card)s has expired.") % {"card": label_of(card).spoken}
+        if card.has_expired(today=today)
+        else _("%(card)s expires after %(day)s.")
+        % {"card": label_of(card).spoken, "day": write_day(card.last_day())}
     )
     return [
         Banner(
             "warn",
-            title % {"card": label_of(card).spoken},
-            _("Add another card so that renewals and Auto-Refill do not fail."),
+            title,
+            _sentences(*words),
             _("Add Payment Method"),
             reverse("payment-method-add"),
         )

@@ -20,13 +20,14 @@ from billing_portal.dashboard.meters import Meter, build_meters, is_waiting_for_
 from billing_portal.dashboard.overview_state import OverviewState, read_state
 from billing_portal.dashboard.plan_panel import PlanPanel, build_plan_panel
 from billing_portal.dashboard.presets import Preset, build_presets
+from billing_portal.dashboard.recent_activity import ActivityLine, build_recent_activity
 from billing_portal.dashboard.refill_panel import RefillPanel, build_refill_panel
-from billing_portal.dashboard.rows import Fact, TransactionRow, label_of, transaction_rows
+from billing_portal.dashboard.rows import Fact, label_of
+from billing_portal.dashboard.services_reasons import ServicesReason, services_reasons
 from billing_portal.dashboard.times import write_day, write_period, write_short_day
 from billing_portal.dashboard.workspaces import build_workspaces
 from invoices.models import Status
 from plans import run_out
-from plans.run_out import SHORTEST
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class BalancePanel:
     note: str
     services: str
     services_tone: str
+    reasons: tuple[ServicesReason, ...]
     may_act: bool
     presets: tuple[Preset, ...]
     presets_label: str
@@ -63,13 +65,14 @@ class Overview:
     spend_facts: tuple[Fact, ...]
     workspaces: tuple[Fact, ...]
     no_spend_text: str
+    spend_note: str
     meters: tuple[Meter, ...]
     reset_note: str
     allowance_note: str
     no_meters_title: str
     no_meters_text: str
     plan: PlanPanel
-    activity: tuple[TransactionRow, ...]
+    activity: tuple[ActivityLine, ...]
 
 
 def build_overview(
@@ -98,10 +101,11 @@ def build_overview(
         chart=_chart(state),
         spend_facts=_spend_facts(state),
         workspaces=build_workspaces(state),
-        no_spend_text=(
-            _("Usage beyond your plan's allowance appears here, day by day.")
-            if has_plan
-            else _("Choose a plan to begin; usage then appears here, day by day.")
+        no_spend_text=_no_spend_text(state),
+        spend_note=(
+            ""
+            if state.is_added_up
+            else _("The newest usage is still being added up: the figures grow within minutes.")
         ),
         meters=build_meters(state),
         reset_note=_reset_note(state),
@@ -120,7 +124,7 @@ def build_overview(
             else _("Plans can include minutes and more each month.")
         ),
         plan=build_plan_panel(state),
-        activity=transaction_rows(state.recent, zone=account.timezone, now=now, may_act=may_act),
+        activity=build_recent_activity(state),
     )
 
 
@@ -140,6 +144,7 @@ def build_balance(state: OverviewState) -> BalancePanel:
         note=_balance_note(state),
         services="paused" if is_paused else "active",
         services_tone="bad" if is_paused else "good",
+        reasons=services_reasons(state),
         may_act=state.may_act,
         presets=presets,
         presets_label=(
@@ -244,13 +249,23 @@ def _spend_facts(state: OverviewState) -> tuple[Fact, ...]:
     if sum(previous.values(), Decimal(0)):
         by_now = sum((previous[n] for n in previous if n < elapsed), Decimal(0))
         facts.append(Fact(_("Last period by this day"), format_usd(by_now)))
-    renewal = state.renewal
-    if renewal and total and state.now - renewal.period_start >= SHORTEST and today <= last:
-        passed = run_out.days_of(state.now - renewal.period_start)
-        whole = run_out.days_of(renewal.period_end - renewal.period_start)
+    if today <= last:
         label = _("At this pace by %(day)s") % {"day": write_short_day(last)}
-        facts.append(Fact(label, format_usd(to_cents(total / passed * whole))))
+        told = _("Too early to tell") if state.projected is None else format_usd(state.projected)
+        facts.append(Fact(label, told))
     return tuple(facts)
+
+
+def _no_spend_text(state: OverviewState) -> str:
+    if state.subscription is None:
+        return _("Choose a plan to begin; usage then appears here, day by day.")
+    days = _days(state)
+    if days and state.projected and to_cents(state.projected):
+        return _(
+            "Your plan included all of it so far. At this pace %(amount)s will be spent beyond it "
+            "by %(day)s."
+        ) % {"amount": format_usd(state.projected), "day": write_short_day(days[1])}
+    return _("Usage beyond your plan's allowance appears here, day by day.")
 
 
 def _reset_note(state: OverviewState) -> str:

@@ -5,32 +5,38 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import F, FilteredRelation, Q, QuerySet, prefetch_related_objects
+from django.db.models import (
+    F,
+    FilteredRelation,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    prefetch_related_objects,
+)
+from django.db.models.fields.json import KeyTextTransform
 
 from accounts import cards
-from accounts.models import Account, Card, CardStatus
+from accounts.models import Account, AuditEvent, Card
+from billing_portal.dashboard import overview_usage
 from invoices import confirmations
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
 from plans import (
-    daily_spend,
     past_due,
     renewal_charges,
-    run_out,
     spend_caps,
     subscriptions,
 )
-from plans.daily_spend import DaySum, Group, Question, Spend, Sums
+from plans.daily_spend import DaySum, Spend
 from plans.models import (
     Allowance,
-    Feature,
-    FeatureKind,
     FeaturePrice,
+    Plan,
     PlanChange,
     PlanChangeStatus,
     PlanVersion,
     Renewal,
-    RenewalStatus,
     Subscription,
     SubscriptionStatus,
 )
@@ -39,6 +45,22 @@ from wallet.forecast import Forecast
 from wallet.models import AutoRefill, Wallet
 
 ACTIVITY_ROWS = 5
+#: What is no payment is news for so long.
+EVENTS_ARE_NEWS = timedelta(days=62)
+#: What customers look for beside their payments: activity_words.py has the sentence of each.
+_EVENTS = (
+    "cancellation_scheduled",
+    "cancellation_undone",
+    "credit_adjusted",
+    "plan_change_scheduled",
+    "plan_change_taken_back",
+    "plan_changed",
+    "refund_succeeded",
+    "services_paused",
+    "services_resumed",
+    "subscription_canceled",
+    "subscription_started",
+)
 #: Purposes that buy credit.
 CREDIT_PURPOSES = (Purpose.TOP_UP, Purpose.AUTO_REFILL)
 
@@ -50,7 +72,6 @@ _OF_A_SUBSCRIPTION: tuple[str, ...] = (
     "waiting_change__from_version__plan",
     "waiting_change__to_version__plan",
 )
-_OF_A_FEATURE: tuple[str, ...] = ("price", "allowance")
 
 
 @dataclass(frozen=True)
@@ -85,6 +106,10 @@ class OverviewState:
     previous: Renewal | None
     previous_spends: tuple[Spend, ...]
     workspaces: tuple[DaySum, ...]
+    used: tuple[DaySum, ...]
+    projected: Decimal | None
+    events: tuple[AuditEvent, ...]
+    is_added_up: bool
 
     @property
     def plan_version(self) -> PlanVersion | None:
@@ -115,14 +140,19 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         if subscription and subscription.status == SubscriptionStatus.PAST_DUE
         else None
     )
-    card = default_card(account)
+    card = cards.default_card(account=account)
     balance = wallet.balance if wallet else Decimal(0)
-    all_prices, allowances = _prices(subscription, renewal)
-    prices = tuple(p for p in all_prices if p.feature.kind == FeatureKind.CONSUMABLE)
-    rental_prices = [p for p in all_prices if p.feature.kind == FeatureKind.RENTAL]
+    terms = overview_usage.read_terms(subscription, renewal)
     recent, last_refill, last_renewal, to_confirm = _transactions(account, now)
-    used = _usage(account, renewal, previous, now)
-    days_left = _days_left(account, renewal, balance, prices, allowances, used.lately, now)
+    used = overview_usage.read_used(account, renewal, previous, now)
+    days_left = overview_usage.days_left(
+        account=account,
+        renewal=renewal,
+        balance=balance,
+        terms=terms,
+        lately=used.lately,
+        now=now,
+    )
     return OverviewState(
         account=account,
         now=now,
@@ -134,8 +164,8 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         ended=None if subscription else subscriptions.last_ended(account=account),
         plan_change=change,
         renewal=renewal,
-        included=tuple(price for price in prices if price.included_quantity),
-        allowances=allowances,
+        included=tuple(price for price in terms.consumables if price.included_quantity),
+        allowances=terms.allowances,
         spends=used.spends,
         recent=recent,
         lacks_card=card is None and cards.why_needed(account=account) != "",
@@ -147,7 +177,7 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         next_lines=(
             tuple(
                 renewal_charges.charge_after(
-                    subscription=subscription, change=change, prices=rental_prices
+                    subscription=subscription, change=change, prices=terms.rentals
                 )
             )
             if subscription and not unpaid
@@ -162,6 +192,10 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         previous=previous,
         workspaces=used.workspaces,
         previous_spends=used.previous_spends,
+        used=used.by_feature,
+        projected=overview_usage.projected_spend(renewal=renewal, used=used, terms=terms, now=now),
+        events=_events(account, now),
+        is_added_up=used.is_complete,
     )
 
 
@@ -232,102 +266,14 @@ def _minimum(subscription: Subscription | None) -> Decimal:
     return amount
 
 
-def default_card(account: Account) -> Card | None:
-    """Return the card that is charged by default."""
-    return account.cards.filter(is_default=True, status=CardStatus.VERIFIED).first()
-
-
-def _prices(
-    subscription: Subscription | None, renewal: Renewal | None
-) -> tuple[tuple[FeaturePrice, ...], Mapping[int, Allowance]]:
-    """What the plan's version says of each feature, and what of it was used in this period.
-
-    In one statement. An allowance may be of a feature that the version no longer has.
-    """
-    if subscription is None:
-        return (), {}
-    features = Feature.objects.annotate(
-        price=FilteredRelation(
-            "prices", condition=Q(prices__version_id=subscription.plan_version_id)
-        ),
-        allowance=FilteredRelation(
-            "allowances", condition=Q(allowances__renewal_id=renewal.pk if renewal else None)
-        ),
-    ).select_related(*_OF_A_FEATURE)
-    prices, allowances = [], {}
-    for feature in features.order_by("position", "pk"):
-        price: FeaturePrice | None = getattr(feature, "price", None)
-        if price is not None:
-            price.feature = feature
-            prices.append(price)
-        allowance: Allowance | None = getattr(feature, "allowance", None)
-        if allowance is not None:
-            allowances[feature.pk] = allowance
-    return tuple(prices), allowances
-
-
-def _days_left(
-    account: Account,
-    renewal: Renewal | None,
-    balance: Decimal,
-    prices: tuple[FeaturePrice, ...],
-    allowances: Mapping[int, Allowance],
-    lately: Sums | None,
-    now: datetime,
-) -> int | None:
-    """For how many days the balance lasts beside what the plan includes, if that can be told."""
-    if renewal is None or lately is None:
-        return None
-    if not lately.is_complete or not any(price.included_quantity for price in prices):
-        return None
-    drawn = run_out.draws(
-        prices=prices,
-        allowances=allowances,
-        is_granted=renewal.status == RenewalStatus.PAID,
-        used=lately.rows,
-        today=now.astimezone(account.timezone).date(),
+def _events(account: Account, now: datetime) -> tuple[AuditEvent, ...]:
+    """The newest that are news, each with its plan's name as `plan_name`, where it has one."""
+    found = account.audit_events.filter(action__in=_EVENTS, created_at__gt=now - EVENTS_ARE_NEWS)
+    plan = Plan.objects.filter(slug=OuterRef("plan_slug"))
+    named = found.annotate(
+        plan_slug=KeyTextTransform("plan", "details"), plan_name=Subquery(plan.values("name")[:1])
     )
-    if not drawn:
-        return None
-    return run_out.days_left(
-        balance=balance,
-        draws=drawn,
-        until_renewal=renewal.period_end - now,
-        period=renewal.period_end - renewal.period_start,
-    )
-
-
-@dataclass(frozen=True)
-class _Usage:
-    """What was used in this period, in the last one and `lately`: None without a period."""
-
-    spends: tuple[Spend, ...] = ()
-    previous_spends: tuple[Spend, ...] = ()
-    workspaces: tuple[DaySum, ...] = ()
-    lately: Sums | None = None
-
-
-def _usage(
-    account: Account, renewal: Renewal | None, previous: Renewal | None, now: datetime
-) -> _Usage:
-    """Read all of it in one statement."""
-    if renewal is None:
-        return _Usage()
-    today = now.astimezone(account.timezone).date()
-    questions = [
-        daily_spend.in_period(account=account, renewal=renewal, by=Group.FEATURE),
-        daily_spend.in_period(account=account, renewal=renewal, by=Group.WORKSPACE),
-        Question(first=today - run_out.WINDOW, last=today - timedelta(days=1), by=Group.FEATURE),
-    ]
-    if previous is not None:
-        questions.append(daily_spend.in_period(account=account, renewal=previous, by=Group.FEATURE))
-    current, workspaces, lately, *before = daily_spend.answer(account=account, questions=questions)
-    return _Usage(
-        spends=tuple(daily_spend.costs(current)),
-        previous_spends=tuple(spend for sums in before for spend in daily_spend.costs(sums)),
-        workspaces=workspaces.rows,
-        lately=lately,
-    )
+    return tuple(named.order_by("-created_at", "-id")[:ACTIVITY_ROWS])
 
 
 def _transactions(
@@ -348,7 +294,7 @@ def _transactions(
         reverse=True,
     )
     recent = found[:ACTIVITY_ROWS]
-    prefetch_related_objects(recent, "lines", "disputes")
+    prefetch_related_objects(recent, "disputes")
     last = {
         purpose: next(
             (each for each in found if each.purpose == purpose and each.status != Status.CHECKOUT),

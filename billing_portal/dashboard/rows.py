@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from accounts.card_changes import TOLD_BEFORE
 from accounts.models import CARD_BRANDS, Card
 from accounts.money import format_omr, format_usd
 from accounts.recorded_words import translated
@@ -24,8 +25,8 @@ TONES = {
     Status.PROCESSING: "brand",
     Status.CHECKOUT: "",
 }
-#: A card that expires this month or next is said to expire soon.
-SOON_MONTHS = 1
+#: A card whose last day is no further away is said to expire soon: e-mails say so as early.
+SOON = TOLD_BEFORE
 #: After that nobody remembers what a failed payment was for.
 RETRY_IS_OFFERED_FOR = timedelta(days=30)
 
@@ -123,13 +124,13 @@ def transaction_rows(
     zone: tzinfo,
     now: datetime,
     may_act: bool,
-    with_credit_notes: bool = False,
+    full: bool = False,
     payable: int | None = None,
 ) -> tuple[TransactionRow, ...]:
-    """Write the transactions; lines and disputes are expected to be prefetched.
+    """Write the transactions; their disputes are expected to be prefetched.
 
-    So are refunds, for rows with credit notes. `payable` is the id of the one that "Pay now" is
-    offered beside.
+    `full` rows have what each is for and its credit notes: lines and refunds, too. `payable` is the
+    id of the one that "Pay now" is offered beside.
     """
     return tuple(
         transaction_row(
@@ -137,7 +138,7 @@ def transaction_rows(
             zone=zone,
             now=now,
             may_act=may_act,
-            with_credit_notes=with_credit_notes,
+            full=full,
             is_payable=each.pk == payable,
         )
         for each in transactions
@@ -150,13 +151,12 @@ def transaction_row(
     zone: tzinfo,
     now: datetime,
     may_act: bool,
-    with_credit_notes: bool = False,
+    full: bool = False,
     is_payable: bool = False,
 ) -> TransactionRow:
     """Write one transaction, with what its reader can do about it."""
     status = Status(transaction.status)
     is_over = is_expired(transaction, now=now)
-    lines = list(transaction.lines.all())
     paid, failed = status == Status.PAID, status == Status.FAILED
     buys_credit = transaction.purpose in (Purpose.TOP_UP, Purpose.AUTO_REFILL)
     is_recent = now - transaction.created_at < RETRY_IS_OFFERED_FOR
@@ -167,11 +167,7 @@ def transaction_row(
         href=reverse("billing-history-detail", args=[transaction.number]),
         created=moment(transaction.created_at, zone),
         title=str(Purpose(transaction.purpose).label),
-        detail=(
-            ""
-            if buys_credit
-            else describe_lines([translated(line.description) for line in lines if not line.is_tax])
-        ),
+        detail=_bought(transaction) if full and not buys_credit else "",
         card=card_label(transaction.card_brand, transaction.card_last4),
         status=str(status.label),
         tone=TONES[status],
@@ -179,7 +175,7 @@ def transaction_row(
         amount=format_usd(transaction.amount.amount),
         charged=format_omr(transaction.charged_amount.amount),
         receipt_href=reverse("billing-history-receipt", args=[transaction.number]) if paid else "",
-        credit_notes=credit_notes_of(transaction) if with_credit_notes else (),
+        credit_notes=credit_notes_of(transaction) if full else (),
         continue_href=transaction.checkout_url if resumable else "",
         confirm_href=(
             reverse("payment-confirm", args=[transaction.number])
@@ -226,6 +222,11 @@ def is_expired(transaction: Transaction, *, now: datetime) -> bool:
     return transaction.is_expired or bool(transaction.expires_at and transaction.expires_at <= now)
 
 
+def _bought(transaction: Transaction) -> str:
+    lines = transaction.lines.all()
+    return describe_lines([translated(line.description) for line in lines if not line.is_tax])
+
+
 def describe_lines(descriptions: list[str]) -> str:
     """`Growth plan and 2 more`."""
     if len(descriptions) < 2:
@@ -236,9 +237,8 @@ def describe_lines(descriptions: list[str]) -> str:
 
 
 def expires_soon(card: Card, *, today: date) -> bool:
-    """Whether the card stops working within SOON_MONTHS months, or has already."""
-    months_left = (card.exp_year - today.year) * 12 + card.exp_month - today.month
-    return months_left <= SOON_MONTHS
+    """Whether the card's last day is SOON or less away, or has gone."""
+    return card.last_day() - today <= SOON
 
 
 def write_expiry(card: Card) -> str:
