@@ -59,7 +59,7 @@ def test_a_line_is_found_and_explains_itself_in_place(
         first.focus()
         page.keyboard.press("Enter")
         reckoning = page.locator(".reckoning")
-        expect(reckoning).to_contain_text("$0.20")
+        expect(reckoning).to_contain_text("$0.10")
         expect(first).to_be_focused()
         assert page.url.endswith("?feature=call_minutes")
         assert problems_of(page) == []
@@ -68,7 +68,7 @@ def test_a_line_is_found_and_explains_itself_in_place(
         page.locator(".explanation a").click()
         rows = page.locator("#credit-list tbody tr")
         expect(rows).to_have_count(1)
-        expect(rows).to_contain_text("−$0.20")
+        expect(rows).to_contain_text("−$0.10")
         assert page.url.endswith("/billing/credit/?record=call-0")
         rows.get_by_role("link").click()
         expect(questions).to_have_count(1)
