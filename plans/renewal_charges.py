@@ -120,13 +120,17 @@ def obligation_of(renewal: Renewal) -> str:
     return f"renewal:{renewal.pk}"
 
 
-def lines_of(renewal: Renewal) -> list[NewLine]:
-    """Return what a renewal charges: the plan and the rentals held when its period began."""
+def lines_of(renewal: Renewal, *, prices: Sequence[FeaturePrice] | None = None) -> list[NewLine]:
+    """Return what a renewal charges: the plan and the rentals held when its period began.
+
+    `prices` are the rental_prices of its version, when they are at hand.
+    """
     return period_costs.period_lines(
         account=renewal.account,
         plan_version=renewal.plan_version,
         period=periods.Period(renewal.number, renewal.period_start, renewal.period_end),
         held=period_costs.rentals_held(account=renewal.account, at=renewal.period_start),
+        prices=prices,
     )
 
 

@@ -91,7 +91,12 @@ def draws(
 def days_left(
     *, balance: Decimal, draws: Sequence[Draw], until_renewal: timedelta, period: timedelta
 ) -> int:
-    """Return for how many whole days the balance lasts: HORIZON when it is as many or more."""
+    """Return for how many whole days the balance lasts: HORIZON when it is as many or more.
+
+    One below zero lasts no day: services are paused, whatever the plan still includes.
+    """
+    if balance < 0:
+        return 0
     passed, length, left = Decimal(0), max(Decimal(0), days_of(until_renewal)), balance
     free = [draw.remaining for draw in draws]
     while passed < HORIZON:
@@ -102,7 +107,7 @@ def days_left(
         rate, at = Decimal(0), Decimal(0)
         for begin, cost in [*begins, (length, Decimal(0))]:
             if left < rate * (begin - at):
-                return min(HORIZON, int(passed + at + max(left, Decimal(0)) / rate))
+                return min(HORIZON, int(passed + at + left / rate))
             left -= rate * (begin - at)
             at, rate = begin, rate + cost
         passed, length = passed + length, days_of(period)

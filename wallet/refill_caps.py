@@ -4,11 +4,25 @@ A month is a calendar month in the account's timezone. What counts is what cards
 included, by refills that are paid or still open. All amounts are USD.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import (
+    Count,
+    F,
+    JSONField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    TextField,
+)
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast, JSONObject
 from django.utils.translation import gettext_noop
 
 from accounts import outbox
@@ -17,7 +31,7 @@ from accounts.money import format_usd
 from accounts.recorded_words import Sentence
 from invoices import charging
 from invoices.models import Purpose, Status, Transaction
-from wallet.models import AutoRefill
+from wallet.models import AutoRefill, Wallet
 
 #: No more refills than this in 24 hours, whatever is used.
 MAXIMUM_PER_DAY = 5
@@ -43,13 +57,67 @@ class Cap:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """What refills have charged or may still charge: how often in 24 hours, how much this month.
+
+    `under_way` is the credit, net, of those whose outcome is not known yet.
+    """
+
+    in_a_day: int
+    this_month: Decimal
+    under_way: Decimal
+
+
+def charges_of(*, account: Account, now: datetime) -> Charges:
+    """Read what the account's refills have charged."""
+    found = _refills(account).aggregate(**_totals(account, now))
+    return _charges(found)
+
+
+def with_charges(wallets: QuerySet[Wallet], *, account: Account, now: datetime) -> QuerySet[Wallet]:
+    """Read what the account's refills have charged together with its wallet: `charges_with`."""
+    totals = {name: Cast(total, TextField()) for name, total in _totals(account, now).items()}
+    charged = (
+        _refills(account)
+        .filter(account=OuterRef("account"))
+        .order_by()
+        .values("account")
+        .annotate(charged=JSONObject(**totals))
+    )
+    return wallets.annotate(charged=Subquery(charged.values("charged"), output_field=JSONField()))
+
+
+def charges_with(wallet: Wallet) -> Charges:
+    """Return what `with_charges` read together with the wallet."""
+    charged: Mapping[str, Any] | None = wallet.charged  # type: ignore[attr-defined]
+    return _charges(charged or {})
+
+
+def _totals(account: Account, now: datetime) -> dict[str, Combinable]:
+    start, _ = month_of(account=account, now=now)
+    return {
+        "in_a_day": Count("pk", filter=Q(created_at__gt=now - _DAY)),
+        "this_month": Sum("amount", filter=Q(created_at__gte=start)),
+        "under_way": Sum(F("amount") - F("tax_amount"), filter=Q(status=Status.PROCESSING)),
+    }
+
+
+def _charges(found: Mapping[str, Any]) -> Charges:
+    return Charges(
+        in_a_day=int(found.get("in_a_day") or 0),
+        this_month=Decimal(found.get("this_month") or 0),
+        under_way=Decimal(found.get("under_way") or 0),
+    )
+
+
 def refills_allowed(
-    *, account: Account, amount: Decimal, monthly_maximum: Decimal | None, now: datetime
+    *, account: Account, charges: Charges, amount: Decimal, monthly_maximum: Decimal | None
 ) -> int:
-    """Return how many more refills of `amount` USD, net, the caps allow at `now`."""
-    allowed = MAXIMUM_PER_DAY - _last_day(account, now).count()
+    """Return how many more refills of `amount` USD, net, the caps allow after `charges`."""
+    allowed = MAXIMUM_PER_DAY - charges.in_a_day
     if monthly_maximum is not None:
-        left = monthly_maximum - charged_this_month(account=account, now=now)
+        left = monthly_maximum - charges.this_month
         allowed = min(allowed, int(left // charging.quote(amount, account=account).amount))
     return max(allowed, 0)
 
@@ -68,7 +136,7 @@ def reached(*, account: Account, refill: AutoRefill, now: datetime) -> Cap | Non
     if refill.monthly_maximum is None:
         return None
     maximum = refill.monthly_maximum
-    spent = charged_this_month(account=account, now=now)
+    spent = charges_of(account=account, now=now).this_month
     price = charging.quote(refill.amount.amount, account=account)
     if spent + price.amount <= maximum:
         return None
@@ -105,14 +173,6 @@ def tell(*, account: Account, refill: AutoRefill, cap: Cap, now: datetime) -> No
         details={"until": cap.until.isoformat()},
         created_at=now,
     )
-
-
-def charged_this_month(*, account: Account, now: datetime) -> Decimal:
-    """Return what refills of this month have charged or may still charge, tax included (USD)."""
-    start, _ = month_of(account=account, now=now)
-    charged = _refills(account).filter(created_at__gte=start)
-    total: Decimal | None = charged.aggregate(total=Sum("amount"))["total"]
-    return total or Decimal(0)
 
 
 def month_of(*, account: Account, now: datetime) -> tuple[datetime, datetime]:

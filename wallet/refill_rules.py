@@ -10,10 +10,9 @@ from django.db import transaction as database
 from django.utils.translation import gettext
 
 from accounts import cards
-from accounts.models import Account, AuditEvent, User
+from accounts.models import Account, AuditEvent, Card, User
 from accounts.money import format_usd, to_cents, usd
 from invoices import charging
-from invoices.models import Purpose, Status, Transaction
 from wallet import refill_caps, refills, topups
 from wallet.models import AutoRefill, AutoRefillConsent, ConsentAction, Wallet
 from wallet.refill_caps import MAXIMUM_PER_DAY
@@ -112,37 +111,34 @@ def terms_of(refill: AutoRefill) -> Terms:
     )
 
 
-def charges_on_saving(*, account: Account, terms: Terms, now: datetime) -> int:
+def charges_on_saving(
+    *, wallet: Wallet, card: Card | None, charges: refill_caps.Charges, terms: Terms, now: datetime
+) -> int:
     """Return how many refills are made at once when a rule with these terms is on.
 
-    None while the balance is not below the threshold, without a card, beyond the caps, or in the
-    wait after a decline that changing the amounts of a rule does not end.
+    `card` is the default one, `charges` what refills have charged. None while the balance is not
+    below the threshold, without a card, beyond the caps, or in the wait after a decline that
+    changing the amounts of a rule does not end.
     """
-    wallet = Wallet.objects.filter(account=account).select_related("auto_refill").first()
-    if wallet is None or cards.default_card(account=account) is None:
+    if card is None:
         return 0
     refill: AutoRefill | None = getattr(wallet, "auto_refill", None)
     goes_on = refill is not None and refill.enabled and refill.suspended_at is None
     if goes_on and refill and refill.next_attempt_at and refill.next_attempt_at > now:
         return 0
-    gap = terms.threshold - wallet.balance - _under_way(account)
+    gap = terms.threshold - wallet.balance - charges.under_way
     if gap <= 0:
         return 0
     needed = int((gap / terms.amount).to_integral_value(rounding=ROUND_CEILING))
     return min(
         needed,
         refill_caps.refills_allowed(
-            account=account, amount=terms.amount, monthly_maximum=terms.monthly_maximum, now=now
+            account=wallet.account,
+            charges=charges,
+            amount=terms.amount,
+            monthly_maximum=terms.monthly_maximum,
         ),
     )
-
-
-def _under_way(account: Account) -> Decimal:
-    """Return the credit of a refill whose outcome is not known yet."""
-    opened = Transaction.objects.filter(
-        account=account, purpose=Purpose.AUTO_REFILL, status=Status.PROCESSING
-    ).first()
-    return opened.net_amount.amount if opened else Decimal(0)
 
 
 def _check(*, account: Account, enabled: bool, terms: Terms, minimum: Decimal) -> None:

@@ -18,13 +18,11 @@ from django.db.models.fields.json import KeyTextTransform
 
 from accounts import cards
 from accounts.models import Account, AuditEvent, Card
-from billing_portal.dashboard import overview_usage
+from billing_portal.dashboard import overview_charges, overview_usage
 from invoices import confirmations
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
 from plans import (
-    past_due,
-    renewal_charges,
     spend_caps,
     subscriptions,
 )
@@ -40,7 +38,7 @@ from plans.models import (
     Subscription,
     SubscriptionStatus,
 )
-from wallet import forecast, topups
+from wallet import forecast, refill_caps, topups
 from wallet.forecast import Forecast
 from wallet.models import AutoRefill, Wallet
 
@@ -82,6 +80,7 @@ class OverviewState:
     now: datetime
     may_act: bool
     balance: Decimal
+    wallet: Wallet | None
     auto_refill: AutoRefill | None
     default_card: Card | None
     subscription: Subscription | None
@@ -129,17 +128,9 @@ class OverviewState:
 
 def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewState:
     """Read the account's billing as it is now."""
-    wallet = (
-        Wallet.objects.filter(account=account)
-        .select_related("auto_refill__consent__given_by")
-        .first()
-    )
+    wallet = _wallet(account, now)
     subscription, renewal, previous, change = _plan(account)
-    unpaid = (
-        past_due.unpaid(account=account)
-        if subscription and subscription.status == SubscriptionStatus.PAST_DUE
-        else None
-    )
+    unpaid = overview_charges.unpaid_of(subscription, renewal, previous)
     card = cards.default_card(account=account)
     balance = wallet.balance if wallet else Decimal(0)
     terms = overview_usage.read_terms(subscription, renewal)
@@ -153,12 +144,17 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         lately=used.lately,
         now=now,
     )
+    unpaid_lines, next_lines = overview_charges.charges_of(
+        subscription, unpaid, change, terms.rentals
+    )
+    auto_refill: AutoRefill | None = getattr(wallet, "auto_refill", None)
     return OverviewState(
         account=account,
         now=now,
         may_act=may_act,
         balance=balance,
-        auto_refill=getattr(wallet, "auto_refill", None),
+        wallet=wallet,
+        auto_refill=auto_refill,
         default_card=card,
         subscription=subscription,
         ended=None if subscription else subscriptions.last_ended(account=account),
@@ -168,24 +164,19 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         allowances=terms.allowances,
         spends=used.spends,
         recent=recent,
-        lacks_card=card is None and cards.why_needed(account=account) != "",
+        lacks_card=card is None
+        and (bool(unpaid_lines or next_lines) or bool(auto_refill and auto_refill.enabled)),
         to_confirm=to_confirm,
         last_refill=last_refill,
         last_renewal=last_renewal,
         unpaid=unpaid,
-        unpaid_lines=tuple(renewal_charges.lines_of(unpaid)) if unpaid else (),
-        next_lines=(
-            tuple(
-                renewal_charges.charge_after(
-                    subscription=subscription, change=change, prices=terms.rentals
-                )
-            )
-            if subscription and not unpaid
-            else ()
-        ),
+        unpaid_lines=unpaid_lines,
+        next_lines=next_lines,
         capped=_capped(account, wallet, subscription, now),
         forecast=(
-            forecast.run_out(wallet=wallet, now=now) if wallet and days_left is None else None
+            forecast.run_out(wallet=wallet, now=now)
+            if wallet and wallet.balance > 0 and days_left is None
+            else None
         ),
         low_balance_limit=wallet.low_balance_limit if wallet else None,
         days_left=days_left,
@@ -197,6 +188,17 @@ def read_state(*, account: Account, now: datetime, may_act: bool) -> OverviewSta
         events=_events(account, now),
         is_added_up=used.is_complete,
     )
+
+
+def _wallet(account: Account, now: datetime) -> Wallet | None:
+    """The wallet with its rule, who agreed to it, and what it has charged, in one statement."""
+    wallets = Wallet.objects.filter(account=account).select_related(
+        "auto_refill__consent__given_by"
+    )
+    wallet = refill_caps.with_charges(wallets, account=account, now=now).first()
+    if wallet is not None:
+        wallet.account = account
+    return wallet
 
 
 def _capped(

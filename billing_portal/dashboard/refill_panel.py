@@ -102,7 +102,7 @@ def _notes(state: OverviewState, terms: Terms, *, is_on: bool) -> list[str]:
         ]
     if is_on or state.balance >= terms.threshold:
         return []
-    count = refill_rules.charges_on_saving(account=state.account, terms=terms, now=state.now)
+    count = charges_on_saving(state, terms)
     if not count:
         return []
     price = charging.quote(terms.amount, account=state.account)
@@ -121,6 +121,19 @@ def _notes(state: OverviewState, terms: Terms, *, is_on: bool) -> list[str]:
             "count": count,
         }
     ]
+
+
+def charges_on_saving(state: OverviewState, terms: Terms) -> int:
+    """Return how many refills are made at once when a rule with these terms is on."""
+    if state.wallet is None:
+        return 0
+    return refill_rules.charges_on_saving(
+        wallet=state.wallet,
+        card=state.default_card,
+        charges=refill_caps.charges_with(state.wallet),
+        terms=terms,
+        now=state.now,
+    )
 
 
 @dataclass(frozen=True)
@@ -254,8 +267,8 @@ def _facts(state: OverviewState) -> tuple[Fact, ...]:
 def _limits(state: OverviewState, refill: AutoRefill) -> list[Fact]:
     """What it charged of what it may, and until when it waits."""
     facts = []
-    if refill.monthly_maximum is not None:
-        charged = refill_caps.charged_this_month(account=state.account, now=state.now)
+    if refill.monthly_maximum is not None and state.wallet is not None:
+        charged = refill_caps.charges_with(state.wallet).this_month
         maximum = format_usd(refill.monthly_maximum)
         facts.append(
             Fact(

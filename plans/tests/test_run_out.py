@@ -55,3 +55,8 @@ def test_each_consumable_has_an_allowance_of_its_own() -> None:
 
 def test_an_empty_balance_lasts_while_the_allowance_does() -> None:
     assert days_left("0", minutes(per_day="30", remaining="150"), until_renewal=30) == 5
+
+
+def test_a_balance_below_zero_is_used_up() -> None:
+    assert days_left("-148", minutes(per_day="30", remaining="0"), until_renewal=29) == 0
+    assert days_left("-0.000001", minutes(per_day="30", remaining="150"), until_renewal=29) == 0

@@ -11,13 +11,15 @@ from django.db import IntegrityError, connection
 from django.db import transaction as database
 from pytest_django import Settings
 
+from accounts import cards
 from accounts.models import Account, AuditEvent, Card, Message, User
 from accounts.tests.factories import NOW
 from accounts.tests.stripe_side import decline_from_now_on, lose_answers, payments
 from invoices import sweeper
 from invoices.models import Purpose, Transaction
 from wallet import refill_caps, refill_rules, refills
-from wallet.models import AutoRefill, AutoRefillConsent
+from wallet.models import AutoRefill, AutoRefillConsent, Wallet
+from wallet.refill_rules import Terms
 from wallet.tests.factories import (
     balance_of,
     make_payer,
@@ -107,7 +109,7 @@ def test_a_refill_whose_outcome_is_not_known_counts(alice: Account, sandbox: "Sa
     switch_on(alice, threshold="100", amount="25", monthly_maximum="40")
     lose_answers(sandbox)
     refills.refill_due(now=NOW)
-    assert refill_caps.charged_this_month(account=alice, now=NOW) == 25
+    assert refill_caps.charges_of(account=alice, now=NOW).this_month == 25
     sweeper.sweep(now=NOW + HOUR)
     assert refills.refill_due(now=NOW + HOUR) == 0
     assert len(told(alice, "auto_refill_capped")) == 1
@@ -160,6 +162,30 @@ def test_a_maximum_that_cannot_be_is_refused(alice: Account, maximum: str) -> No
 
 
 # What saving charges ----------------------------------------------------------------------------
+def charges_on_saving(account: Account, terms: Terms, *, now: datetime) -> int:
+    wallet = Wallet.objects.select_related("auto_refill").get(account=account)
+    return refill_rules.charges_on_saving(
+        wallet=wallet,
+        card=cards.default_card(account=account),
+        charges=refill_caps.charges_of(account=account, now=now),
+        terms=terms,
+        now=now,
+    )
+
+
+def test_what_was_charged_is_read_with_the_wallet_as_well(alice: Account) -> None:
+    def read_together() -> refill_caps.Charges:
+        wallets = Wallet.objects.filter(account=alice)
+        wallet = refill_caps.with_charges(wallets, account=alice, now=NOW).get()
+        return refill_caps.charges_with(wallet)
+
+    assert read_together() == refill_caps.Charges(0, Decimal(0), Decimal(0))
+    switch_on(alice, threshold="45", amount="25")
+    refills.refill_due(now=NOW)
+    assert read_together() == refill_caps.charges_of(account=alice, now=NOW)
+    assert read_together() == refill_caps.Charges(1, Decimal("25"), Decimal(0))
+
+
 @pytest.mark.parametrize(
     ("threshold", "maximum", "count"),
     [
@@ -175,7 +201,7 @@ def test_how_many_refills_switching_on_makes_at_once(
     alice: Account, threshold: str, maximum: str | None, count: int
 ) -> None:
     terms = make_terms(threshold=threshold, monthly_maximum=maximum)
-    assert refill_rules.charges_on_saving(account=alice, terms=terms, now=NOW) == count
+    assert charges_on_saving(alice, terms, now=NOW) == count
     switch_on(alice, threshold=threshold, monthly_maximum=maximum)
     assert refills.refill_due(now=NOW) == count
 
@@ -187,8 +213,8 @@ def test_changing_amounts_in_the_wait_after_a_decline_charges_nothing(
     decline_from_now_on(sandbox, alice.cards.get(), "insufficient_funds")
     refills.refill_due(now=NOW)
     terms = make_terms(threshold="40")
-    assert refill_rules.charges_on_saving(account=alice, terms=terms, now=NOW) == 0
-    assert refill_rules.charges_on_saving(account=alice, terms=terms, now=NOW + HOUR) == 1
+    assert charges_on_saving(alice, terms, now=NOW) == 0
+    assert charges_on_saving(alice, terms, now=NOW + HOUR) == 1
 
 
 # Consent ----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from billing_portal.dashboard.access import MemberRequest, acting_page, form_act
 from billing_portal.dashboard.forms import AutoRefillForm
 from billing_portal.dashboard.overview import build_overview
 from billing_portal.dashboard.overview_state import read_state
-from billing_portal.dashboard.refill_panel import build_confirmation
+from billing_portal.dashboard.refill_panel import build_confirmation, charges_on_saving
 from billing_portal.dashboard.shell import page
 from invoices import charging
 from wallet import refill_rules
@@ -32,7 +32,7 @@ def auto_refill(request: MemberRequest) -> HttpResponse:
     terms, enabled = form.terms, form.cleaned_data["enabled"]
     count = 0
     if enabled:
-        count = refill_rules.charges_on_saving(account=account, terms=terms, now=now)
+        count = charges_on_saving(state, terms)
     if count:
         total = count * charging.quote(terms.amount, account=account).amount
         # More than was agreed to, because something changed since, is asked again.
