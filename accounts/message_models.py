@@ -50,7 +50,13 @@ class Message(models.Model):
         indexes = [
             models.Index(
                 F("next_attempt_at"), condition=Q(sent_at__isnull=True), name="messages_to_send"
-            )
+            ),
+            # What was sent to one account, newest first.
+            models.Index(
+                fields=["account", "channel", "-created_at", "-id"], name="messages_of_account"
+            ),
+            # Staff's list of all accounts: however seldom something is told.
+            models.Index(fields=["event", "-id"], name="messages_by_event"),
         ]
 
     def __str__(self) -> str:

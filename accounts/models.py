@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex, GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Upper
@@ -21,6 +22,7 @@ from timezone_field import TimeZoneField
 from accounts.api_key_models import ApiKey, IdempotentRequest, Scope
 from accounts.invitation_models import Invitation
 from accounts.message_models import DeliveryAttempt, Message, MessageChannel
+from accounts.partial_match import Trigrams
 from accounts.roles import Role
 
 __all__ = [
@@ -82,6 +84,7 @@ class User(AbstractUser):
         constraints = [
             models.UniqueConstraint(Lower("email"), name="one_user_per_email_whatever_its_case")
         ]
+        indexes = [GinIndex(Trigrams("email"), name="users_by_part_of_email")]
 
     def __str__(self) -> str:
         return self.email
@@ -149,9 +152,18 @@ class Account(models.Model):
 
     class Meta:
         ordering = ["name", "id"]
+        permissions = [
+            ("view_as_customer", "Can view the dashboard as a customer sees it"),
+        ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="accounts_by_age"),
             models.Index(Upper("owner_email"), name="accounts_by_owner_email"),
+            models.Index(fields=["name", "id"], name="accounts_by_name"),
+            GinIndex(Trigrams("name"), name="accounts_by_part_of_name"),
+            GinIndex(Trigrams("owner_email"), name="accounts_by_part_of_email"),
+            models.Index(
+                OpClass(Upper("name"), name="text_pattern_ops"), name="accounts_by_start_of_name"
+            ),
             models.Index(
                 fields=["-created_at", "-id"],
                 condition=~Q(pause_reasons=[]),
@@ -269,6 +281,12 @@ class Card(models.Model):
                 name="a_verified_card_has_its_hold_voided",
             ),
         ]
+        indexes = [
+            models.Index(fields=["last4"], name="cards_by_last_four"),
+            models.Index(
+                fields=["stripe_hold_id"], condition=~Q(stripe_hold_id=""), name="cards_by_hold"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_brand_display_name()} •••• {self.last4}"
@@ -362,7 +380,12 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ["-created_at", "-id"]
-        indexes = [models.Index(fields=["account", "-created_at"], name="audit_events_of_account")]
+        indexes = [
+            models.Index(fields=["account", "-created_at"], name="audit_events_of_account"),
+            # Staff's list of all accounts: however seldom something is done.
+            models.Index(fields=["action", "-id"], name="audit_events_by_action"),
+            BrinIndex(fields=["created_at"], name="audit_events_by_time", autosummarize=True),
+        ]
 
     def __str__(self) -> str:
         return self.action

@@ -24,7 +24,8 @@ TRANSLATIONS = tuple(code for code, _ in settings.LANGUAGES if code != "en")
 APPS = ("accounts", "invoices", "wallet", "plans", "billing_portal")
 #: What staff and programs read stays English; allauth's elements only wrap what they are given.
 _ENGLISH_ONLY = {
-    *("tests", "migrations", "admin", "management", "simulation", "audit", "mailbox", "elements"),
+    *("tests", "migrations", "admin", "unfold", "management", "simulation", "audit", "mailbox"),
+    "elements",
     *("dispute_opened", "dispute_closed", "refund_failed", "reconciliation_findings"),
 }
 _PLURAL = (1, 2)

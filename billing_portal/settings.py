@@ -88,6 +88,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "billing_portal.dashboard.viewing.ViewingMiddleware",
     # After it: a signed-in person's own language goes before the browser's.
     "billing_portal.middleware.LanguageMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -379,8 +380,10 @@ UNFOLD = {
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("brand/mark.svg")}
     ],
     "DASHBOARD_CALLBACK": "billing_portal.admin.front_page.dashboard",
+    "COMMAND": {"search_callback": "billing_portal.admin.search.palette"},
     "SIDEBAR": {
         "show_search": True,
+        "command_search": True,
         "show_all_applications": False,
         "navigation": "billing_portal.admin.navigation.sidebar",
     },

@@ -242,6 +242,15 @@ class Transaction(models.Model):
                 condition=Q(status__in=OPEN_STATUSES),
                 name="open_transactions",
             ),
+            # One paid on Stripe's page has no saved card, and is found by that card's number, too.
+            models.Index(
+                fields=["card_last4"],
+                condition=Q(card__isnull=True) & ~Q(card_last4=""),
+                name="transactions_by_last_four",
+            ),
+            # Staff's list of all accounts, narrowed: however few there are among how many.
+            models.Index(fields=["status", "-id"], name="transactions_by_status"),
+            models.Index(fields=["purpose", "-id"], name="transactions_by_purpose"),
             models.Index(
                 fields=["account", "confirmable_until"],
                 condition=Q(confirmable_until__isnull=False),

@@ -212,6 +212,7 @@ class Dispute(models.Model):
                 condition=Q(closed_at__isnull=True),
                 name="open_disputes",
             ),
+            models.Index(fields=["stripe_charge_id"], name="disputes_by_charge"),
         ]
 
     def __str__(self) -> str:

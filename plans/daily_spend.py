@@ -5,6 +5,8 @@ their ids, which grow in the order of commits (an account's records are written 
 lock), and adds what came since to the sums of its days; whoever reads adds the few records that it
 has not come to yet. So the answer is exact at every moment, and costs the same however many records
 there are. Days are those of the account's timezone. All amounts are USD.
+
+With the sums the names of an account's workspaces are kept, for staff to find it by.
 """
 
 from collections.abc import Sequence
@@ -264,10 +266,13 @@ WHERE progress.timezone <> account.timezone
 """
 
 
-def add_up_due() -> int:
-    """Bring the sums of every account that has records enough up to date; return how many."""
+def add_up_due(*, left: int | None = None) -> int:
+    """Bring the sums of every account with more records than are `left` up to date.
+
+    Usually LEFT_TO_READERS are. Return how many accounts that was.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_DUE, {"left": LEFT_TO_READERS})
+        cursor.execute(_DUE, {"left": LEFT_TO_READERS if left is None else left})
         due = [account_id for (account_id,) in cursor.fetchall()]
     for account_id in due:
         while add_up(account_id=account_id) == AT_ONCE:
@@ -292,6 +297,7 @@ SELECT count(*), max(id) FROM (
     ORDER BY id LIMIT %(most)s) AS record
 """
 _ADD = """
+WITH added AS (
 INSERT INTO plans_dailyspend AS spend
     (account_id, renewal_id, feature_id, workspace, day, month, amount, quantity, calls)
 SELECT account_id, renewal_id, feature_id, workspace,
@@ -304,6 +310,10 @@ GROUP BY account_id, renewal_id, feature_id, workspace, day, month
 ON CONFLICT (account_id, day, feature_id, workspace, renewal_id, month)
 DO UPDATE SET amount = spend.amount + excluded.amount,
               quantity = spend.quantity + excluded.quantity, calls = spend.calls + excluded.calls
+RETURNING spend.account_id, spend.workspace)
+INSERT INTO plans_workspace (account_id, name)
+SELECT DISTINCT account_id, workspace FROM added WHERE workspace <> ''
+ON CONFLICT DO NOTHING
 """
 
 

@@ -1,6 +1,8 @@
 """What was used by day: sums of the records, kept beside them."""
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
+from django.db.models.functions import Upper
 
 from accounts.models import Account
 from plans.catalogue_models import Feature
@@ -51,3 +53,28 @@ class SpendProgress(models.Model):
 
     def __str__(self) -> str:
         return f"up to {self.through_id}"
+
+
+class Workspace(models.Model):
+    """A workspace that an account has used, noted when its records are added up.
+
+    By its name the account is found without reading records, or sums of days.
+    """
+
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="workspaces", db_index=False
+    )
+    name = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "name"], name="one_workspace_of_a_name"),
+        ]
+        indexes = [
+            models.Index(
+                OpClass(Upper("name"), name="text_pattern_ops"), name="workspaces_by_start_of_name"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

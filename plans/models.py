@@ -13,7 +13,7 @@ from plans.catalogue_models import (
     PriceTier,
     Pricing,
 )
-from plans.daily_spend_models import DailySpend, SpendProgress
+from plans.daily_spend_models import DailySpend, SpendProgress, Workspace
 from plans.plan_change_models import PlanChange, PlanChangeStatus
 from plans.subscription_models import (
     Renewal,
@@ -46,4 +46,5 @@ __all__ = [
     "Subscription",
     "SubscriptionStatus",
     "UsageRecord",
+    "Workspace",
 ]

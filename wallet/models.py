@@ -219,6 +219,12 @@ class Entry(models.Model):
                 condition=~Q(kind=EntryKind.USAGE),
                 name="entries_but_usage",
             ),
+            # Of one account by time, beside everything else that happened to it.
+            models.Index(
+                fields=["account", "-created_at", "-id"],
+                condition=~Q(kind=EntryKind.USAGE),
+                name="entries_but_usage_by_time",
+            ),
             models.Index(
                 fields=["kind", "-id"],
                 condition=~Q(kind=EntryKind.USAGE),

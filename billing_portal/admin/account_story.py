@@ -1,4 +1,4 @@
-"""The story of an account, as panels: the newest of everything, with links to all of it."""
+"""How an account stands: what is wrong, its figures, and what it has. Its past: timeline."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -9,7 +9,7 @@ from django.utils.html import format_html
 
 from accounts.models import Account, AuditEvent, Card, Message, User
 from accounts.money import format_quantity, format_usd
-from billing_portal.admin import money_panels
+from billing_portal.admin.account_standing import troubles_of
 from billing_portal.admin.cells import (
     NOTHING,
     Cell,
@@ -17,23 +17,36 @@ from billing_portal.admin.cells import (
     figure,
     ledger_usd,
     link,
-    link_to,
     status_badge,
     usd,
     when,
 )
+from billing_portal.admin.permissions import may_view
 from billing_portal.admin.story import NEWEST, Fact, Panel, Story, all_of
-from invoices.models import Dispute, Refund, Transaction
+from invoices.models import Dispute, Purpose, Refund, Transaction
 from plans import plan_changes
 from plans.allowances import remaining
-from plans.models import Allowance, Rental, RentalVia, Subscription, UsageRecord
-from plans.rental_changes import ChangeKind
+from plans.models import Allowance, Renewal, Rental, Subscription, UsageRecord
 from plans.subscription_models import CURRENT_STATUSES, SubscriptionStatus
 from wallet.models import AutoRefill, Entry, Wallet
 
+#: How many attempts of auto-refill tell whether it works.
+_LAST_REFILLS = 5
+#: Everything of an account, by kind, for whoever looks for one thing.
+_LISTS: tuple[type[Model], ...] = (
+    Transaction,
+    Refund,
+    Dispute,
+    Entry,
+    UsageRecord,
+    Renewal,
+    Message,
+    AuditEvent,
+)
+
 
 def story_of(account: Account, reader: User | AnonymousUser) -> Story:
-    """Tell the story in a fixed number of queries; leave out what `reader` may not view."""
+    """Tell it in a fixed number of queries; leave out what `reader` may not view."""
     wallet = Wallet.objects.filter(account=account).select_related("auto_refill").first()
     subscriptions = Subscription.objects.filter(
         account=account, status__in=[*CURRENT_STATUSES, SubscriptionStatus.INACTIVE]
@@ -42,31 +55,25 @@ def story_of(account: Account, reader: User | AnonymousUser) -> Story:
     current = min(subscriptions, key=lambda one: one.status not in CURRENT_STATUSES, default=None)
     panels = [
         (Allowance, lambda: _allowances(current)),
+        (Transaction, lambda: _refill_attempts(account)),
         (Card, lambda: _cards(account)),
         (Rental, lambda: _rentals(account)),
-        (Rental, lambda: _rental_changes(account)),
-        (Transaction, lambda: money_panels.transactions(account)),
-        (Refund, lambda: money_panels.refunds(account)),
-        (Dispute, lambda: money_panels.disputes(account)),
-        (Entry, lambda: money_panels.entries(account)),
-        (UsageRecord, lambda: _usage(account)),
-        (AuditEvent, lambda: _events(account)),
-        (Message, lambda: _messages(account)),
     ]
     return Story(
+        troubles=troubles_of(account, wallet, current),
         facts=[
             _balance(wallet),
             *_subscription(current),
             _auto_refill(wallet),
             _spend_cap(wallet),
         ],
-        panels=[panel() for model, panel in panels if _may_view(reader, model)],
+        panels=[panel() for model, panel in panels if may_view(reader, model)],
+        lists=[
+            (str(model._meta.verbose_name_plural), all_of(account, model))
+            for model in _LISTS
+            if may_view(reader, model)
+        ],
     )
-
-
-def _may_view(reader: User | AnonymousUser, model: type[Model]) -> bool:
-    options = model._meta
-    return reader.has_perm(f"{options.app_label}.view_{options.model_name}")
 
 
 def _balance(wallet: Wallet | None) -> Fact:
@@ -165,7 +172,6 @@ def _allowances(subscription: Subscription | None) -> Panel:
             ]
             for allowance in allowances
         ],
-        wide=False,
     )
 
 
@@ -185,7 +191,6 @@ def _cards(account: Account) -> Panel:
             ]
             for card in cards
         ],
-        wide=False,
         more_url=all_of(account, Card),
         more_text="All cards",
     )
@@ -205,95 +210,26 @@ def _rentals(account: Account) -> Panel:
             ]
             for rental in rentals
         ],
-        wide=False,
         more_url=all_of(account, Rental),
         more_text="All rentals",
     )
 
 
-def _rental_changes(account: Account) -> Panel:
-    events = AuditEvent.objects.filter(
-        account=account, action__in=[f"rental_{kind}" for kind in ChangeKind]
-    ).select_related("actor")[:NEWEST]
+def _refill_attempts(account: Account) -> Panel:
+    attempts = Transaction.objects.filter(account=account, purpose=Purpose.AUTO_REFILL)
     return Panel(
-        title="Changes of rentals",
-        headers=["Rental", "What", "Held", "Asked for", "By", "Through", "Why", "At (UTC)"],
+        title="Last auto-refills",
+        headers=["Number", "Status", "Amount", "Why", "At (UTC)"],
         rows=[
             [
-                event.details["feature"],
-                ChangeKind(event.action.removeprefix("rental_")).replace("_", " "),
-                str(event.details["held"]),
-                str(event.details["quantity"]),
-                str(event.actor) if event.actor else NOTHING,
-                str(RentalVia(event.details["via"]).label),
-                event.reason or NOTHING,
-                when(event.created_at),
+                link(attempt),
+                status_badge(attempt.status, attempt.get_status_display()),
+                usd(attempt.amount.amount),
+                attempt.failure_message or NOTHING,
+                when(attempt.created_at),
             ]
-            for event in events
+            for attempt in attempts.order_by("-created_at", "-pk")[:_LAST_REFILLS]
         ],
-    )
-
-
-def _usage(account: Account) -> Panel:
-    records = UsageRecord.objects.filter(account=account).select_related("feature")[:NEWEST]
-    return Panel(
-        title="Usage",
-        headers=["Record", "Feature", "Quantity", "Included", "Billed", "Amount", "At (UTC)"],
-        rows=[
-            [
-                link(record),
-                record.feature.name,
-                _quantity(record.quantity),
-                _quantity(record.included_quantity),
-                _quantity(record.billed_quantity),
-                ledger_usd(record.amount),
-                when(record.occurred_at),
-            ]
-            for record in records
-        ],
-        more_url=all_of(account, UsageRecord),
-        more_text="All usage",
-    )
-
-
-def _events(account: Account) -> Panel:
-    events = AuditEvent.objects.filter(account=account).select_related("actor")[:NEWEST]
-    return Panel(
-        title="Audit events",
-        headers=["What", "By", "Why", "At (UTC)"],
-        rows=[
-            [
-                link_to(AuditEvent, event.pk, event.action.replace("_", " ")),
-                str(event.actor) if event.actor else "the portal",
-                event.reason or NOTHING,
-                when(event.created_at),
-            ]
-            for event in events
-        ],
-        more_url=all_of(account, AuditEvent),
-        more_text="All events",
-    )
-
-
-def _messages(account: Account) -> Panel:
-    messages = Message.objects.filter(account=account)[:NEWEST]
-    return Panel(
-        title="Messages",
-        headers=["What", "How", "To", "Recorded (UTC)", "Sent (UTC)"],
-        rows=[
-            [
-                link_to(Message, message.pk, message.event.replace("_", " ")),
-                message.get_channel_display(),
-                message.recipient or "platform",
-                when(message.created_at),
-                when(message.sent_at)
-                if message.sent_at
-                else badge(f"{message.attempts} attempts", "warning")
-                if message.attempts
-                else badge("Waiting", "info"),
-            ]
-            for message in messages
-        ],
-        more_url=all_of(account, Message),
-        more_text="All messages",
+        more_url=f"{all_of(account, Transaction)}&purpose__exact={Purpose.AUTO_REFILL.value}",
+        more_text="All auto-refills",
     )

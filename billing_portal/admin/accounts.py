@@ -1,28 +1,28 @@
 """Customers: the list to find one in, and the page with its whole story."""
 
-from contextlib import suppress
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.core.exceptions import ValidationError
-from django.db.models import F, Model, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, Model, OuterRef, QuerySet, Subquery
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from unfold.admin import TabularInline
 from unfold.forms import PaginationInlineFormSet
 
-from accounts.models import Account, AuditEvent, Card, Membership, PauseReason
+from accounts.models import Account, AuditEvent, Membership, PauseReason
 from accounts.roles import Role
-from billing_portal.admin import cells
+from billing_portal.admin import cells, search
 from billing_portal.admin.account_story import story_of
 from billing_portal.admin.base import ConstrainedFormSet, PortalAdmin
 from billing_portal.admin.filters import BalanceFilter, PlanFilter, ServicesFilter
 from billing_portal.admin.plan_actions import PlanActionsMixin
 from billing_portal.admin.rental_action import RentalActionMixin
-from invoices.models import Transaction
+from billing_portal.admin.timeline import build_timeline
+from billing_portal.admin.view_as_action import ViewAsMixin
 from plans.models import Subscription
 from plans.subscription_models import CURRENT_STATUSES
 
@@ -107,39 +107,11 @@ class NewMemberInline(TabularInline):
         return False
 
 
-def accounts_found(term: str) -> Q:
-    """Return the accounts a person on the phone may mean by `term`.
-
-    Names and addresses match in part, identifiers whole, so that each can use its index.
-    """
-    found = (
-        Q(name__icontains=term)
-        | Q(owner_email__icontains=term)
-        | Q(external_id=term)
-        | Q(stripe_customer_id=term)
-        | Q(
-            pk__in=Membership.objects.filter(user__email__icontains=term).values("account_id"),
-        )
-        | Q(
-            pk__in=Transaction.objects.filter(
-                Q(number=term.upper())
-                | Q(receipt_number=term.upper())
-                | Q(stripe_payment_intent_id=term)
-                | Q(stripe_checkout_session_id=term)
-            ).values("account_id")
-        )
-    )
-    if len(term) == 4 and term.isdecimal():
-        found |= Q(pk__in=Card.objects.filter(last4=term).values("account_id"))
-    with suppress(ValueError):
-        found |= Q(pk=UUID(term))
-    return found
-
-
 @admin.register(Account)
-class AccountAdmin(PlanActionsMixin, RentalActionMixin, PortalAdmin):
+class AccountAdmin(ViewAsMixin, PlanActionsMixin, RentalActionMixin, PortalAdmin):
     """Accounts are opened by the platform; here they are found, understood and helped."""
 
+    actions_detail = ("view_as", *PlanActionsMixin.actions_detail)
     list_display = (
         "name",
         cells.column("owner_email", "Owner", str),
@@ -150,9 +122,8 @@ class AccountAdmin(PlanActionsMixin, RentalActionMixin, PortalAdmin):
     )
     list_filter = (ServicesFilter, PlanFilter, BalanceFilter)
     search_fields = ("name",)
-    search_help_text = (
-        "Company, e-mail, external id, card's last four, transaction or receipt number, Stripe id"
-    )
+    search_help_text = "Company, e-mail, card's last four, any number or id"
+    what_is_found = search.WHAT_IS_FOUND
     inlines = (MemberInline, NewMemberInline)
     readonly_fields = ("id", "stripe_customer_id", "created")
     fieldsets = (
@@ -196,8 +167,21 @@ class AccountAdmin(PlanActionsMixin, RentalActionMixin, PortalAdmin):
         self, request: HttpRequest, queryset: QuerySet[Account], search_term: str
     ) -> tuple[QuerySet[Account], bool]:
         """Find by any of the things a customer can name."""
-        term = search_term.strip()
-        return (queryset.filter(accounts_found(term)) if term else queryset), False
+        if not search_term.strip():
+            return queryset, False
+        return queryset.filter(pk__in=search.named(search_term)), False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Go straight to what was named, where it can be nothing else."""
+        term = request.GET.get(SEARCH_VAR, "")
+        if term and set(request.GET) == {SEARCH_VAR} and self.has_view_permission(request):
+            page = search.only_page(search.find(term), request.user)
+            if page:
+                return HttpResponseRedirect(page)
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        return response
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """The platform opens accounts through the API, with a wallet and a subscription."""
@@ -241,6 +225,9 @@ class AccountAdmin(PlanActionsMixin, RentalActionMixin, PortalAdmin):
         """Put the account's story beside the form."""
         if obj is not None:
             context["story"] = story_of(obj, request.user)
+            context["timeline"] = build_timeline(
+                account=obj, reader=request.user, query=request.GET
+            )
             context["services"] = services_badge(obj)
         response: HttpResponse = super().render_change_form(
             request, context, add, change, form_url, obj

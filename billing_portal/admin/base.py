@@ -11,12 +11,14 @@ from unfold.forms import PaginationInlineFormSet
 
 from accounts.money import format_quantity, format_unit_price
 from billing_portal.admin import cells
+from billing_portal.admin.pagination import BoundedPaginator
 
 
 class PortalAdmin(ModelAdmin):
     """Lists that stay quick: no second count of the whole table, filters in a side sheet."""
 
     list_per_page = 50
+    paginator: type[Any] = BoundedPaginator
     show_full_result_count = False
     list_filter_submit = True
     compressed_fields = True

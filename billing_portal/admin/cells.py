@@ -105,6 +105,12 @@ def link_to(model: type[Model], pk: object, text: str) -> Cell:
     return format_html('<a href="{}" class="text-link">{}</a>', url, text)
 
 
+def page_url(record: Model) -> str:
+    """Return the address of a record's page."""
+    options = record._meta
+    return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[record.pk])
+
+
 def list_url(model: type[Model], query: str = "") -> str:
     """Return the address of a model's list."""
     options = model._meta

@@ -1,17 +1,41 @@
 """The filters that are questions of this trade."""
 
-from typing import Any
+from datetime import UTC, datetime, time
+from typing import Any, cast
 
 from django.contrib.admin import ModelAdmin, SimpleListFilter
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db import connection
+from django.db.models import Exists, Field, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from unfold.contrib.filters.admin import RangeDateTimeFilter as UnfoldRangeDateTimeFilter
 
-from accounts.models import Account, ApiKey, PauseReason, Scope
+from accounts.models import CARD_BRANDS, Account, ApiKey, Card, PauseReason, Scope
 from plans.models import Plan, Subscription
 from plans.subscription_models import CURRENT_STATUSES
 
 Lookups = list[tuple[str, str]]
+
+
+class RangeDateTimeFilter(UnfoldRangeDateTimeFilter):
+    """From one moment to another, both in UTC; a day without a time is the whole of it."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
+        """Narrow the list; what is no moment narrows nothing."""
+        wanted = {}
+        for side, lookup, whole in (("from", "gte", time.min), ("to", "lte", time.max)):
+            day, at = (
+                str(self.used_parameters.get(f"{self.parameter_name}_{side}_{part}") or "")
+                for part in (0, 1)
+            )
+            if not day:
+                continue
+            try:
+                moment = datetime.fromisoformat(f"{day} {at or whole}")
+            except ValueError:
+                return None
+            wanted[f"{self.parameter_name}__{lookup}"] = moment.replace(tzinfo=UTC)
+        return queryset.filter(**wanted)
 
 
 class ServicesFilter(SimpleListFilter):
@@ -138,3 +162,69 @@ class ScopeFilter(SimpleListFilter):
         """Narrow the list."""
         scope = self.value()
         return queryset.filter(scopes__contains=[scope]) if scope in Scope.values else None
+
+
+class SeenValueFilter(SimpleListFilter):
+    """A column's values, read from its index: Django's own filter would read the table for them."""
+
+    def lookups(
+        self, request: HttpRequest, model_admin: "ModelAdmin[Any]"
+    ) -> list[tuple[str, str]]:
+        """Offer what there is, in words."""
+        values = _seen(model_admin.model, str(self.parameter_name))
+        return [(value, value.replace("_", " ")) for value in values]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
+        """Narrow the list."""
+        value = self.value()
+        return queryset.filter(**{str(self.parameter_name): value}) if value else None
+
+
+#: From one value to the next: as many look-ups as there are values, however many rows.
+_VALUES = """
+WITH RECURSIVE seen AS (
+    (SELECT {column} AS value FROM {table} ORDER BY {column} LIMIT 1)
+    UNION ALL
+    SELECT (SELECT {column} FROM {table} WHERE {column} > seen.value ORDER BY {column} LIMIT 1)
+    FROM seen WHERE seen.value IS NOT NULL)
+SELECT value FROM seen WHERE value IS NOT NULL
+"""
+
+
+def _seen(model: type[Model], field: str) -> list[str]:
+    quote = connection.ops.quote_name
+    column = quote(cast("Field[Any, Any]", model._meta.get_field(field)).column or field)
+    with connection.cursor() as cursor:
+        cursor.execute(_VALUES.format(column=column, table=quote(model._meta.db_table)))
+        return [value for (value,) in cursor.fetchall()]
+
+
+class CardBrandFilter(SimpleListFilter):
+    """Whose network a card is of."""
+
+    title = "brand"
+    parameter_name = "brand"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: "ModelAdmin[Any]"
+    ) -> list[tuple[str, str]]:
+        """Offer the brands that the customer knows by name."""
+        return list(CARD_BRANDS.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Card]) -> QuerySet[Card] | None:
+        """Narrow the list."""
+        return queryset.filter(brand=self.value()) if self.value() else None
+
+
+class MessageEventFilter(SeenValueFilter):
+    """What a message tells."""
+
+    title = "event"
+    parameter_name = "event"
+
+
+class AuditActionFilter(SeenValueFilter):
+    """What was done."""
+
+    title = "action"
+    parameter_name = "action"

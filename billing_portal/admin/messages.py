@@ -12,13 +12,15 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
 
 from accounts import emails, outbox, platform_webhooks
 from accounts.models import DeliveryAttempt, Message, MessageChannel, User
 from billing_portal.admin import cells
-from billing_portal.admin.base import PartOfParentInline, ReadOnlyAdmin
+from billing_portal.admin.base import PartOfParentInline
+from billing_portal.admin.filters import MessageEventFilter, RangeDateTimeFilter
+from billing_portal.admin.long_lists import LongListAdmin
 from billing_portal.email_frames import frame
 
 
@@ -64,7 +66,7 @@ class DeliveryAttemptInline(PartOfParentInline):
 
 
 @admin.register(DeliveryAttempt)
-class DeliveryAttemptAdmin(ReadOnlyAdmin):
+class DeliveryAttemptAdmin(LongListAdmin):
     """The delivery log: every attempt of the last weeks."""
 
     list_display = (
@@ -79,11 +81,13 @@ class DeliveryAttemptAdmin(ReadOnlyAdmin):
     list_select_related = ("message__account",)
     list_filter = (
         "message__channel",
-        "status",
         ("error", admin.EmptyFieldListFilter),
         ("started_at", RangeDateTimeFilter),
     )
-    search_fields = ("message__account__name", "message__event", "message__recipient")
+    account_field = "message__account"
+    time_field = "started_at"
+    search_fields = ("message__account__name",)
+    search_help_text = "Company, or anything else that an account is found by"
     fields = (
         (cells.column("message", "Message", cells.link), "number"),
         ("outcome", "took", "started_at"),
@@ -103,7 +107,7 @@ class DeliveryAttemptAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin):
+class MessageAdmin(LongListAdmin):
     """The outbox: what customers and the platform are told. Read-only, but may be sent again."""
 
     inlines = (DeliveryAttemptInline,)
@@ -123,11 +127,13 @@ class MessageAdmin(ReadOnlyAdmin):
     list_select_related = ("account",)
     list_filter = (
         "channel",
-        "event",
+        MessageEventFilter,
         ("sent_at", admin.EmptyFieldListFilter),
         ("account", AutocompleteSelectFilter),
     )
-    search_fields = ("recipient", "account__name", "key__exact")
+    order_of_an_account = ("-created_at", "-id")
+    search_fields = ("key",)
+    search_help_text = "Key, company, or anything else that an account is found by"
     fields = (
         ("event", "channel"),
         ("account", "recipient"),
@@ -143,6 +149,11 @@ class MessageAdmin(ReadOnlyAdmin):
         """Load the account, whose name and timezone are in what it says."""
         found: QuerySet[Message] = super().get_queryset(request)
         return found.select_related("account")
+
+    def also_found(self, term: str) -> list[int]:
+        """Return the messages of a key, of whichever channel."""
+        found = Message.objects.filter(channel__in=MessageChannel.values, key=term)
+        return list(found.values_list("pk", flat=True))
 
     def get_urls(self) -> list[Any]:
         """Add the address of an e-mail's HTML, for the frame of its page."""

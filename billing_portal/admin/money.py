@@ -1,18 +1,20 @@
 """Money: transactions, the ledger and adjustments. All of it read-only."""
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from accounts.money import format_omr, format_quantity, format_unit_price
 from billing_portal.admin import cells
 from billing_portal.admin.base import PartOfParentInline, ReadOnlyAdmin
+from billing_portal.admin.filters import RangeDateTimeFilter
 from billing_portal.admin.long_lists import LongListAdmin
 from billing_portal.admin.refund_action import RefundActionMixin
 from billing_portal.admin.reversals import DisputeInline, RefundInline
 from invoices.models import Line, Transaction
+from plans.models import UsageRecord
 from wallet.models import Adjustment, Entry, Wallet
 
 
@@ -80,7 +82,12 @@ class EntryInline(PartOfParentInline):
 class TransactionAdmin(RefundActionMixin, LongListAdmin):
     """Every attempt to move real money, and what came of it."""
 
-    name_field = "number"
+    names = (
+        "number",
+        "receipt_number",
+        "stripe_payment_intent_id",
+        "stripe_checkout_session_id",
+    )
     time_field = "created_at"
     order_of_an_account = ("-created_at", "-id")
 
@@ -149,16 +156,6 @@ class TransactionAdmin(RefundActionMixin, LongListAdmin):
         transactions: QuerySet[Transaction] = super().get_queryset(request)
         return transactions.select_related("account", "card", "opened_by", "supersedes")
 
-    def also_found(self, term: str) -> list[int]:
-        """Return the transactions of the number in other letters, of a receipt or at Stripe."""
-        found = Transaction.objects.filter(
-            Q(number=term.upper())
-            | Q(receipt_number=term.upper())
-            | Q(stripe_payment_intent_id=term)
-            | Q(stripe_checkout_session_id=term)
-        )
-        return list(found.values_list("pk", flat=True))
-
     @admin.display(description="Status", ordering="status")
     def state(self, transaction: Transaction) -> cells.Cell:
         """The status, and beside it what never replaces it."""
@@ -200,7 +197,7 @@ class TransactionAdmin(RefundActionMixin, LongListAdmin):
 class EntryAdmin(LongListAdmin):
     """The ledger, line by line."""
 
-    name_field = "usage_id"
+    name_of_an_account = "usage_id"
     time_field = "created_at"
     order_of_an_account = ("-sequence",)
 
@@ -227,14 +224,23 @@ class EntryAdmin(LongListAdmin):
         ("amount", "balance_after"),
         "description",
         ("transaction", "refund", "dispute"),
-        ("adjustment", "usage_id"),
+        ("adjustment", "usage_record"),
         "created_at",
     )
+    readonly_fields = ("usage_record",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
         """Load what the page links to."""
         entries: QuerySet[Entry] = super().get_queryset(request)
         return entries.select_related("account", "transaction", "refund", "dispute", "adjustment")
+
+    @admin.display(description="Usage record")
+    def usage_record(self, entry: Entry) -> cells.Cell:
+        """The record that was charged, and why."""
+        if not entry.usage_id:
+            return cells.NOTHING
+        record = UsageRecord.objects.filter(account=entry.account_id, record_id=entry.usage_id)
+        return cells.link(record.first())
 
     def also_found(self, term: str) -> list[int]:
         """Return the entries of the transaction numbered so."""
@@ -266,7 +272,7 @@ class AdjustmentAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Wallet)
-class WalletAdmin(ReadOnlyAdmin):
+class WalletAdmin(LongListAdmin):
     """Prepaid credit; only entries move it."""
 
     dollars = ("balance",)
@@ -277,7 +283,8 @@ class WalletAdmin(ReadOnlyAdmin):
         cells.time_column("created_at", "Opened"),
     )
     list_select_related = ("account",)
-    search_fields = ("account__name", "account__owner_email")
+    search_fields = ("account__name",)
+    search_help_text = "Company, or anything else that an account is found by"
     fields = (
         "account",
         "balance",

@@ -5,11 +5,13 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from accounts.models import AuditEvent
 from billing_portal.admin import cells
 from billing_portal.admin.base import ActionsNeedChangeMixin, PortalAdmin, ReadOnlyAdmin
+from billing_portal.admin.filters import AuditActionFilter, RangeDateTimeFilter
+from billing_portal.admin.long_lists import LongListAdmin
 from billing_portal.models import Heartbeat
 
 admin.site.unregister(EmailAddress)
@@ -17,7 +19,7 @@ admin.site.unregister(Authenticator)
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnlyAdmin):
+class AuditEventAdmin(LongListAdmin):
     """Who did what, when and why."""
 
     list_display = (
@@ -29,12 +31,15 @@ class AuditEventAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("account", "actor")
     list_filter = (
-        "action",
+        AuditActionFilter,
         ("created_at", RangeDateTimeFilter),
         ("actor", AutocompleteSelectFilter),
         ("account", AutocompleteSelectFilter),
     )
-    search_fields = ("action", "account__name", "actor__email", "reason")
+    order_of_an_account = ("-created_at", "-id")
+    time_field = "created_at"
+    search_fields = ("account__name",)
+    search_help_text = "Company, or anything else that an account is found by"
 
 
 @admin.register(Heartbeat)

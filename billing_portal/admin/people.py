@@ -1,5 +1,6 @@
 """Cards, users and groups."""
 
+from ipaddress import ip_address
 from typing import Any
 
 from django import forms
@@ -9,18 +10,22 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts.models import Card, CardAttempt, Membership, User
-from billing_portal.admin import cells
-from billing_portal.admin.base import PartOfParentInline, PortalAdmin, ReadOnlyAdmin
+from accounts.partial_match import containing
+from billing_portal.admin import cells, search
+from billing_portal.admin.base import PartOfParentInline, PortalAdmin
+from billing_portal.admin.filters import CardBrandFilter, RangeDateTimeFilter
+from billing_portal.admin.long_lists import LongListAdmin
+from billing_portal.admin.pagination import MOST_ROWS
 
 admin.site.unregister(Group)
 
 
 @admin.register(Card)
-class CardAdmin(ReadOnlyAdmin):
+class CardAdmin(LongListAdmin):
     """Cards belong to their customers: staff look."""
 
     list_display = (
@@ -33,8 +38,9 @@ class CardAdmin(ReadOnlyAdmin):
         cells.time_column("hold_voided_at", "Hold voided"),
     )
     list_select_related = ("account",)
-    list_filter = ("status", "is_default", "brand", ("account", AutocompleteSelectFilter))
-    search_fields = ("last4", "account__name", "stripe_payment_method_id", "stripe_hold_id")
+    list_filter = ("status", "is_default", CardBrandFilter, ("account", AutocompleteSelectFilter))
+    names = ("last4", "stripe_payment_method_id", "stripe_hold_id")
+    search_fields = names
     search_help_text = "Last four, company, Stripe's payment method or hold"
 
     @admin.display(description="Expires", ordering="exp_year")
@@ -44,7 +50,7 @@ class CardAdmin(ReadOnlyAdmin):
 
 
 @admin.register(CardAttempt)
-class CardAttemptAdmin(ReadOnlyAdmin):
+class CardAttemptAdmin(LongListAdmin):
     """Who tried to add a card, from where, and what came of it."""
 
     list_display = (
@@ -62,8 +68,19 @@ class CardAttemptAdmin(ReadOnlyAdmin):
         ("created_at", RangeDateTimeFilter),
         ("account", AutocompleteSelectFilter),
     )
-    search_fields = ("ip_address", "account__name", "user__email", "stripe_setup_intent_id")
-    search_help_text = "IP address, company, user or SetupIntent"
+    order_of_an_account = ("-created_at", "-id")
+    names = ("stripe_setup_intent_id",)
+    search_fields = names
+    search_help_text = "IP address, company, member or SetupIntent"
+
+    def also_found(self, term: str) -> list[int]:
+        """Return the attempts from an address, which is no address unless it reads as one."""
+        try:
+            address = str(ip_address(term))
+        except ValueError:
+            return []
+        attempts = CardAttempt.objects.filter(ip_address=address).order_by("-created_at", "-pk")
+        return list(attempts.values_list("pk", flat=True)[:MOST_ROWS])
 
 
 class NewUserForm(UserCreationForm):
@@ -128,6 +145,19 @@ class UserAdmin(DjangoUserAdmin, PortalAdmin):
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
     inlines = (UserMembershipInline,)
     warn_unsaved_form = False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[User], search_term: str
+    ) -> tuple[QuerySet[User], bool]:
+        """Find by a part of the address, which has an index; a name only when none has it."""
+        if "\0" in search_term:
+            return queryset.none(), False
+        term = search_term.strip()
+        found = User.objects.filter(containing("email", term)).values_list("pk", flat=True)
+        addressed = list(found[: search.MOST]) if term else []
+        if addressed:
+            return queryset.filter(pk__in=addressed), False
+        return super().get_search_results(request, queryset, search_term)
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
         """A new user belongs to no account yet."""

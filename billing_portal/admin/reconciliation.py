@@ -9,13 +9,14 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
 
 from accounts.models import User
 from billing_portal.admin import cells
 from billing_portal.admin.account_actions import NoteForm
 from billing_portal.admin.base import PartOfParentInline, ReadOnlyAdmin
+from billing_portal.admin.filters import RangeDateTimeFilter
 from invoices import reconciliation
 from invoices.models import ReconciliationFinding, ReconciliationRun
 

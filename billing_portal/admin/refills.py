@@ -4,16 +4,17 @@ from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils.html import format_html
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from billing_portal.admin import cells
-from billing_portal.admin.base import ReadOnlyAdmin
+from billing_portal.admin.filters import RangeDateTimeFilter
+from billing_portal.admin.long_lists import LongListAdmin
 from invoices.models import Purpose, Transaction
 from wallet.models import AutoRefill, AutoRefillConsent
 
 
 @admin.register(AutoRefill)
-class AutoRefillAdmin(ReadOnlyAdmin):
+class AutoRefillAdmin(LongListAdmin):
     """Each customer's own rule."""
 
     list_display = (
@@ -33,7 +34,9 @@ class AutoRefillAdmin(ReadOnlyAdmin):
         ("suspended_at", admin.EmptyFieldListFilter),
         ("capped_until", admin.EmptyFieldListFilter),
     )
+    account_field = "wallet__account"
     search_fields = ("wallet__account__name",)
+    search_help_text = "Company, or anything else that an account is found by"
     fields = (
         (cells.column("wallet__account", "Account", cells.link), "enabled"),
         ("threshold", "amount", "monthly_maximum"),
@@ -86,7 +89,7 @@ class AutoRefillAdmin(ReadOnlyAdmin):
 
 
 @admin.register(AutoRefillConsent)
-class AutoRefillConsentAdmin(ReadOnlyAdmin):
+class AutoRefillConsentAdmin(LongListAdmin):
     """What customers agreed to, word for word. Append-only."""
 
     list_display = (
@@ -104,7 +107,9 @@ class AutoRefillConsentAdmin(ReadOnlyAdmin):
         ("created_at", RangeDateTimeFilter),
         ("account", AutocompleteSelectFilter),
     )
-    search_fields = ("account__name", "given_by__email")
+    order_of_an_account = ("-created_at", "-id")
+    search_fields = ("account__name",)
+    search_help_text = "Company, or anything else that an account is found by"
     fields = (
         ("account", "action"),
         ("given_by", "created_at"),

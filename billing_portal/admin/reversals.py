@@ -4,12 +4,14 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
 
 from accounts.money import format_omr
 from billing_portal.admin import cells
-from billing_portal.admin.base import PartOfParentInline, ReadOnlyAdmin
+from billing_portal.admin.base import PartOfParentInline
+from billing_portal.admin.filters import RangeDateTimeFilter
+from billing_portal.admin.long_lists import LongListAdmin
 from billing_portal.downloads import pdf
 from invoices import credit_notes
 from invoices.models import Dispute, Refund
@@ -50,7 +52,7 @@ class RefundInline(PartOfParentInline):
 
 
 @admin.register(Refund)
-class RefundAdmin(ReadOnlyAdmin):
+class RefundAdmin(LongListAdmin):
     """Every refund, wherever it was made."""
 
     list_display = (
@@ -71,13 +73,8 @@ class RefundAdmin(ReadOnlyAdmin):
         ("created_at", RangeDateTimeFilter),
         ("account", AutocompleteSelectFilter),
     )
-    search_fields = (
-        "number__iexact",
-        "credit_note_number__iexact",
-        "stripe_refund_id__exact",
-        "transaction__number__iexact",
-        "account__name",
-    )
+    names = ("number", "credit_note_number", "stripe_refund_id", "transaction__number")
+    search_fields = names
     search_help_text = "Number, credit note, Stripe id, transaction number or company"
     fieldsets = (
         (
@@ -178,7 +175,7 @@ class DisputeInline(PartOfParentInline):
 
 
 @admin.register(Dispute)
-class DisputeAdmin(ReadOnlyAdmin):
+class DisputeAdmin(LongListAdmin):
     """Every dispute, as Stripe tells it. It is answered in Stripe's dashboard."""
 
     list_display = (
@@ -198,12 +195,8 @@ class DisputeAdmin(ReadOnlyAdmin):
         ("opened_at", RangeDateTimeFilter),
         ("account", AutocompleteSelectFilter),
     )
-    search_fields = (
-        "stripe_dispute_id__exact",
-        "stripe_charge_id__exact",
-        "transaction__number__iexact",
-        "account__name",
-    )
+    names = ("stripe_dispute_id", "stripe_charge_id", "transaction__number")
+    search_fields = names
     search_help_text = "Stripe id, transaction number or company"
     fieldsets = (
         (

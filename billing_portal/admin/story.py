@@ -1,10 +1,11 @@
-"""What an account's story is made of: facts at the top, panels below."""
+"""What an account's story is made of: troubles and facts at the top, panels below."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from django.db.models import Model
 
 from accounts.models import Account
+from billing_portal.admin.account_standing import Trouble
 from billing_portal.admin.cells import Cell, list_url
 
 #: How many of the newest records a panel shows.
@@ -21,7 +22,6 @@ class Panel:
     rows: list[Row]
     more_url: str = ""
     more_text: str = ""
-    wide: bool = True
 
     @property
     def table(self) -> dict[str, object]:
@@ -38,23 +38,19 @@ class Fact:
     note: Cell = ""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Story:
-    """What is known about an account that the reader may see."""
+    """What is known about an account that the reader may see; `lists` are titles and addresses."""
 
-    facts: list[Fact] = field(default_factory=list)
-    panels: list[Panel] = field(default_factory=list)
-
-    @property
-    def columns(self) -> list[list[Panel]]:
-        """The narrow panels that have something to show, in two columns."""
-        narrow = [panel for panel in self.panels if not panel.wide and panel.rows]
-        return [narrow[:1], narrow[1:]]
+    troubles: list[Trouble]
+    facts: list[Fact]
+    panels: list[Panel]
+    lists: list[tuple[str, str]]
 
     @property
-    def wide(self) -> list[Panel]:
-        """The panels that take the whole width."""
-        return [panel for panel in self.panels if panel.wide]
+    def shown_panels(self) -> list[Panel]:
+        """The panels that have something to show."""
+        return [panel for panel in self.panels if panel.rows]
 
 
 def all_of(account: Account, model: type[Model]) -> str:

@@ -3,12 +3,16 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from accounts.money import format_quantity, format_unit_price
 from billing_portal.admin import cells
-from billing_portal.admin.base import ReadOnlyAdmin
+from billing_portal.admin.filters import RangeDateTimeFilter
 from billing_portal.admin.long_lists import LongListAdmin
+from billing_portal.dashboard import usage_history_page
+from plans import usage_explanation
 from plans.allowances import remaining
 from plans.models import (
     Allowance,
@@ -22,7 +26,7 @@ from plans.models import (
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(ReadOnlyAdmin):
+class SubscriptionAdmin(LongListAdmin):
     """Subscriptions; every period follows from the anchor."""
 
     list_display = (
@@ -37,11 +41,12 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("account", "plan_version__plan")
     list_filter = ("status", "plan_version__plan", ("account", AutocompleteSelectFilter))
-    search_fields = ("account__name", "account__owner_email")
+    search_fields = ("account__name",)
+    search_help_text = "Company, or anything else that an account is found by"
 
 
 @admin.register(PlanChange)
-class PlanChangeAdmin(ReadOnlyAdmin):
+class PlanChangeAdmin(LongListAdmin):
     """Moves from one plan version to another, made, waiting and taken back."""
 
     list_display = (
@@ -62,11 +67,13 @@ class PlanChangeAdmin(ReadOnlyAdmin):
         "requested_by",
     )
     list_filter = ("status", "to_version__plan", ("account", AutocompleteSelectFilter))
-    search_fields = ("account__name", "account__owner_email", "transaction__number__iexact")
+    search_fields = ("transaction__number",)
+    names = ("transaction__number",)
+    search_help_text = "Transaction number, company, or anything else that an account is found by"
 
 
 @admin.register(Renewal)
-class RenewalAdmin(ReadOnlyAdmin):
+class RenewalAdmin(LongListAdmin):
     """Each billed period, and whether it is paid."""
 
     list_display = (
@@ -87,8 +94,9 @@ class RenewalAdmin(ReadOnlyAdmin):
         ("period_start", RangeDateTimeFilter),
         ("account", AutocompleteSelectFilter),
     )
-    search_fields = ("account__name", "account__owner_email", "transaction__number__iexact")
-    ordering = ("-period_start", "-id")
+    search_fields = ("transaction__number",)
+    names = ("transaction__number",)
+    search_help_text = "Transaction number, company, or anything else that an account is found by"
 
 
 def _written_via(via: str) -> cells.Cell:
@@ -96,7 +104,7 @@ def _written_via(via: str) -> cells.Cell:
 
 
 @admin.register(Rental)
-class RentalAdmin(ReadOnlyAdmin):
+class RentalAdmin(LongListAdmin):
     """Rentals held, from when to when."""
 
     list_display = (
@@ -115,11 +123,12 @@ class RentalAdmin(ReadOnlyAdmin):
         ("ended_at", admin.EmptyFieldListFilter),
         ("account", AutocompleteSelectFilter),
     )
-    search_fields = ("account__name", "account__owner_email")
+    search_fields = ("account__name",)
+    search_help_text = "Company, or anything else that an account is found by"
 
 
 @admin.register(Allowance)
-class AllowanceAdmin(ReadOnlyAdmin):
+class AllowanceAdmin(LongListAdmin):
     """What was included, used and billed in each period."""
 
     list_display = (
@@ -135,8 +144,8 @@ class AllowanceAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("account", "feature", "renewal")
     list_filter = ("feature", ("account", AutocompleteSelectFilter))
-    search_fields = ("account__name", "account__owner_email")
-    ordering = ("-id",)
+    search_fields = ("account__name",)
+    search_help_text = "Company, or anything else that an account is found by"
 
     @admin.display(description="Left")
     def left(self, allowance: Allowance) -> str:
@@ -148,7 +157,7 @@ class AllowanceAdmin(ReadOnlyAdmin):
 class UsageRecordAdmin(LongListAdmin):
     """What the platform reported, and how it was rated."""
 
-    name_field = "record_id"
+    name_of_an_account = "record_id"
     time_field = "occurred_at"
     order_of_an_account = ("-occurred_at", "-id")
 
@@ -173,7 +182,7 @@ class UsageRecordAdmin(LongListAdmin):
     search_fields = ("record_id",)
     search_help_text = "Record id or company"
     dollars = ("amount", "balance_before", "balance_after")
-    readonly_fields = ("price",)
+    readonly_fields = ("price", "explanation")
     fieldsets = (
         (
             "Record",
@@ -189,6 +198,7 @@ class UsageRecordAdmin(LongListAdmin):
             "Why it cost what it cost",
             {
                 "fields": (
+                    "explanation",
                     ("plan_version", "renewal"),
                     ("quantity", "included_before", "included_quantity"),
                     ("billed_quantity", "billed_before", "price"),
@@ -207,3 +217,14 @@ class UsageRecordAdmin(LongListAdmin):
     def price(self, record: UsageRecord) -> str:
         """The plan's price of a unit."""
         return f"{format_unit_price(record.unit_price)} / {record.feature.unit}"
+
+    @admin.display(description="In the customer's words")
+    def explanation(self, record: UsageRecord) -> SafeString:
+        """What the dashboard answers to "Why was I charged?"."""
+        explained = usage_history_page.build_usage_explanation(
+            usage_explanation.explain(record=record), account=record.account
+        )
+        return render_to_string(
+            "admin/usage_explanation.html",
+            {"explained": explained, "zone": record.account.timezone},
+        )

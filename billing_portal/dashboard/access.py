@@ -20,7 +20,8 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from accounts.models import Account, Membership, User
-from accounts.roles import may_act, may_manage
+from accounts.roles import Role, may_act, may_manage
+from billing_portal.dashboard.viewing import viewing_of
 from invoices.models import Transaction
 
 #: Where the session remembers which account a member of several is looking at.
@@ -65,11 +66,15 @@ MemberView = Callable[..., HttpResponseBase]
 def find_member(request: HttpRequest) -> Member | None:
     """Return the member behind the request: the account of the session, else the first one.
 
-    An account that was chosen earlier and left since is forgotten.
+    An account that was chosen earlier and left since is forgotten. Staff who view a customer's
+    dashboard are shown that one as its owner, and are refused whatever is no page (viewing.py).
     """
     user = request.user
     if not isinstance(user, User):
         return None
+    if (viewed := viewing_of(request)) is not None:
+        owner = Membership(account=viewed.account, user=user, role=Role.OWNER)
+        return Member(user=user, membership=owner, memberships=(owner,))
     memberships = tuple(
         Membership.objects.filter(user=user)
         .select_related("account")

@@ -305,6 +305,8 @@ NOT_SHOWN = frozenset(
     {
         "captured_amount_differs",
         "country_not_recognised",
+        "customer_view_ended",
+        "customer_view_started",
         "dispute_opened",
         "email_change_asked",
         "message_replayed",

@@ -7,7 +7,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing_portal.admin import long_lists
+from billing_portal.admin import pagination
 from billing_portal.tests.admin_company import Company, make_company
 from invoices.models import Transaction
 from plans.models import UsageRecord
@@ -61,7 +61,7 @@ def test_one_account_s_rows_come_in_the_order_of_its_index(
 def test_more_rows_than_the_bound_are_said_to_be_more(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(long_lists, "MOST_ROWS", 1)
+    monkeypatch.setattr(pagination, "MOST_ROWS", 1)
     page = client.get(reverse("admin:invoices_transaction_changelist")).content.decode()
     assert "narrow the list for older ones" in page
 

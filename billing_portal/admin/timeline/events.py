@@ -1,0 +1,108 @@
+"""The sources of the timeline about people and states: the audit trail, and e-mails."""
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+
+from django.db.models import Q
+
+from accounts.models import Account, AuditEvent, Message, MessageChannel
+from billing_portal.admin.cells import page_url
+from billing_portal.admin.timeline.lines import Kind, Line, Place, Span
+from billing_portal.dashboard.activity_words import SENTENCES, Names, changes_of, title_of
+from plans.models import Feature, Plan
+
+#: After the sources about money: what follows a payment is the newer of one moment.
+_EVENTS, _EMAILS = 5, 6
+_SERVICES = Q(action__startswith="services_")
+_STAFF = ~_SERVICES & Q(actor__is_staff=True)
+_CHANGES = ~_SERVICES & (Q(actor__isnull=True) | Q(actor__is_staff=False))
+#: What a line of another kind says already, with its amount.
+_SAID_BY: Mapping[Kind, tuple[str, ...]] = {
+    Kind.CREDIT: ("credit_adjusted",),
+    Kind.REFUNDS: ("refund_opened", "refund_succeeded", "refund_failed", "dispute_opened"),
+}
+
+
+def audited(account: Account, span: Span, kinds: list[Kind]) -> list[Line]:
+    """What changed the state of services, what staff did, and what else was changed."""
+    conditions = {Kind.SERVICES: _SERVICES, Kind.STAFF: _STAFF, Kind.CHANGES: _CHANGES}
+    wanted = Q(pk__in=[])
+    for kind, condition in conditions.items():
+        if kind in kinds:
+            wanted |= condition
+    said = [action for kind in kinds for action in _SAID_BY.get(kind, ())]
+    found = (
+        AuditEvent.objects.filter(span.of("created_at", _EVENTS), wanted, account=account)
+        .exclude(action__in=said)
+        .select_related("actor")
+        .order_by("-created_at", "-pk")
+    )
+    names = Names(
+        plans=dict(Plan.objects.values_list("slug", "name")),
+        features=dict(Feature.objects.values_list("key", "name")),
+    )
+    return [_event(event, names) for event in found[: span.most]]
+
+
+def _event(event: AuditEvent, names: Names) -> Line:
+    actor = event.actor
+    if event.action.startswith("services_"):
+        kind = Kind.SERVICES
+    else:
+        kind = Kind.STAFF if actor and actor.is_staff else Kind.CHANGES
+    changed = [
+        f"{change.label}: {change.before or 'nothing'} → {change.after or 'nothing'}"
+        for change in changes_of(event)
+    ]
+    tones = {"services_paused": "danger", "services_resumed": "success"}
+    return Line(
+        place=Place(event.created_at, _EVENTS, event.pk),
+        kind=kind,
+        title=_title(event, names),
+        note=". ".join([*([event.reason] if event.reason else []), *changed]),
+        amount=_amount(event),
+        by=actor.email if actor else "by itself",
+        url=page_url(event),
+        tone=tones.get(event.action, ""),
+    )
+
+
+def _title(event: AuditEvent, names: Names) -> str:
+    """What the customer reads of it, or else what the action is called."""
+    if event.action in SENTENCES:
+        return title_of(event, names)
+    return event.action.replace("_", " ").capitalize()
+
+
+def _amount(event: AuditEvent) -> Decimal | None:
+    """The dollars that an action was about, where it recorded any."""
+    try:
+        return Decimal(str(event.details["amount"]))
+    except (KeyError, TypeError, InvalidOperation):
+        return None
+
+
+def emails(account: Account, span: Span) -> list[Line]:
+    """What the customer was written, and whether it left."""
+    found = Message.objects.filter(
+        span.of("created_at", _EMAILS), account=account, channel=MessageChannel.EMAIL
+    )
+    return [_email(message) for message in found.order_by("-created_at", "-pk")[: span.most]]
+
+
+def _email(message: Message) -> Line:
+    if message.sent_at is not None:
+        note, tone = "", ""
+    elif message.last_error:
+        note, tone = f"not delivered: {message.last_error}", "danger"
+    else:
+        note, tone = "not sent yet", "info"
+    return Line(
+        place=Place(message.created_at, _EMAILS, message.pk),
+        kind=Kind.EMAILS,
+        title=f"E-mail: {message.event.replace('_', ' ')}",
+        note=note,
+        by=f"to {message.recipient}",
+        url=page_url(message),
+        tone=tone,
+    )
