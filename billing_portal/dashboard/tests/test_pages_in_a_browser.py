@@ -13,6 +13,8 @@ from accounts import outbox
 from accounts.models import Account
 from billing_portal.dashboard.tests import scenes
 from billing_portal.dashboard.tests.browser import look_at
+from plans import usage
+from plans.tests.factories import make_record
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db]
 
@@ -47,6 +49,9 @@ def test_a_paused_company_with_a_long_name(
     account = scenes.make_company(name=LONG_NAME, balance="-0.004")
     scenes.make_card(account, is_default=True)
     scenes.start_plan(account, "payg", at=account.created_at)
+    # A name without a space: the amount beside it stays whole, the page as wide as the screen.
+    now = timezone.now()
+    usage.record(records=[make_record(account, workspace="W" * 80, occurred_at=now)], now=now)
     client = sign_in(account)
     user = account.memberships.get().user
     scenes.Membership.objects.create(
