@@ -18,6 +18,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from kombu import Connection
+from kombu.exceptions import ChannelError
 from kombu.exceptions import OperationalError as BrokerError
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
@@ -108,19 +110,40 @@ def _broker() -> str:
     if options:
         writable = os.access(str(options["data_folder_out"]), os.W_OK | os.X_OK)
         return OK if writable else FAILED
-    timeouts = {
-        "socket_connect_timeout": BROKER_TIMEOUT_SECONDS,
-        "socket_timeout": BROKER_TIMEOUT_SECONDS,
-    }
     try:
-        with app.connection_for_write(transport_options=timeouts) as broker:
-            broker.ensure_connection(
-                max_retries=1, interval_start=0, timeout=BROKER_TIMEOUT_SECONDS
-            )
+        with _broker_connection():
+            pass
     except (BrokerError, OSError):
         logger.warning("broker is not ready", exc_info=True)
         return FAILED
     return OK
+
+
+def queue_length() -> int | None:
+    """Return how many tasks wait for a worker; None when the broker does not answer."""
+    try:
+        with _broker_connection() as broker:
+            queue = app.conf.task_default_queue
+            declared = broker.default_channel.queue_declare(queue, passive=True)
+    except ChannelError:
+        # Nothing has been sent to it yet.
+        return 0
+    except (BrokerError, OSError):
+        logger.warning("the queue cannot be counted", exc_info=True)
+        return None
+    return int(declared.message_count)
+
+
+def _broker_connection() -> Connection:
+    if _has_folder_broker():
+        return app.connection_for_write()
+    timeouts = {
+        "socket_connect_timeout": BROKER_TIMEOUT_SECONDS,
+        "socket_timeout": BROKER_TIMEOUT_SECONDS,
+    }
+    broker = app.connection_for_write(transport_options=timeouts)
+    broker.ensure_connection(max_retries=1, interval_start=0, timeout=BROKER_TIMEOUT_SECONDS)
+    return broker
 
 
 def _has_folder_broker() -> bool:

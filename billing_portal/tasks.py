@@ -1,13 +1,13 @@
 """The portal's own scheduled work."""
 
-from collections.abc import Iterable
+from datetime import datetime
 
 import structlog
 from celery import Task, shared_task
 from django.utils import timezone
 
 from accounts.gateway import GatewayUnavailable
-from billing_portal import audit
+from billing_portal import audit, business_days
 from billing_portal.models import Heartbeat
 from invoices import reconciliation
 
@@ -24,27 +24,30 @@ def heartbeat() -> None:
 def check_invariants() -> int:
     """Check every invariant; a broken row is an error in the log and keeps the checkpoint back."""
     now = timezone.now()
-    violations = audit.run(now=now)
-    _tell(violations)
-    if not violations:
-        audit.note_checkpoint(now=now)
-    return len(violations)
+    return _note(audit.run(now=now), now=now)
 
 
 @shared_task(name="billing_portal.audit_since_checkpoint")
 def check_what_is_new() -> int:
     """Check what came since the last full audit that found nothing; tells as the full one does."""
     now = timezone.now()
-    violations = audit.since_checkpoint(now=now)
-    _tell(violations)
-    if not violations:
-        Heartbeat.objects.update_or_create(name="audit of what is new", defaults={"at": now})
-    return len(violations)
+    since = audit.begin_of_what_is_new(now=now)
+    return _note(audit.run(now=now, since=since), now=now, since=since)
 
 
-def _tell(violations: Iterable[audit.Violation]) -> None:
+@shared_task(name="billing_portal.business_days")
+def add_up_business_days() -> int:
+    """Bring the business's days up to date."""
+    return business_days.bring_up_to_date(now=timezone.now())
+
+
+def _note(
+    violations: list[audit.Violation], *, now: datetime, since: datetime | None = None
+) -> int:
+    audit.note(violations=violations, now=now, since=since)
     for violation in violations:
         log.error("invariant_broken", violation=str(violation))
+    return len(violations)
 
 
 @shared_task(

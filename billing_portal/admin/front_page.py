@@ -1,4 +1,4 @@
-"""The front page: what needs a person now."""
+"""The front page: what needs a person now, the state of the business, whether all of it works."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,9 +7,13 @@ from typing import Any
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import timezone
+from djstripe.models import WebhookEventTrigger
 
 from accounts.models import Account, AuditEvent, Message
+from billing_portal.admin.business_panels import business
 from billing_portal.admin.cells import NOTHING, link, link_to, list_url, when
+from billing_portal.admin.system_panel import system
+from billing_portal.models import AuditReport, BusinessDay
 from invoices.models import Dispute, DisputeStatus, ReconciliationFinding, Status, Transaction
 from plans.models import Subscription, SubscriptionStatus
 from wallet.models import AutoRefill, Wallet
@@ -31,10 +35,15 @@ class Concern:
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add what needs attention, and what happened last, to the front page."""
+    """Add what this user may see of each part to the front page."""
     now = timezone.now()
     context["title"] = "Front page"
     context["concerns"] = concerns(request, now=now)
+    if request.user.has_perm("billing_portal.view_businessday"):
+        context["business"] = business()
+        context["business_days_url"] = list_url(BusinessDay)
+    if request.user.has_perm("billing_portal.view_heartbeat"):
+        context["system"] = system(now=now)
     context["as_of"] = when(now)
     context["events"] = newest_events(request)
     context["events_url"] = list_url(AuditEvent)
@@ -45,6 +54,7 @@ def concerns(request: HttpRequest, *, now: datetime) -> list[Concern]:
     """Count what needs a person, among what this user may see: one query for each kind."""
     stuck_before = now - STUCK_AFTER
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    week_ago = now - timedelta(days=7)
     found: list[Concern] = []
 
     def add(title: str, model: type[Model], query: str, note: str, **conditions: Any) -> None:
@@ -113,6 +123,22 @@ def concerns(request: HttpRequest, *, now: datetime) -> list[Concern]:
         enabled=True,
     )
     add(
+        "Failed webhooks",
+        WebhookEventTrigger,
+        f"?processed__exact=0&created__gte={week_ago:%Y-%m-%dT%H:%M:%S}Z",
+        "Stripe's events of seven days that were not acted on",
+        processed=False,
+        created__gte=week_ago,
+    )
+    add(
+        "Broken invariants",
+        AuditReport,
+        "",
+        "Found by the newest audit",
+        pk=newest_report_id(),
+        violations__gt=0,
+    )
+    add(
         "Messages failing",
         Message,
         "?sent_at__isempty=1&attempts__gte=3",
@@ -121,6 +147,11 @@ def concerns(request: HttpRequest, *, now: datetime) -> list[Concern]:
         attempts__gte=3,
     )
     return found
+
+
+def newest_report_id() -> int | None:
+    """Return the newest audit: what an older one found may be mended."""
+    return AuditReport.objects.values_list("pk", flat=True).first()
 
 
 def newest_events(request: HttpRequest) -> dict[str, Any] | None:

@@ -35,6 +35,7 @@ GROUPS: list[tuple[str, bool, list[tuple[str, str, str]]]] = [
             ("Auto-refill consents", "wallet.autorefillconsent", "approval"),
             ("Renewals", "plans.renewal", "event_repeat"),
             ("Plan changes", "plans.planchange", "swap_horiz"),
+            ("Days of the business", "billing_portal.businessday", "monitoring"),
         ],
     ),
     (
@@ -68,6 +69,7 @@ GROUPS: list[tuple[str, bool, list[tuple[str, str, str]]]] = [
             ("Crontabs", "django_celery_beat.crontabschedule", "calendar_month"),
             ("Clocked", "django_celery_beat.clockedschedule", "alarm"),
             ("Solar", "django_celery_beat.solarschedule", "wb_sunny"),
+            ("Audits", "billing_portal.auditreport", "verified"),
             ("Heartbeats", "billing_portal.heartbeat", "monitor_heart"),
             ("Groups", "auth.group", "groups"),
             ("E-mail addresses", "account.emailaddress", "alternate_email"),

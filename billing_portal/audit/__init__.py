@@ -10,7 +10,7 @@ that was whole at the checkpoint, and whose entries since continue it up to the 
 whole. Who changed older rows behind the database's back is found by the full audit alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -21,7 +21,7 @@ from django.db.backends.utils import CursorWrapper
 from billing_portal.audit import accounts, invoices, plans, reversals, tenants, wallet
 from billing_portal.audit.check import Check, of_what_is_new
 from billing_portal.audit.screen import SUSPECTS
-from billing_portal.models import Heartbeat
+from billing_portal.models import AuditReport, Heartbeat
 
 CHECKS = (
     *accounts.CHECKS,
@@ -40,6 +40,11 @@ WORK_MEMORY = "64MB"
 ADDS_UP = "entries, usage records and allowances of an account add up"
 #: Under this name a full audit that found nothing is noted.
 CHECKPOINT = "audit"
+#: Under this name one of what is new.
+OF_WHAT_IS_NEW = "audit of what is new"
+#: Of a report so many broken rows are kept in words; the log has them all.
+ROWS_KEPT = 50
+REPORTS_KEPT_FOR = timedelta(days=90)
 #: What was being written while the full audit began may be dated before it and was not seen by it.
 OVERLAP = timedelta(hours=1)
 
@@ -109,9 +114,23 @@ def _suspects(cursor: CursorWrapper) -> list[UUID]:
     return [account for (account,) in cursor.fetchall()]
 
 
-def note_checkpoint(*, now: datetime) -> None:
-    """Note that the full audit that began at `now` found nothing."""
-    Heartbeat.objects.update_or_create(name=CHECKPOINT, defaults={"at": now})
+def note(*, violations: Sequence[Violation], now: datetime, since: datetime | None) -> AuditReport:
+    """Keep what the audit that began at `now` found, for staff to see.
+
+    A full one that found nothing is the checkpoint for those of what is new.
+    """
+    with transaction.atomic():
+        report = AuditReport.objects.create(
+            began_at=now,
+            since=since,
+            violations=len(violations),
+            first_violations=[str(violation) for violation in violations[:ROWS_KEPT]],
+        )
+        AuditReport.objects.filter(began_at__lt=now - REPORTS_KEPT_FOR).delete()
+        if not violations:
+            name = CHECKPOINT if since is None else OF_WHAT_IS_NEW
+            Heartbeat.objects.update_or_create(name=name, defaults={"at": now})
+    return report
 
 
 def checkpoint() -> datetime | None:
@@ -119,6 +138,6 @@ def checkpoint() -> datetime | None:
     return Heartbeat.objects.filter(name=CHECKPOINT).values_list("at", flat=True).first()
 
 
-def since_checkpoint(*, now: datetime) -> list[Violation]:
-    """Check what came since the last full audit that found nothing; without one, the last day."""
-    return run(now=now, since=(checkpoint() or now - timedelta(days=1)) - OVERLAP)
+def begin_of_what_is_new(*, now: datetime) -> datetime:
+    """Return when the last full audit began that found nothing; without one, a day ago."""
+    return (checkpoint() or now - timedelta(days=1)) - OVERLAP

@@ -31,6 +31,7 @@ from accounts.roles import Role
 from accounts.stripe_objects import DisputeStage, RefundOutcome, StripeDispute, StripeRefund
 from accounts.tests.factories import NOW, make_account, make_card
 from accounts.tests.test_notices import EXAMPLES
+from billing_portal import audit, business_days
 from billing_portal.models import Heartbeat
 from invoices import disputes, refund_settlement
 from invoices.models import (
@@ -220,6 +221,8 @@ def make_surroundings(owner: User) -> None:
     EmailAddress.objects.create(user=owner, email=owner.email, primary=True, verified=True)
     Authenticator.objects.create(user=owner, type="totp", data={"secret": "hush-hush"})
     Heartbeat.objects.create(name="tick", at=NOW)
+    audit.note(violations=[], now=NOW, since=None)
+    business_days.sum_up(day=NOW.date(), now=NOW)
     every_minute = IntervalSchedule.objects.create(every=1, period="minutes")
     PeriodicTask.objects.create(name="Tick", task="accounts.tasks.send", interval=every_minute)
     CrontabSchedule.objects.create()

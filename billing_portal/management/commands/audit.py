@@ -30,14 +30,13 @@ class Command(BaseCommand):
         now = timezone.now()
         begin = None if since is None else _moment(since, now=now)
         violations = audit.run(now=now, since=begin)
+        audit.note(violations=violations, now=now, since=begin)
         for violation in violations:
             self.stdout.write(f"BROKEN {violation}")
         if begin is not None:
             self.stdout.write(_not_looked_at(begin))
         if violations:
             raise CommandError(f"{len(violations)} rows break an invariant.")
-        if begin is None:
-            audit.note_checkpoint(now=now)
         invariants = sorted({check.invariant for check in CHECKS}, key=lambda name: int(name[1:]))
         what = "" if begin is None else f" for what came since {begin:%Y-%m-%d %H:%M:%S %Z}"
         number = sum(begin is None or not check.only_in_full for check in CHECKS)
@@ -61,7 +60,10 @@ def _moment(words: str, *, now: datetime) -> datetime:
             f"“{words}” is no moment: say yesterday, checkpoint, 2026-11-23 or "
             "2026-11-23T09:30:00Z."
         )
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if moment >= now:
+        raise CommandError(f"“{words}” is not over yet: there is nothing to look at.")
+    return moment
 
 
 def _not_looked_at(begin: datetime) -> str:
