@@ -54,6 +54,7 @@ def concerns(request: HttpRequest, *, now: datetime) -> list[Concern]:
     """Count what needs a person, among what this user may see: one query for each kind."""
     stuck_before = now - STUCK_AFTER
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    newest_report = newest_report_id() or 0
     week_ago = now - timedelta(days=7)
     found: list[Concern] = []
 
@@ -133,9 +134,9 @@ def concerns(request: HttpRequest, *, now: datetime) -> list[Concern]:
     add(
         "Broken invariants",
         AuditReport,
-        "",
+        f"?id__exact={newest_report}&violations__gt=0",
         "Found by the newest audit",
-        pk=newest_report_id(),
+        pk=newest_report,
         violations__gt=0,
     )
     add(
