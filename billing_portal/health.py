@@ -124,7 +124,9 @@ def queue_length() -> int | None:
     try:
         with _broker_connection() as broker:
             queue = app.conf.task_default_queue
-            declared = broker.default_channel.queue_declare(queue, passive=True)
+            # Every transport's channel has it; their common type does not say so.
+            channel: Any = broker.default_channel
+            declared = channel.queue_declare(queue, passive=True)
     except ChannelError:
         # Nothing has been sent to it yet.
         return 0
