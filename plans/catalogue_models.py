@@ -67,6 +67,7 @@ class Plan(models.Model):
 
     class Meta:
         ordering = ["position", "slug"]
+        permissions = [("archive_plan", "Can archive a plan and restore it")]
 
     def __str__(self) -> str:
         return self.name
@@ -90,6 +91,7 @@ class PlanVersion(models.Model):
 
     class Meta:
         ordering = ["plan", "-number"]
+        permissions = [("publish_planversion", "Can publish a version and move subscribers to it")]
         constraints = [
             models.UniqueConstraint(fields=["plan", "number"], name="plan_versions_are_numbered"),
             models.CheckConstraint(

@@ -14,7 +14,7 @@ from plans.catalogue_models import (
     Pricing,
 )
 from plans.daily_spend_models import DailySpend, SpendProgress, Workspace
-from plans.plan_change_models import PlanChange, PlanChangeStatus
+from plans.plan_change_models import PlanChange, PlanChangeStatus, SubscriberMove
 from plans.subscription_models import (
     Renewal,
     RenewalStatus,
@@ -43,6 +43,7 @@ __all__ = [
     "Rental",
     "RentalVia",
     "SpendProgress",
+    "SubscriberMove",
     "Subscription",
     "SubscriptionStatus",
     "UsageRecord",

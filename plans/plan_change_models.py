@@ -97,3 +97,38 @@ class PlanChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_version_id} → {self.to_version_id} of {self.subscription_id}"
+
+
+class SubscriberMove(models.Model):
+    """Staff's order to move all who are on another version of a plan at their next renewal.
+
+    It is carried out account by account; until `finished_at` the next sweep goes on with it.
+    """
+
+    plan_version = models.ForeignKey(
+        PlanVersion, on_delete=models.PROTECT, related_name="subscriber_moves"
+    )
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT
+    )
+    reason = models.CharField(max_length=2000)
+    tells_customers = models.BooleanField(
+        default=True, help_text="Each customer is told by e-mail of the plan and its price."
+    )
+    moved = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["plan_version"],
+                condition=Q(finished_at__isnull=True),
+                name="one_unfinished_move_to_a_version",
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="a_subscriber_move_has_a_reason"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Move to {self.plan_version_id}"

@@ -8,10 +8,8 @@ when the next period is opened.
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.core.exceptions import ValidationError
 from django.db import transaction as database
 from django.utils.translation import gettext, gettext_noop
-from django.utils.translation import gettext as _
 
 from accounts import cards, outbox
 from accounts.models import Account, AuditEvent, User
@@ -238,13 +236,14 @@ def _schedule(
     return schedule(change, now=now)
 
 
-def schedule(change: PlanChange, *, now: datetime) -> PlanChange:
+def schedule(change: PlanChange, *, now: datetime, tells_customer: bool = True) -> PlanChange:
     """Record a change that waits for the next renewal. Call it under the account's lock."""
     change.status = PlanChangeStatus.SCHEDULED
     change.save()
     _record(change, "plan_change_scheduled", now)
-    assert change.subscription.current_period_end is not None
-    _tell(change, effective_at=change.subscription.current_period_end, now=now)
+    if tells_customer:
+        assert change.subscription.current_period_end is not None
+        _tell(change, effective_at=change.subscription.current_period_end, now=now)
     return change
 
 
@@ -308,43 +307,3 @@ def _tell(change: PlanChange, *, effective_at: datetime, now: datetime) -> None:
         },
         now=now,
     )
-
-
-# Staff ----------------------------------------------------------------------------------------
-def move_subscribers(
-    *, plan_version: PlanVersion, by: User | None, reason: str, now: datetime
-) -> int:
-    """Have all who are on another version of the same plan move to this one at their renewal.
-
-    Whoever has a change of their own waiting, or is leaving, is left alone. Returns how many.
-    Raises ValidationError for a version that is not published.
-    """
-    if plan_version.published_at is None:
-        raise ValidationError(
-            _("%(plan_version)s is not published yet.") % {"plan_version": plan_version}
-        )
-    moved = 0
-    others = Subscription.objects.filter(
-        plan_version__plan=plan_version.plan,
-        status__in=subscriptions.CURRENT_STATUSES,
-        cancel_at_period_end=False,
-    ).exclude(plan_version=plan_version)
-    for pk, account_id in others.order_by("pk").values_list("pk", "account_id"):
-        with database.atomic():
-            account = subscriptions.lock_account(account_id=account_id)
-            subscription = others.filter(pk=pk).select_related("plan_version__plan").first()
-            if subscription is None or scheduled(subscription=subscription) is not None:
-                continue
-            change = PlanChange(
-                account=account,
-                subscription=subscription,
-                from_version=subscription.plan_version,
-                to_version=plan_version,
-                period_number=subscription.current_period_number,
-                requested_by=by,
-                reason=reason,
-                created_at=now,
-            )
-            schedule(change, now=now)
-            moved += 1
-    return moved

@@ -6,7 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from plans import daily_spend, reminders, renewals
+from plans import daily_spend, reminders, renewals, subscriber_moves
 
 #: A run that has more to do than this lets the worker go on with it in a task of its own: no task
 #: takes long, whatever there is to renew, and a worker that is stopped is done within a minute.
@@ -45,3 +45,9 @@ def add_up_spend() -> None:
 def add_up_all_spend() -> None:
     """Add up what little was left to readers, so that each workspace is known within the hour."""
     daily_spend.add_up_due(left=0)
+
+
+@shared_task(name="plans.move_subscribers")
+def move_subscribers() -> None:
+    """Go on moving subscribers to the versions that staff chose for them."""
+    subscriber_moves.carry_out(now=timezone.now())

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 
+from accounts.models import AuditEvent, User
 from plans.models import (
     FeaturePrice,
     Plan,
@@ -69,13 +70,13 @@ def draft_from(*, version: PlanVersion) -> PlanVersion:
 
 
 @transaction.atomic
-def publish(*, version: PlanVersion, now: datetime) -> PlanVersion:
+def publish(*, version: PlanVersion, by: User | None, reason: str, now: datetime) -> PlanVersion:
     """Offer a draft to customers from `now` on.
 
     Raises ValidationError when it is published already, sells nothing, or has been overtaken by a
     published version with a higher number.
     """
-    Plan.objects.select_for_update().get(pk=version.plan_id)
+    plan = Plan.objects.select_for_update().get(pk=version.plan_id)
     version.refresh_from_db()
     if version.published_at is not None:
         raise ValidationError(f"{version} is published already.")
@@ -88,4 +89,41 @@ def publish(*, version: PlanVersion, now: datetime) -> PlanVersion:
         raise ValidationError(f"{later} is newer and published: make a new version from it.")
     version.published_at = now
     version.save(update_fields=["published_at"])
+    _record("plan_version_published", plan, by, reason, now, number=version.number)
     return version
+
+
+@transaction.atomic
+def archive(*, plan: Plan, by: User | None, reason: str, now: datetime) -> Plan:
+    """Sell a plan to nobody new; who is on it stays. Raises ValidationError when it is archived."""
+    plan = Plan.objects.select_for_update().get(pk=plan.pk)
+    if plan.archived_at is not None:
+        raise ValidationError(f"{plan} is archived already.")
+    plan.archived_at = now
+    plan.save(update_fields=["archived_at"])
+    _record("plan_archived", plan, by, reason, now)
+    return plan
+
+
+@transaction.atomic
+def restore(*, plan: Plan, by: User | None, reason: str, now: datetime) -> Plan:
+    """Sell an archived plan again. Raises ValidationError when it is not archived."""
+    plan = Plan.objects.select_for_update().get(pk=plan.pk)
+    if plan.archived_at is None:
+        raise ValidationError(f"{plan} is not archived.")
+    plan.archived_at = None
+    plan.save(update_fields=["archived_at"])
+    _record("plan_restored", plan, by, reason, now)
+    return plan
+
+
+def _record(
+    action: str, plan: Plan, by: User | None, reason: str, now: datetime, **details: int
+) -> None:
+    AuditEvent.objects.create(
+        actor=by,
+        action=action,
+        reason=reason,
+        details={"plan": plan.slug, **details},
+        created_at=now,
+    )

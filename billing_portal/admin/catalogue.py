@@ -1,9 +1,10 @@
 """What is sold: plans, their versions and prices, and features."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db.models import Count, Exists, Model, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -24,7 +25,8 @@ from billing_portal.admin.prices import (
     may_edit,
     subscribed,
 )
-from plans import plan_changes, versions
+from billing_portal.admin.version_actions import VersionActionsMixin
+from plans import version_preview, versions
 from plans.models import (
     Feature,
     Plan,
@@ -69,8 +71,10 @@ class PlanAdmin(PortalAdmin):
     )
     list_filter = ("type", "pricing", ("archived_at", admin.EmptyFieldListFilter))
     search_fields = ("name", "slug")
-    fields = (("name", "slug"), ("type", "pricing"), "description", "position", "archived_at")
+    fields = (("name", "slug"), ("type", "pricing"), "description", "position", "archived")
+    readonly_fields = ("archived",)
     inlines = (VersionInline,)
+    actions_detail = ("archive", "restore")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Plan]:
         """Count the accounts on each plan."""
@@ -91,9 +95,82 @@ class PlanAdmin(PortalAdmin):
         """How many accounts are on it now."""
         return f"{plan.subscribers:,}"
 
+    @admin.display(description="Archived (UTC)")
+    def archived(self, plan: Plan) -> str:
+        """Since when it is sold to nobody new."""
+        return cells.when(plan.archived_at)
+
+    def has_archive_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        """Whoever may take plans off sale."""
+        return cast(User, request.user).has_perm("plans.archive_plan")
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        """Offer the one that can be done."""
+        actions: list[Any] = super().get_actions_detail(request, object_id)
+        is_sold = Plan.objects.filter(pk=object_id, archived_at=None).exists()
+        hidden = "plans_plan_restore" if is_sold else "plans_plan_archive"
+        return [one for one in actions if one.action_name != hidden]
+
+    @action(
+        description="Archive",
+        url_path="archive",
+        permissions=["archive"],
+        icon="archive",
+        variant=ActionVariant.DANGER,
+    )
+    def archive(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Sell it to nobody new."""
+        plan = get_object_or_404(Plan, pk=object_id)
+        on_it = sum(each.accounts for each in version_preview.accounts_by_version(plan=plan))
+        effect = (
+            f"Nobody can choose {plan} any more. {on_it:,} accounts on it stay, and renew as "
+            "before. It can be restored."
+        )
+        return self._with_reason(request, plan, "Archive", effect, versions.archive)
+
+    @action(
+        description="Restore",
+        url_path="restore",
+        permissions=["archive"],
+        icon="unarchive",
+    )
+    def restore(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Sell it again."""
+        plan = get_object_or_404(Plan, pk=object_id)
+        effect = f"Customers can choose {plan} again, in its newest published version."
+        return self._with_reason(request, plan, "Restore", effect, versions.restore)
+
+    def _with_reason(
+        self, request: HttpRequest, plan: Plan, title: str, effect: str, act: Callable[..., Plan]
+    ) -> HttpResponse:
+        form = ReasonForm(request.POST or None)
+        back_url = reverse("admin:plans_plan_change", args=[plan.pk])
+        if request.method == "POST" and form.is_valid():
+            by, reason = cast(User, request.user), form.cleaned_data["reason"]
+            try:
+                act(plan=plan, by=by, reason=reason, now=timezone.now())
+            except ValidationError as error:
+                messages.error(request, " ".join(error.messages))
+            else:
+                messages.success(request, f"Done: {title.lower()} {plan}.")
+            return HttpResponseRedirect(back_url)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{title}: {plan}",
+            "heading": title,
+            "opts": Plan._meta,
+            "original": plan,
+            "effect": effect,
+            "button": title,
+            "back_url": back_url,
+            "form": form,
+            "danger": title == "Archive",
+        }
+        return TemplateResponse(request, "admin/note.html", context)
+
 
 @admin.register(PlanVersion)
-class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
+class PlanVersionAdmin(VersionActionsMixin, PricedInDollarsMixin, PortalAdmin):
     """The prices a plan is sold at. A version somebody has subscribed to is only shown."""
 
     list_display = (
@@ -111,7 +188,6 @@ class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
     readonly_fields = ("state",)
     inlines = (PriceInline,)
     actions = None
-    actions_detail = ("draft", "publish", "move_subscribers")
     change_form_outer_before_template = "admin/version_state.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PlanVersion]:
@@ -142,27 +218,6 @@ class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
             return allowed
         return obj.published_at is None and not subscribed(obj)
 
-    def has_draft_permission(self, request: HttpRequest, object_id: object = None) -> bool:
-        """Whoever may add a version."""
-        return cast(User, request.user).has_perm("plans.add_planversion")
-
-    def has_publish_permission(self, request: HttpRequest, object_id: object = None) -> bool:
-        """Whoever may change versions."""
-        return cast(User, request.user).has_perm("plans.change_planversion")
-
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        """Offer to publish drafts only."""
-        actions: list[Any] = super().get_actions_detail(request, object_id)
-        if not object_id.isdecimal():
-            return actions
-        draft = PlanVersion.objects.filter(pk=object_id, published_at=None).exists()
-        hidden = (
-            ("plans_planversion_draft", "plans_planversion_move_subscribers")
-            if draft
-            else ("plans_planversion_publish",)
-        )
-        return [one for one in actions if one.action_name not in hidden]
-
     @admin.display(description="State")
     def state(self, version: PlanVersion) -> SafeString:
         """Draft, on sale, or frozen because somebody subscribed to it."""
@@ -176,137 +231,6 @@ class PlanVersionAdmin(PricedInDollarsMixin, PortalAdmin):
     def current_subscribers(self, version: Any) -> str:
         """How many accounts are on it now."""
         return f"{version.subscribers:,}"
-
-    @action(
-        description="Make a new version",
-        url_path="new-version",
-        permissions=["draft"],
-        icon="content_copy",
-        variant=ActionVariant.PRIMARY,
-    )
-    def draft(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Copy the version as a draft and go there."""
-        version = self._version(object_id)
-        return self._confirm(
-            request,
-            version,
-            title="Make a new version",
-            effect=f"A draft with the same prices is made. {version} and those on it stay as they "
-            "are.",
-            act=lambda: versions.draft_from(version=version),
-            done="This is a draft: change what you like, then publish it.",
-        )
-
-    @action(
-        description="Publish",
-        url_path="publish",
-        permissions=["publish"],
-        icon="publish",
-        variant=ActionVariant.PRIMARY,
-    )
-    def publish(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Offer the draft to customers."""
-        version = self._version(object_id)
-        return self._confirm(
-            request,
-            version,
-            title="Publish",
-            effect=f"New subscribers get {version} from now on. Those on an older version stay on "
-            "it.",
-            act=lambda: versions.publish(version=version, now=timezone.now()),
-            done=f"{version} is published.",
-        )
-
-    @action(
-        description="Move subscribers here",
-        url_path="move-subscribers",
-        permissions=["publish"],
-        icon="move_down",
-    )
-    def move_subscribers(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Have who is on another version of the plan move to this one at the next renewal."""
-        version = self._version(object_id)
-        form = ReasonForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            return self._move(request, version, reason=form.cleaned_data["reason"])
-        others = Subscription.objects.filter(
-            plan_version__plan=version.plan, status__in=CURRENT_STATUSES
-        ).exclude(plan_version=version)
-        effect = (
-            f"On another version of {version.plan}: {others.count():,}. Each of these accounts "
-            f"moves to {version} at its next renewal and is told by e-mail now. Who cancels, or "
-            "has chosen another plan, is left alone."
-        )
-        context = {"form": form}
-        return self._note(request, version, "Move subscribers here", effect, context)
-
-    def _move(self, request: HttpRequest, version: PlanVersion, *, reason: str) -> HttpResponse:
-        try:
-            moved = plan_changes.move_subscribers(
-                plan_version=version,
-                by=cast(User, request.user),
-                reason=reason,
-                now=timezone.now(),
-            )
-        except ValidationError as error:
-            messages.error(request, " ".join(error.messages))
-        else:
-            self.log_change(request, version, f"Move {moved} subscribers here: {reason}")
-            messages.success(
-                request, f"Accounts that move to {version} at their renewal: {moved:,}."
-            )
-        return HttpResponseRedirect(reverse("admin:plans_planversion_change", args=[version.pk]))
-
-    def _version(self, object_id: str) -> PlanVersion:
-        if not object_id.isdecimal():
-            raise PermissionDenied
-        return get_object_or_404(PlanVersion.objects.select_related("plan"), pk=object_id)
-
-    def _confirm(
-        self,
-        request: HttpRequest,
-        version: PlanVersion,
-        *,
-        title: str,
-        effect: str,
-        act: Any,
-        done: str,
-    ) -> HttpResponse:
-        page = "admin:plans_planversion_change"
-        if request.method == "POST":
-            try:
-                changed = act()
-            except ValidationError as error:
-                messages.error(request, " ".join(error.messages))
-                return HttpResponseRedirect(reverse(page, args=[version.pk]))
-            self.log_change(request, changed, title)
-            messages.success(request, done)
-            return HttpResponseRedirect(reverse(page, args=[changed.pk]))
-        return self._note(request, version, title, effect, {})
-
-    def _note(
-        self,
-        request: HttpRequest,
-        version: PlanVersion,
-        title: str,
-        effect: str,
-        context: dict[str, Any],
-    ) -> TemplateResponse:
-        return TemplateResponse(
-            request,
-            "admin/note.html",
-            {
-                **self.admin_site.each_context(request),
-                "title": f"{title}: {version}",
-                "heading": title,
-                "opts": PlanVersion._meta,
-                "original": version,
-                "effect": effect,
-                "button": title,
-                "back_url": reverse("admin:plans_planversion_change", args=[version.pk]),
-                **context,
-            },
-        )
 
 
 @admin.register(Feature)

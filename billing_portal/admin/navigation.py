@@ -45,6 +45,7 @@ GROUPS: list[tuple[str, bool, list[tuple[str, str, str]]]] = [
             ("Plans", "plans.plan", "sell"),
             ("Versions", "plans.planversion", "layers"),
             ("Features", "plans.feature", "category"),
+            ("Subscriber moves", "plans.subscribermove", "move_down"),
         ],
     ),
     (

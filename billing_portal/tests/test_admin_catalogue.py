@@ -32,6 +32,10 @@ def sold() -> PlanVersion:
     return version
 
 
+def publish(draft: PlanVersion) -> PlanVersion:
+    return versions.publish(version=draft, by=None, reason="New prices of 2027", now=NOW)
+
+
 def url(name: str, version: PlanVersion) -> str:
     return reverse(f"admin:plans_planversion_{name}", args=[version.pk])
 
@@ -104,7 +108,7 @@ def test_a_new_version_is_a_copy_that_can_be_changed_and_published(
     assert copy.prices.get().unit_price == usd("0.095")
     assert sold.prices.get().unit_price == usd("0.10")
 
-    client.post(url("publish", copy))
+    client.post(url("publish", copy), {"reason": "New prices of 2027"})
     copy.refresh_from_db()
     assert copy.published_at is not None
     assert sold.subscriptions.count() == 1
@@ -131,16 +135,16 @@ def test_a_plan_has_one_draft_at_a_time(client: Client, sold: PlanVersion) -> No
 
 def test_a_version_is_published_once(sold: PlanVersion) -> None:
     draft = versions.draft_from(version=sold)
-    versions.publish(version=draft, now=NOW)
+    publish(draft)
     with pytest.raises(ValidationError, match="is published already"):
-        versions.publish(version=draft, now=NOW)
+        publish(draft)
 
 
 def test_a_version_without_prices_is_not_published(sold: PlanVersion) -> None:
     draft = versions.draft_from(version=sold)
     draft.prices.all().delete()
     with pytest.raises(ValidationError, match="has no prices yet"):
-        versions.publish(version=draft, now=NOW)
+        publish(draft)
 
 
 def test_an_overtaken_draft_is_not_published(sold: PlanVersion) -> None:
@@ -153,13 +157,13 @@ def test_an_overtaken_draft_is_not_published(sold: PlanVersion) -> None:
         published_at=NOW,
     )
     with pytest.raises(ValidationError, match="is newer and published"):
-        versions.publish(version=draft, now=NOW)
+        publish(draft)
     draft.delete()
     assert versions.draft_from(version=later).number == 4
 
 
 def test_a_draft_made_from_an_old_version_gets_the_next_free_number(sold: PlanVersion) -> None:
-    second = versions.publish(version=versions.draft_from(version=sold), now=NOW)
+    second = publish(versions.draft_from(version=sold))
     assert second.number == 2
     assert versions.draft_from(version=sold).number == 3
 

@@ -8,9 +8,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import Account, AuditEvent, Card
+from accounts.models import Account, AuditEvent, Card, Message
 from billing_portal.tests.test_admin_actions import signed_in, staff, url
-from plans import renewals, subscriptions, versions
+from plans import renewals, subscriber_moves, subscriptions, versions
 from plans.models import PlanChange
 from plans.tests.changing_plans import plan_of
 from plans.tests.subscribers import make_subscriber, subscription_of, version_of
@@ -113,17 +113,20 @@ def test_who_may_only_look_changes_no_plan(bob: Account, name: str) -> None:
 
 
 def test_staff_move_the_subscribers_of_a_version(bob: Account) -> None:
-    client = signed_in(
-        staff("admin@staff.test", "view_planversion", "change_planversion", "add_planversion")
-    )
+    client = signed_in(staff("admin@staff.test", "view_planversion", "publish_planversion"))
     version = versions.draft_from(version=version_of("starter"))
     page = reverse("admin:plans_planversion_move_subscribers", args=[version.pk])
     assert "not published yet" in client.post(page, {"reason": WHY}, follow=True).content.decode()
-    versions.publish(version=version, now=timezone.now())
-    assert "On another version of Starter: 1." in client.get(page).content.decode()
+    versions.publish(version=version, by=None, reason=WHY, now=timezone.now())
+    assert "1 would move at their next renewal" in client.get(page).content.decode()
     answer = client.post(page, {"reason": WHY}, follow=True).content.decode()
-    assert "Accounts that move to Starter v2 at their renewal: 1." in answer
+    assert "1 accounts are not told, and move to Starter v2 at their next renewal." in answer
+    assert "are being moved to Starter v2 already" in (
+        client.post(page, {"reason": WHY}, follow=True).content.decode()
+    )
+    subscriber_moves.carry_out(now=timezone.now())
     assert PlanChange.objects.get(account=bob).to_version == version
+    assert not Message.objects.filter(account=bob, event="plan_change_scheduled").exists()
 
 
 def test_the_list_of_plan_changes(bob: Account, support: Client) -> None:

@@ -18,6 +18,7 @@ from plans import (
     renewal_charges,
     renewals,
     rental_changes,
+    subscriber_moves,
     subscriptions,
     versions,
 )
@@ -241,17 +242,26 @@ def dearer(plan: str, price: int) -> PlanVersion:
     draft = versions.draft_from(version=version_of(plan))
     PlanVersion.objects.filter(pk=draft.pk).update(monthly_price=price)
     draft.refresh_from_db()
-    return versions.publish(version=draft, now=START)
+    return versions.publish(version=draft, by=None, reason="New prices of 2027", now=START)
+
+
+def move_subscribers(version: PlanVersion) -> int:
+    """Order the move and carry it out; return how many were moved."""
+    subscriber_moves.order(
+        plan_version=version,
+        by=None,
+        reason="New prices of 2027",
+        tells_customers=True,
+        now=TWELFTH,
+    )
+    return subscriber_moves.carry_out(now=TWELFTH)
 
 
 def test_staff_move_subscribers_to_a_new_version_at_their_next_renewal(
     bob: Account, alice: Account
 ) -> None:
     version = dearer("growth", 119)
-    moved = plan_changes.move_subscribers(
-        plan_version=version, by=None, reason="New prices of 2027", now=TWELFTH
-    )
-    assert moved == 1
+    assert move_subscribers(version) == 1
     assert subscription_of(bob).plan_version.number == 1
     [line] = renewal_charges.next_charge(subscription=subscription_of(bob))
     assert line.amount == 119
@@ -265,10 +275,7 @@ def test_moving_twice_or_past_the_customers_own_choice_moves_nobody(bob: Account
     version = dearer("growth", 119)
     move(bob, "starter", now=TWELFTH)
     for _ in range(2):
-        assert (
-            plan_changes.move_subscribers(plan_version=version, by=None, reason="", now=TWELFTH)
-            == 0
-        )
+        assert move_subscribers(version) == 0
 
 
 # What the database refuses ----------------------------------------------------------------------
@@ -299,7 +306,7 @@ def test_one_change_waits_at_a_time(bob: Account) -> None:
 
 def test_a_version_somebody_agreed_to_move_to_never_changes(bob: Account) -> None:
     version = dearer("growth", 119)
-    plan_changes.move_subscribers(plan_version=version, by=None, reason="", now=TWELFTH)
+    move_subscribers(version)
     assert versions.is_subscribed(version)
     with pytest.raises(DatabaseError, match="never changes"), database.atomic():
         PlanVersion.objects.filter(pk=version.pk).update(monthly_price=1)

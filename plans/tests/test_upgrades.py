@@ -166,7 +166,7 @@ def test_where_the_new_version_includes_less_than_was_used_nothing_is_left_or_ta
     use(alice, 80, START + DAY)
     growth = versions.draft_from(version=version_of("growth"))
     growth.prices.filter(feature__key="call_minutes").update(included_quantity=50)
-    versions.publish(version=growth, now=START)
+    versions.publish(version=growth, by=None, reason="Sold now", now=START)
     move(alice, "growth", now=TWELFTH)
     assert allowance(alice) == (80, 80)
     assert_clean(TWELFTH)
