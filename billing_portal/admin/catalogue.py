@@ -123,8 +123,8 @@ class PlanAdmin(PortalAdmin):
         plan = get_object_or_404(Plan, pk=object_id)
         on_it = sum(each.accounts for each in version_preview.accounts_by_version(plan=plan))
         effect = (
-            f"Nobody can choose {plan} any more. {on_it:,} accounts on it stay, and renew as "
-            "before. It can be restored."
+            f"Nobody can choose {plan} any more. Who is on it stays, and renews as before: "
+            f"{on_it:,}. It can be restored."
         )
         return self._with_reason(request, plan, "Archive", effect, versions.archive)
 

@@ -215,8 +215,15 @@ def _move(version: PlanVersion, wanted: dict[str, Any], by: User) -> str:
         now=timezone.now(),
     )
     count = subscriber_moves.to_move(plan_version=version).count()
-    told = "are told by e-mail and" if wanted["tells_customers"] else "are not told, and"
-    return f"Within minutes {count:,} accounts {told} move to {version} at their next renewal."
+    told = "told by e-mail" if wanted["tells_customers"] else "not told"
+    return (
+        f"Moving to {version} at the next renewal: {_accounts(count)}, {told}. It is carried out "
+        "within minutes."
+    )
+
+
+def _accounts(count: int) -> str:
+    return f"{count:,} {'account' if count == 1 else 'accounts'}"
 
 
 def preview_of(version: PlanVersion) -> dict[str, Any]:
@@ -277,12 +284,12 @@ def earnings_of(version: PlanVersion, before: PlanVersion) -> dict[str, Any] | N
 def _of_whom(earned: Earnings) -> str:
     if earned.priced < earned.accounts:
         return (
-            f"The last whole period of {earned.priced:,} of {earned.accounts:,} accounts on the "
-            "plan, on their real usage and rentals. The others are too new, or too many to price "
+            f"The last whole period of {earned.priced:,} of the {_accounts(earned.accounts)} on "
+            "the plan, on their real usage and rentals. The others are too new, or too many to price "
             "while you wait."
         )
     return (
-        f"The last whole period of all {earned.accounts:,} accounts on the plan, on their real "
+        f"The last whole period of the {_accounts(earned.accounts)} on the plan, on their real "
         "usage and rentals."
     )
 

@@ -51,6 +51,7 @@ from plans.models import (
     PlanVersion,
     PriceTier,
     Rental,
+    SubscriberMove,
     Subscription,
 )
 from plans.tests.factories import (
@@ -142,6 +143,9 @@ def make_company() -> Company:
         feature=make_feature("phone_number", name="Phone number", unit="number", kind="rental"),
         quantity=3,
         started_at=NOW,
+    )
+    SubscriberMove.objects.create(
+        plan_version=version, reason="New prices", created_at=NOW, finished_at=NOW
     )
     PlanChange.objects.create(
         account=account,

@@ -120,7 +120,7 @@ def test_staff_move_the_subscribers_of_a_version(bob: Account) -> None:
     versions.publish(version=version, by=None, reason=WHY, now=timezone.now())
     assert "1 would move at their next renewal" in client.get(page).content.decode()
     answer = client.post(page, {"reason": WHY}, follow=True).content.decode()
-    assert "1 accounts are not told, and move to Starter v2 at their next renewal." in answer
+    assert "Moving to Starter v2 at the next renewal: 1 account, not told." in answer
     assert "are being moved to Starter v2 already" in (
         client.post(page, {"reason": WHY}, follow=True).content.decode()
     )
