@@ -285,8 +285,8 @@ def _of_whom(earned: Earnings) -> str:
     if earned.priced < earned.accounts:
         return (
             f"The last whole period of {earned.priced:,} of the {_accounts(earned.accounts)} on "
-            "the plan, on their real usage and rentals. The others are too new, or too many to price "
-            "while you wait."
+            "the plan, on their real usage and rentals. The others are too new, or too many to "
+            "price while you wait."
         )
     return (
         f"The last whole period of the {_accounts(earned.accounts)} on the plan, on their real "
