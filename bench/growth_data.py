@@ -49,7 +49,7 @@ def account_id(number: int | str) -> str:
 
 
 @contextmanager
-def _as_replica() -> Iterator[None]:
+def as_replica() -> Iterator[None]:
     """Run no trigger: nothing else lets a bench write rows that services wrote."""
     execute("SET session_replication_role = replica")
     try:
@@ -69,16 +69,15 @@ def account_ids() -> list[str]:
     ]
 
 
-def make(name: str, *, entries: int, now: datetime) -> Dataset:
+def make(name: str, *, entries: int, now: datetime, accounts: int = ACCOUNTS) -> Dataset:
     """Make the database and connect to it."""
     database.drop(name)
     database.create(name, template=database.migrated())
     database.connect(name)
     execute("SET synchronous_commit = off")
     execute("SET maintenance_work_mem = '256MB'")
-    accounts = ACCOUNTS
     start = now - timedelta(days=DAYS)
-    with _as_replica():
+    with as_replica():
         _make_accounts(accounts, start=start, now=now)
         with _indexes_built_afterwards():
             _make_entries(entries, accounts=accounts, start=start, now=now)

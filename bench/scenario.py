@@ -13,6 +13,7 @@ SCENARIOS: Final = {
     "memory": "bench.memory.Memory",
     "renewals": "bench.renewals.Renewals",
     "growth": "bench.growth.Growth",
+    "admin": "bench.admin.Admin",
 }
 
 

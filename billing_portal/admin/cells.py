@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django.contrib import admin
@@ -42,8 +43,12 @@ STATUS_COLOURS: Mapping[str, str] = {
 }
 
 
+@lru_cache(maxsize=1024)
 def badge(text: str, colour: str = "", *, title: str = "") -> SafeString:
-    """Return a coloured label; `colour` is one of unfold's variants."""
+    """Return a coloured label; `colour` is one of unfold's variants.
+
+    A list has the same few labels in all its rows: each is rendered once.
+    """
     return render_to_string(
         "unfold/helpers/label.html", {"text": text, "type": colour, "label_title": title}
     )

@@ -202,4 +202,5 @@ def palette(request: HttpRequest, _lowered: str) -> list[SearchResult]:
 
 
 def _description(account: Account) -> str:
-    return f"{account.owner_email}, services {account.services}"
+    # Unfold begins it with a capital letter, which an address has not.
+    return f"account of {account.owner_email}, services {account.services}"

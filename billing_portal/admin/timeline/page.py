@@ -10,7 +10,7 @@ from django.db.models import Model
 from django.http import QueryDict
 
 from accounts.models import Account, AuditEvent, Message, User
-from billing_portal.admin.cells import Cell, ledger_usd, usd, when
+from billing_portal.admin.cells import Cell, exact_usd, figure, usd, when
 from billing_portal.admin.permissions import may_view
 from billing_portal.admin.timeline import events, money
 from billing_portal.admin.timeline.filters import TimelineFilters
@@ -142,7 +142,8 @@ def _row(line: Line) -> Row:
         kind=str(line.kind.label),
         title=line.title,
         note=line.note,
-        amount="" if line.amount is None else ledger_usd(line.amount),
+        # A deduction is nothing bad: only a balance below zero is red.
+        amount="" if line.amount is None else figure(exact_usd(line.amount)),
         balance="" if line.balance_after is None else usd(line.balance_after),
         by=line.by,
         url=line.url,

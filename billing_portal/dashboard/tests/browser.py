@@ -159,14 +159,17 @@ def visit(
         context.close()
 
 
-def problems_of(page: Page, options: dict[str, Any] | None = None) -> list[str]:
-    """What axe finds, and whether the page scrolls sideways."""
+def problems_of(
+    page: Page, options: dict[str, Any] | None = None, *, within: str = "html"
+) -> list[str]:
+    """What axe finds of the page, or of a part of it, and whether the page scrolls sideways."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     found = page.evaluate(
-        "async (options) => (await axe.run({...options, resultTypes: ['violations']})).violations"
+        "async ([within, options]) => (await axe.run(within, "
+        "{...options, resultTypes: ['violations']})).violations"
         ".map((each) => `${each.id} at ${each.nodes.map((node) => node.target)}`)",
-        options or {},
+        [within, options or {}],
     )
     overflow = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
