@@ -20,7 +20,12 @@ ROOT = Path(__file__).resolve().parent
 
 
 #: What migrations left there and no test changes: emptied, it would all be made anew each time.
-KEPT_TABLES = {"django_content_type", "auth_permission"}
+KEPT_TABLES = {
+    "django_content_type",
+    "auth_permission",
+    "auth_group",
+    "auth_group_permissions",
+}
 
 
 @pytest.fixture(scope="session", autouse=True)

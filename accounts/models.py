@@ -85,6 +85,10 @@ class User(AbstractUser):
             models.UniqueConstraint(Lower("email"), name="one_user_per_email_whatever_its_case")
         ]
         indexes = [GinIndex(Trigrams("email"), name="users_by_part_of_email")]
+        permissions = [
+            ("manage_staff", "Can let colleagues in and give them their role"),
+            ("remove_second_factor", "Can take away a second factor that somebody has lost"),
+        ]
 
     def __str__(self) -> str:
         return self.email

@@ -1,6 +1,7 @@
 """Configuration of the billing_portal app."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class BillingPortalConfig(AppConfig):
@@ -10,7 +11,10 @@ class BillingPortalConfig(AppConfig):
     verbose_name = "Billing portal"
 
     def ready(self) -> None:
-        """Register the system checks; with wrong settings, start nothing at all."""
-        from billing_portal import checks
+        """Register the system checks, and staff's roles; with wrong settings, start nothing."""
+        from accounts import staff_groups
+        from billing_portal import checks, second_factor
 
         checks.refuse_to_start_unfit()
+        second_factor.connect()
+        post_migrate.connect(staff_groups.after_migrate, sender=self)

@@ -3,17 +3,30 @@
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group
 from django.db import transaction
 
 from accounts import api_keys
 from accounts.models import User
+from accounts.staff_roles import StaffRole
 
-#: Staff. Until roles come with their groups, support sees everything, finance adjusts credit too.
-STAFF: dict[str, dict[str, Any]] = {
-    "support@demo.test": {"first_name": "Salma", "last_name": "Al Harthy"},
-    "finance@demo.test": {"first_name": "Yusuf", "last_name": "Al Balushi"},
-    "admin@demo.test": {"first_name": "Maryam", "last_name": "Al Lawati", "is_superuser": True},
+STAFF: dict[str, tuple[StaffRole, dict[str, Any]]] = {
+    "support@demo.test": (
+        StaffRole.SUPPORT,
+        {"first_name": "Salma", "last_name": "Al Harthy"},
+    ),
+    "finance@demo.test": (
+        StaffRole.FINANCE,
+        {"first_name": "Yusuf", "last_name": "Al Balushi"},
+    ),
+    "admin@demo.test": (
+        StaffRole.ADMINISTRATOR,
+        {"first_name": "Maryam", "last_name": "Al Lawati"},
+    ),
+    "auditor@demo.test": (
+        StaffRole.AUDITOR,
+        {"first_name": "Khalid", "last_name": "Al Zadjali"},
+    ),
 }
 MEMBERS: dict[str, dict[str, Any]] = {
     "owner@demo.test": {"first_name": "Aisha", "last_name": "Al Kindi"},
@@ -27,28 +40,8 @@ def seed(*, password: str, now: datetime) -> str:
     """Create the demo's people with this password; return an API key for the platform."""
     for email, fields in MEMBERS.items():
         User.objects.create_user(email, password, **fields)
-    for email, fields in STAFF.items():
-        User.objects.create_user(email, password, is_staff=True, **fields)
-    _let_staff_in()
+    for email, (role, fields) in STAFF.items():
+        user = User.objects.create_user(email, password, is_staff=True, **fields)
+        user.groups.set([Group.objects.get(name=role)])
     _, token = api_keys.create(name="Voice platform (demo)", now=now)
     return token
-
-
-def _let_staff_in() -> None:
-    """Let support see all records, and finance adjust, refund, change plans and rentals."""
-    see = Permission.objects.filter(
-        content_type__app_label__in=["accounts", "invoices", "wallet", "plans"],
-        codename__startswith="view_",
-    )
-    act = Permission.objects.filter(
-        codename__in=[
-            "add_adjustment",
-            "add_refund",
-            "change_reconciliationfinding",
-            "change_subscription",
-            "change_rental",
-        ]
-    )
-    act = act.filter(content_type__app_label__in=["invoices", "wallet", "plans"])
-    User.objects.get(email="support@demo.test").user_permissions.set(see)
-    User.objects.get(email="finance@demo.test").user_permissions.set(see | act)

@@ -10,9 +10,9 @@ from decimal import Decimal
 
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
-from django.templatetags.static import static
 
 from billing_portal import embedded_postgres
+from billing_portal.admin_settings import UNFOLD  # noqa: F401  (it is a setting)
 from billing_portal.api_settings import (  # noqa: F401  (they are settings)
     API_REQUESTS_PER_MINUTE,
     DATA_UPLOAD_MAX_MEMORY_SIZE,
@@ -94,6 +94,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "billing_portal.second_factor.SecondFactorMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 
@@ -176,6 +177,13 @@ ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0 if DEBUG else 1)
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "billing-overview"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+#: Staff get nowhere with a password alone. On a laptop only when asked for; elsewhere always.
+STAFF_NEED_SECOND_FACTOR = not DEBUG or env.bool("STAFF_NEED_SECOND_FACTOR", False)
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+#: Addresses are proven by the invitation, or by whoever ran `create_staff`.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+#: Browsers make passkeys for https only, and on a laptop for http://localhost.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG
 
 # Language and time ----------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -234,6 +242,8 @@ SELLER = {
     #: Credit notes, likewise.
     "credit_note_prefix": env.str("SELLER_CREDIT_NOTE_PREFIX", "CN"),
 }
+#: What an authenticator app calls the portal.
+MFA_TOTP_ISSUER = SELLER["name"]
 #: Who is told of disputes and of refunds that failed.
 STAFF_EMAIL = env.str("STAFF_EMAIL", "") or SELLER["email"]
 
@@ -365,29 +375,6 @@ if not DEBUG:
     SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
-
-# Admin ----------------------------------------------------------------------------------------
-UNFOLD = {
-    "SITE_TITLE": "Billing support",
-    "SITE_HEADER": "Billing support",
-    "SITE_SUBHEADER": "All times in UTC",
-    "COLORS": {"primary": "billing_portal.admin.navigation.brand_colours"},
-    "SITE_URL": "/",
-    "SHOW_HISTORY": True,
-    "SHOW_VIEW_ON_SITE": False,
-    "SITE_ICON": lambda request: static("brand/mark.svg"),
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("brand/mark.svg")}
-    ],
-    "DASHBOARD_CALLBACK": "billing_portal.admin.front_page.dashboard",
-    "COMMAND": {"search_callback": "billing_portal.admin.search.palette"},
-    "SIDEBAR": {
-        "show_search": True,
-        "command_search": True,
-        "show_all_applications": False,
-        "navigation": "billing_portal.admin.navigation.sidebar",
-    },
-}
 
 LOGGING_CONFIG = None
 configure_logging(debug=DEBUG)

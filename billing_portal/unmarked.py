@@ -181,7 +181,8 @@ def _names_rows(node: ast.AST | None, parents: dict[ast.AST, ast.AST]) -> bool:
 
 #: What they say is for staff, for programs, or for whoever runs the portal.
 _FOR_OTHERS = re.compile(
-    r"accounts/(api\w*|bulk|cards_api|message_models|platform_webhooks|webhook\w*|gateway/\w+|models)"
+    r"accounts/(api\w*|bulk|cards_api|message_models|platform_webhooks|webhook\w*|gateway/\w+|models"
+    r"|second_factors|staff_\w+)"
     r"|invoices/(api\w*|payment_comparison|reconciliation\w*|refunds?|refund_settlement|checkout)"
     r"|wallet/(api\w*|adjustments)"
     r"|plans/(api\w*|provisioning|usage(?!_words)\w*|versions|plan_changes_by_staff)"

@@ -9,6 +9,8 @@ import allauth.mfa.admin  # noqa: F401
 import django.contrib.auth.admin  # noqa: F401
 import django_celery_beat.admin  # noqa: F401
 import djstripe.admin  # noqa: F401
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
 
 from billing_portal.admin import (
     accounts,
@@ -43,3 +45,6 @@ __all__ = [
     "stripe_objects",
     "usage",
 ]
+
+# Django's own form would ask for a password only, and count no attempts.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]

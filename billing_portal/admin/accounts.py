@@ -243,17 +243,15 @@ class AccountAdmin(ViewAsMixin, PlanActionsMixin, RentalActionMixin, PortalAdmin
                 member_form.instance.created_at = timezone.now()
         super().save_formset(request, form, formset, change)
 
-    def log_change(self, request: HttpRequest, obj: Account, message: Any) -> Any:
-        """Keep what staff edited in the account's own history, too."""
-        if message:
-            AuditEvent.objects.create(
-                account=obj,
-                actor_id=request.user.pk,
-                action="account_edited",
-                details={"changes": message},
-                created_at=timezone.now(),
-            )
-        return super().log_change(request, obj, message)
+    def note_edit(self, request: HttpRequest, action: str, obj: Model, changes: Any) -> None:
+        """Keep what staff edited in the account's own history."""
+        AuditEvent.objects.create(
+            account_id=obj.pk,
+            actor_id=request.user.pk,
+            action="account_edited",
+            details={"changes": changes},
+            created_at=timezone.now(),
+        )
 
 
 def services_badge(account: Account) -> SafeString:

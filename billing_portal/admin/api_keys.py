@@ -145,6 +145,9 @@ class ApiKeyAdmin(PortalAdmin):
             by=cast(User, request.user),
         )
 
+    def note_edit(self, request: HttpRequest, action: str, obj: Model, changes: Any) -> None:
+        """The service has noted it, in its own words."""
+
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         """Offer to revoke what is still good for something."""
         key = self.get_object(request, object_id)

@@ -212,11 +212,8 @@ class PlanVersionAdmin(VersionActionsMixin, PricedInDollarsMixin, PortalAdmin):
         return may_edit(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: PlanVersion | None = None) -> bool:
-        """Only a draft nobody has seen is deleted."""
-        allowed = bool(super().has_delete_permission(request, obj))
-        if obj is None or not allowed:
-            return allowed
-        return obj.published_at is None and not subscribed(obj)
+        """Versions are never deleted: its prices would have to go first."""
+        return False
 
     @admin.display(description="State")
     def state(self, version: PlanVersion) -> SafeString:

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
-#: Group, then: title, model, icon.
+#: Group, whether it folds, then: title, model, icon.
 GROUPS: list[tuple[str, bool, list[tuple[str, str, str]]]] = [
     (
         "Customers",
@@ -14,33 +14,47 @@ GROUPS: list[tuple[str, bool, list[tuple[str, str, str]]]] = [
         [
             ("Accounts", "accounts.account", "apartment"),
             ("Subscriptions", "plans.subscription", "autorenew"),
-            ("Cards", "accounts.card", "credit_card"),
-            ("Card attempts", "accounts.cardattempt", "gpp_maybe"),
-            ("Users", "accounts.user", "person"),
+            ("Plan changes", "plans.planchange", "swap_horiz"),
+            ("Rentals", "plans.rental", "dialpad"),
+            ("People", "accounts.user", "person"),
         ],
     ),
     (
-        "Money",
+        "Payments",
         False,
         [
-            ("Transactions", "invoices.transaction", "receipt_long"),
+            ("Payments", "invoices.transaction", "receipt_long"),
+            ("Renewals", "plans.renewal", "event_repeat"),
             ("Refunds", "invoices.refund", "undo"),
             ("Disputes", "invoices.dispute", "gavel"),
-            ("Reconciliation", "invoices.reconciliationrun", "rule"),
-            ("Findings", "invoices.reconciliationfinding", "report"),
-            ("Entries", "wallet.entry", "list_alt"),
-            ("Wallets", "wallet.wallet", "account_balance_wallet"),
+            ("Cards", "accounts.card", "credit_card"),
+            ("Card attempts", "accounts.cardattempt", "gpp_maybe"),
+        ],
+    ),
+    (
+        "Credit and usage",
+        False,
+        [
+            ("Ledger entries", "wallet.entry", "list_alt"),
+            ("Balances", "wallet.wallet", "account_balance_wallet"),
             ("Adjustments", "wallet.adjustment", "price_change"),
             ("Auto-refill", "wallet.autorefill", "sync"),
             ("Auto-refill consents", "wallet.autorefillconsent", "approval"),
-            ("Renewals", "plans.renewal", "event_repeat"),
-            ("Plan changes", "plans.planchange", "swap_horiz"),
-            ("Days of the business", "billing_portal.businessday", "monitoring"),
+            ("Usage records", "plans.usagerecord", "call"),
+            ("Allowances", "plans.allowance", "donut_large"),
         ],
     ),
     (
-        "Catalogue",
+        "Sent to customers",
         False,
+        [
+            ("E-mails and events", "accounts.message", "outgoing_mail"),
+            ("Delivery log", "accounts.deliveryattempt", "forward_to_inbox"),
+        ],
+    ),
+    (
+        "Plans and prices",
+        True,
         [
             ("Plans", "plans.plan", "sell"),
             ("Versions", "plans.planversion", "layers"),
@@ -49,47 +63,49 @@ GROUPS: list[tuple[str, bool, list[tuple[str, str, str]]]] = [
         ],
     ),
     (
-        "Usage",
-        False,
-        [
-            ("Usage records", "plans.usagerecord", "call"),
-            ("Allowances", "plans.allowance", "donut_large"),
-            ("Rentals", "plans.rental", "dialpad"),
-        ],
-    ),
-    (
-        "Operations",
+        "Books",
         True,
         [
-            ("Audit events", "accounts.auditevent", "history"),
-            ("Outbox", "accounts.message", "outgoing_mail"),
-            ("Delivery log", "accounts.deliveryattempt", "forward_to_inbox"),
-            ("API keys", "accounts.apikey", "key"),
-            ("Scheduled tasks", "django_celery_beat.periodictask", "schedule"),
-            ("Intervals", "django_celery_beat.intervalschedule", "timer"),
-            ("Crontabs", "django_celery_beat.crontabschedule", "calendar_month"),
-            ("Clocked", "django_celery_beat.clockedschedule", "alarm"),
-            ("Solar", "django_celery_beat.solarschedule", "wb_sunny"),
+            ("Days of the business", "billing_portal.businessday", "monitoring"),
             ("Audits", "billing_portal.auditreport", "verified"),
-            ("Heartbeats", "billing_portal.heartbeat", "monitor_heart"),
-            ("Groups", "auth.group", "groups"),
-            ("E-mail addresses", "account.emailaddress", "alternate_email"),
-            ("Second factors", "mfa.authenticator", "phonelink_lock"),
+            ("Differences from Stripe", "invoices.reconciliationfinding", "report"),
+            ("Nights compared with Stripe", "invoices.reconciliationrun", "rule"),
         ],
     ),
     (
-        "Stripe",
+        "Staff and access",
         True,
         [
-            ("Customers", "djstripe.customer", "group"),
-            ("Payment methods", "djstripe.paymentmethod", "credit_card"),
+            ("Audit trail", "accounts.auditevent", "history"),
+            ("API keys", "accounts.apikey", "key"),
+            ("Roles", "auth.group", "groups"),
+            ("Second factors", "mfa.authenticator", "phonelink_lock"),
+            ("Sign-in addresses", "account.emailaddress", "alternate_email"),
+        ],
+    ),
+    (
+        "Scheduled jobs",
+        True,
+        [
+            ("Jobs", "django_celery_beat.periodictask", "schedule"),
+            ("Heartbeats", "billing_portal.heartbeat", "monitor_heart"),
+            ("Intervals", "django_celery_beat.intervalschedule", "timer"),
+            ("Times of the clock", "django_celery_beat.crontabschedule", "calendar_month"),
+        ],
+    ),
+    (
+        "What Stripe says",
+        True,
+        [
             ("Payment intents", "djstripe.paymentintent", "payments"),
-            ("Setup intents", "djstripe.setupintent", "add_card"),
-            ("Checkout sessions", "djstripe.session", "shopping_cart"),
             ("Charges", "djstripe.charge", "receipt"),
             ("Refunds", "djstripe.refund", "undo"),
             ("Disputes", "djstripe.dispute", "gavel"),
             ("Balance transactions", "djstripe.balancetransaction", "account_balance"),
+            ("Customers", "djstripe.customer", "group"),
+            ("Payment methods", "djstripe.paymentmethod", "credit_card"),
+            ("Setup intents", "djstripe.setupintent", "add_card"),
+            ("Checkout sessions", "djstripe.session", "shopping_cart"),
             ("Events", "djstripe.event", "bolt"),
             ("Webhook deliveries", "djstripe.webhookeventtrigger", "webhook"),
             ("Webhook endpoints", "djstripe.webhookendpoint", "link"),

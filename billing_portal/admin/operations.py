@@ -1,16 +1,14 @@
 """What runs the portal: history, heartbeats and sign-in."""
 
-from allauth.account.admin import EmailAddressAdmin as AllauthEmailAddressAdmin
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.contrib import admin
-from django.http import HttpRequest
 from django.utils.html import format_html_join
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateFilter
 
 from accounts.models import AuditEvent
 from billing_portal.admin import cells
-from billing_portal.admin.base import ActionsNeedChangeMixin, PortalAdmin, ReadOnlyAdmin
+from billing_portal.admin.base import ReadOnlyAdmin
 from billing_portal.admin.filters import AuditActionFilter, RangeDateTimeFilter
 from billing_portal.admin.long_lists import LongListAdmin
 from billing_portal.models import AuditReport, BusinessDay, Heartbeat
@@ -112,16 +110,13 @@ class BusinessDayAdmin(ReadOnlyAdmin):
 
 
 @admin.register(EmailAddress)
-class EmailAddressAdmin(ActionsNeedChangeMixin, AllauthEmailAddressAdmin, PortalAdmin):
-    """Addresses people sign in with."""
+class EmailAddressAdmin(ReadOnlyAdmin):
+    """Addresses people sign in with. They change them themselves: the new mailbox confirms it."""
 
-    raw_id_fields = ()
-    autocomplete_fields = ("user",)
+    list_display = ("email", "user", "primary", "verified")
     list_select_related = ("user",)
-
-    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
-        """There are no user names here."""
-        return ("email", "user__email")
+    list_filter = ("primary", "verified")
+    search_fields = ("email", "user__email")
 
 
 @admin.register(Authenticator)

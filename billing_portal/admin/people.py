@@ -1,25 +1,27 @@
 """Cards, users and groups."""
 
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db.models import Model, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts.models import Card, CardAttempt, Membership, User
 from accounts.partial_match import containing
 from billing_portal.admin import cells, search
-from billing_portal.admin.base import PartOfParentInline, PortalAdmin
+from billing_portal.admin.base import PartOfParentInline, PortalAdmin, ReadOnlyAdmin
 from billing_portal.admin.filters import CardBrandFilter, RangeDateTimeFilter
 from billing_portal.admin.long_lists import LongListAdmin
 from billing_portal.admin.pagination import MOST_ROWS
+from billing_portal.admin.second_factor_action import SecondFactorActionMixin
 
 admin.site.unregister(Group)
 
@@ -105,9 +107,14 @@ class UserMembershipInline(PartOfParentInline):
         return memberships.select_related("account")
 
 
+def manages_staff(request: HttpRequest) -> bool:
+    """Whether the reader lets colleagues in, gives them their role and takes it away."""
+    return cast(User, request.user).has_perm("accounts.manage_staff")
+
+
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, PortalAdmin):
-    """People who sign in. Only a superuser gives or takes rights, and touches other staff."""
+class UserAdmin(SecondFactorActionMixin, DjangoUserAdmin, PortalAdmin):
+    """People who sign in. Staff have their role's rights; whoever manages staff gives roles."""
 
     form = UserChangeForm
     add_form = NewUserForm
@@ -124,20 +131,15 @@ class UserAdmin(DjangoUserAdmin, PortalAdmin):
     search_fields = ("email", "first_name", "last_name")
     ordering = ("email",)
     readonly_fields = ("last_login", "date_joined")
-    filter_horizontal = ("groups", "user_permissions")
+    filter_horizontal = ("groups",)
     fieldsets = (
         (None, {"fields": ("email", "password")}),
         ("Name", {"fields": (("first_name", "last_name"),)}),
         (
             "Rights",
             {
-                "fields": (
-                    "is_active",
-                    "is_staff",
-                    "is_superuser",
-                    "groups",
-                    "user_permissions",
-                )
+                "fields": ("is_active", "is_staff", "groups"),
+                "description": "What a role may do is written in accounts/staff_roles.py.",
             },
         ),
         ("Times (UTC)", {"fields": (("last_login", "date_joined"),)}),
@@ -164,15 +166,17 @@ class UserAdmin(DjangoUserAdmin, PortalAdmin):
         return self.inlines if obj else ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Rights are a superuser's to give."""
+        """Rights are given by whoever may, and never to oneself."""
         fields = super().get_readonly_fields(request, obj)
-        if request.user.is_superuser:
+        if manages_staff(request) and obj != request.user:
             return fields
-        return (*fields, "is_staff", "is_superuser", "groups", "user_permissions")
+        return (*fields, "is_active", "is_staff", "groups")
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Whoever is not a superuser can't become one through somebody else's password."""
-        if isinstance(obj, User) and obj.is_staff and not request.user.is_superuser:
+        """A colleague's rights can't be had through their password."""
+        if isinstance(obj, User) and obj.is_superuser and not request.user.is_superuser:
+            return False
+        if isinstance(obj, User) and obj.is_staff and not manages_staff(request):
             return False
         return bool(super().has_change_permission(request, obj))
 
@@ -182,19 +186,27 @@ class UserAdmin(DjangoUserAdmin, PortalAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, PortalAdmin):
-    """Roles of staff: only a superuser changes what they may do."""
+class GroupAdmin(ReadOnlyAdmin):
+    """Roles of staff: what each may do is written in accounts/staff_roles.py."""
 
-    warn_unsaved_form = False
+    list_display = ("name", "people")
+    fields = ("name", "people", "permissions_shown")
+    readonly_fields = ("people", "permissions_shown")
+    search_fields = ("name",)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Superusers only."""
-        return bool(request.user.is_superuser)
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        """Count the people with the groups."""
+        groups: QuerySet[Group] = super().get_queryset(request)
+        return groups.annotate(headcount=Count("user", filter=Q(user__is_active=True)))
 
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Superusers only."""
-        return bool(request.user.is_superuser)
+    @admin.display(description="People")
+    def people(self, group: Any) -> int:
+        """How many are in it and may sign in."""
+        return int(group.headcount)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Superusers only."""
-        return bool(request.user.is_superuser)
+    @admin.display(description="May")
+    def permissions_shown(self, group: Group) -> SafeString:
+        """Each permission in words."""
+        return format_html_join(
+            "", "<div>{}</div>", ((words,) for words in group.permissions.values_list("name"))
+        )

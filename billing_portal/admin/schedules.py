@@ -1,14 +1,16 @@
-"""Celery beat's schedules, with inputs that can be seen."""
+"""Celery beat's schedules: what runs when, in unfold's clothes.
+
+Nothing is deleted: a schedule takes its tasks with it, and a task that a migration made comes back
+with none. What is not to run is switched off.
+"""
 
 from typing import Any
 
 from django.contrib import admin
-from django_celery_beat.admin import (
-    ClockedScheduleAdmin as BeatClockedScheduleAdmin,
-)
-from django_celery_beat.admin import (
-    CrontabScheduleAdmin as BeatCrontabScheduleAdmin,
-)
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django_celery_beat.admin import CrontabScheduleAdmin as BeatCrontabScheduleAdmin
 from django_celery_beat.admin import PeriodicTaskAdmin as BeatPeriodicTaskAdmin
 from django_celery_beat.admin import PeriodicTaskForm as BeatPeriodicTaskForm
 from django_celery_beat.admin import TaskSelectWidget as BeatTaskSelectWidget
@@ -21,6 +23,7 @@ from django_celery_beat.models import (
 )
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from accounts.models import AuditEvent
 from billing_portal.admin import cells
 from billing_portal.admin.base import (
     ActionsNeedChangeMixin,
@@ -28,6 +31,7 @@ from billing_portal.admin.base import (
     PortalAdmin,
 )
 
+# Nothing here runs by the sun, or once at an hour that somebody chose: those two have no page.
 for _model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
     admin.site.unregister(_model)
 
@@ -46,34 +50,35 @@ class PeriodicTaskForm(BeatPeriodicTaskForm):
             self.fields["regtask"].widget = TaskSelectWidget()
 
 
+class NeverDeletedAdmin(PortalAdmin):
+    """Switched off, not deleted."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Nobody deletes."""
+        return False
+
+
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(ActionsNeedChangeMixin, BeatPeriodicTaskAdmin, PortalAdmin):
+class PeriodicTaskAdmin(ActionsNeedChangeMixin, BeatPeriodicTaskAdmin, NeverDeletedAdmin):
     """What runs when."""
 
     form = PeriodicTaskForm
     change_form_template = None
     date_hierarchy = None
+    actions = ("enable_tasks", "disable_tasks", "run_tasks")
     list_display = (
         "name",
         "enabled",
         "scheduler",
         cells.time_column("last_run_at", "Last run"),
         "total_run_count",
-        "one_off",
     )
-    list_filter = ("enabled", "one_off")
+    list_filter = ("enabled",)
     fieldsets = (
         (None, {"fields": ("name", ("regtask", "task"), "enabled", "description")}),
         (
             "Schedule",
-            {
-                "fields": (
-                    ("interval", "crontab"),
-                    ("solar", "clocked"),
-                    "start_time",
-                    ("one_off", "last_run_at"),
-                )
-            },
+            {"fields": (("interval", "crontab"), ("start_time", "last_run_at"), "one_off")},
         ),
         ("Arguments", {"fields": ("args", "kwargs"), "classes": ("collapse",)}),
         (
@@ -91,6 +96,32 @@ class PeriodicTaskAdmin(ActionsNeedChangeMixin, BeatPeriodicTaskAdmin, PortalAdm
     )
     readonly_fields = ("last_run_at",)
 
+    @admin.action(description="Switch on")
+    def enable_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        """Let them run when they are due."""
+        self._note(request, "scheduled_tasks_switched_on", queryset)
+        super().enable_tasks(request, queryset)
+
+    @admin.action(description="Switch off")
+    def disable_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        """Let them run no more."""
+        self._note(request, "scheduled_tasks_switched_off", queryset)
+        super().disable_tasks(request, queryset)
+
+    @admin.action(description="Run now")
+    def run_tasks(self, request: HttpRequest, queryset: QuerySet[PeriodicTask]) -> None:
+        """Run them once more than their schedule says."""
+        self._note(request, "scheduled_tasks_run", queryset)
+        super().run_tasks(request, queryset)
+
+    def _note(self, request: HttpRequest, action: str, tasks: QuerySet[PeriodicTask]) -> None:
+        AuditEvent.objects.create(
+            actor_id=request.user.pk,
+            action=action,
+            details={"tasks": sorted(task.name for task in tasks)},
+            created_at=timezone.now(),
+        )
+
 
 class TaskInline(PartOfParentInline):
     """The tasks that run on a schedule."""
@@ -102,7 +133,7 @@ class TaskInline(PartOfParentInline):
 
 
 @admin.register(IntervalSchedule)
-class IntervalScheduleAdmin(PortalAdmin):
+class IntervalScheduleAdmin(NeverDeletedAdmin):
     """Every so often. Nothing else is safe at clock changes."""
 
     list_display = ("__str__", "every", "period")
@@ -110,21 +141,7 @@ class IntervalScheduleAdmin(PortalAdmin):
 
 
 @admin.register(CrontabSchedule)
-class CrontabScheduleAdmin(BeatCrontabScheduleAdmin, PortalAdmin):
+class CrontabScheduleAdmin(BeatCrontabScheduleAdmin, NeverDeletedAdmin):
     """At times of the clock."""
-
-    inlines = (TaskInline,)
-
-
-@admin.register(ClockedSchedule)
-class ClockedScheduleAdmin(BeatClockedScheduleAdmin, PortalAdmin):
-    """Once."""
-
-    inlines = (TaskInline,)
-
-
-@admin.register(SolarSchedule)
-class SolarScheduleAdmin(PortalAdmin):
-    """By the sun."""
 
     inlines = (TaskInline,)

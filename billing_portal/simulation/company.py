@@ -9,6 +9,7 @@ from random import Random
 from accounts import cards
 from accounts.models import Account, Card, Membership, User
 from accounts.roles import Role
+from accounts.staff_roles import StaffRole
 from billing_portal.simulation.bank import Bank
 from invoices import refunds, reversals
 from invoices.models import Dispute, Purpose, Status, Transaction
@@ -143,7 +144,7 @@ class Company:
             transaction_id=self._newest_top_up().pk,
             amount=Decimal(amount),
             reason=reason,
-            by=User.objects.filter(is_staff=True, is_superuser=False).latest("pk"),
+            by=User.objects.filter(groups__name=StaffRole.FINANCE).earliest("pk"),
             now=now,
         )
 

@@ -6,13 +6,11 @@ from decimal import Decimal
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Permission
 from django_celery_beat.models import (
-    ClockedSchedule,
     CrontabSchedule,
     IntervalSchedule,
     PeriodicTask,
-    SolarSchedule,
 )
 from djstripe import models as stripe_models
 
@@ -221,7 +219,6 @@ def make_reconciliation() -> None:
 
 def make_surroundings(owner: User) -> None:
     """Make one of each third-party object."""
-    Group.objects.create(name="Support")
     EmailAddress.objects.create(user=owner, email=owner.email, primary=True, verified=True)
     Authenticator.objects.create(user=owner, type="totp", data={"secret": "hush-hush"})
     Heartbeat.objects.create(name="tick", at=NOW)
@@ -230,8 +227,6 @@ def make_surroundings(owner: User) -> None:
     every_minute = IntervalSchedule.objects.create(every=1, period="minutes")
     PeriodicTask.objects.create(name="Tick", task="accounts.tasks.send", interval=every_minute)
     CrontabSchedule.objects.create()
-    ClockedSchedule.objects.create(clocked_time=NOW)
-    SolarSchedule.objects.create(event="sunrise", latitude=23, longitude=58)
     customer = stripe_models.Customer.objects.create(
         id="cus_muscat", livemode=False, created=NOW, stripe_data={"email": "owner@muscat.test"}
     )

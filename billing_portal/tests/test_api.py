@@ -340,14 +340,14 @@ def test_a_key_is_printed_once_and_works(client: Client) -> None:
         call_command("create_api_key", "--name", " ", stdout=out, stderr=StringIO())
 
 
-@pytest.mark.parametrize("role", ["support", "finance", "auditor", "admin"])
+@pytest.mark.parametrize("role", ["support", "finance", "auditor", "administrator"])
 def test_staff_may_sign_in_with_the_printed_password(role: str) -> None:
     out = StringIO()
     arguments = ["create_staff", "--email", "ada@demo.test", "--role", role]
     call_command(*arguments, stdout=out, stderr=StringIO())
     user = User.objects.get(email="ada@demo.test")
     assert user.is_staff
-    assert user.is_superuser is (role == "admin")
+    assert [group.name for group in user.groups.all()] == [role.capitalize()]
     assert user.check_password(out.getvalue().strip())
     with pytest.raises(CommandError):
         call_command(*arguments, stdout=out, stderr=StringIO())

@@ -22,7 +22,7 @@ def sign_in(email: str) -> Client:
     return client
 
 
-@pytest.mark.parametrize("email", ["support@demo.test", "finance@demo.test", "admin@demo.test"])
+@pytest.mark.parametrize("email", list(demo.STAFF))
 def test_staff_see_accounts_and_transactions(email: str) -> None:
     staff = sign_in(email)
 
@@ -30,14 +30,24 @@ def test_staff_see_accounts_and_transactions(email: str) -> None:
         assert staff.get(page).status_code == 200
 
 
-def test_finance_adjusts_credit_and_refunds_and_support_only_looks() -> None:
-    support = User.objects.get(email="support@demo.test")
-    finance = User.objects.get(email="finance@demo.test")
+@pytest.mark.parametrize(
+    ("email", "adjusts", "refunds", "edits"),
+    [
+        ("support@demo.test", True, False, False),
+        ("finance@demo.test", True, True, False),
+        ("auditor@demo.test", False, False, False),
+        ("admin@demo.test", True, True, True),
+    ],
+)
+def test_staff_may_what_their_role_may(
+    email: str, adjusts: bool, refunds: bool, edits: bool
+) -> None:
+    person = User.objects.get(email=email)
 
-    for permission in ("wallet.add_adjustment", "invoices.add_refund"):
-        assert not support.has_perm(permission)
-        assert finance.has_perm(permission)
-    assert not finance.has_perm("accounts.change_account")
+    assert person.has_perm("wallet.add_adjustment") is adjusts
+    assert person.has_perm("invoices.add_refund") is refunds
+    assert person.has_perm("accounts.change_account") is edits
+    assert not person.is_superuser
 
 
 def test_a_customer_is_not_let_into_the_admin() -> None:

@@ -4,6 +4,7 @@ import secrets
 from argparse import ArgumentParser
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
@@ -11,8 +12,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import AuditEvent, User
+from accounts.staff_roles import StaffRole
 
-ROLES = ("support", "finance", "auditor", "admin")
+ROLES = {role.lower(): role for role in StaffRole}
 
 
 class Command(BaseCommand):
@@ -36,13 +38,15 @@ class Command(BaseCommand):
             raise CommandError(f"There is a user {email} already.")
         password = secrets.token_urlsafe(15)
         with transaction.atomic():
-            user = User.objects.create_user(
-                email, password, is_staff=True, is_superuser=role == "admin"
-            )
+            user = User.objects.create_user(email, password, is_staff=True)
+            user.groups.set([Group.objects.get(name=ROLES[role])])
             AuditEvent.objects.create(
                 action="staff_created",
                 details={"email": user.email, "role": role},
                 created_at=timezone.now(),
             )
-        self.stderr.write(f"{email} may sign in at /admin/ with this password:")
+        self.stderr.write(
+            f"{email} may sign in at /admin/ with this password. They are asked there to set up "
+            "a second factor: an authenticator app or a passkey, with recovery codes to keep."
+        )
         self.stdout.write(password)

@@ -43,7 +43,8 @@ LOGINS = {
     "owner@other.test": "owner of another company",
     "support@demo.test": "staff: support",
     "finance@demo.test": "staff: finance",
-    "admin@demo.test": "staff: everything",
+    "admin@demo.test": "staff: administrator",
+    "auditor@demo.test": "staff: auditor",
 }
 
 

@@ -1,0 +1,104 @@
+"""Takes away the second factor that somebody has lost."""
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from accounts import second_factors
+from accounts.models import User
+
+
+class LostFactorForm(forms.Form):
+    """How it was made sure that the right person asks."""
+
+    reason = forms.CharField(
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        min_length=second_factors.SHORTEST_REASON,
+        max_length=2000,
+        error_messages={"required": "Say why, for whoever reads this next."},
+        help_text="How you made sure that it is them who ask. Kept in the audit trail.",
+    )
+
+
+class SecondFactorActionMixin:
+    """The button above a user, and the page behind it."""
+
+    actions_detail: tuple[str, ...] = ("remove_second_factor",)
+
+    # A method, for the reason given at has_adjust_credit_permission.
+    def has_remove_second_factor_permission(
+        self, request: HttpRequest, object_id: object = None
+    ) -> bool:
+        """Administrators."""
+        return cast(User, request.user).has_perm("accounts.remove_second_factor")
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        """Offer it where there is something to remove that is not the reader's own."""
+        person = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        if person is None or person == request.user or not second_factors.of(person):
+            return []
+        actions: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
+        return actions
+
+    @action(
+        description="Remove second factor",
+        url_path="remove-second-factor",
+        permissions=["remove_second_factor"],
+        icon="phonelink_erase",
+        variant=ActionVariant.DANGER,
+    )
+    def remove_second_factor(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask why, say what goes, and take it away."""
+        person = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        if person is None:
+            raise Http404("No such user.")
+        by = cast(User, request.user)
+        if person.is_superuser and not by.is_superuser:
+            raise PermissionDenied
+        back_url = reverse("admin:accounts_user_change", args=[person.pk])
+        form = LostFactorForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            reason = form.cleaned_data["reason"]
+            try:
+                second_factors.remove(user=person, by=by, reason=reason, now=timezone.now())
+            except ValidationError as error:
+                form.add_error(None, error)
+            else:
+                messages.success(request, f"{person.email} has no second factor any more.")
+                return HttpResponseRedirect(back_url)
+        site = self.admin_site  # type: ignore[attr-defined]
+        context = {
+            **site.each_context(request),
+            "title": f"Remove second factor: {person}",
+            "heading": f"Remove the second factor of {person}",
+            "effect": _effect(person),
+            "button": "Remove second factor",
+            "danger": True,
+            "form": form,
+            "opts": User._meta,
+            "original": person,
+            "back_url": back_url,
+        }
+        return TemplateResponse(request, "admin/note.html", context)
+
+
+def _effect(person: User) -> str:
+    found = second_factors.of(person)
+    if not found:
+        return "There is none: nothing would be removed."
+    effect = f"What goes: {', '.join(found)}."
+    if person.is_staff:
+        return (
+            f"{effect} Their pages of the support desk close at once; with their password they set "
+            "up a new one. If the password may be known, too, give them another first."
+        )
+    return f"{effect} Their password alone lets them in until they set up a new one."
