@@ -5,7 +5,8 @@ from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Exists, Model, OuterRef, Q, QuerySet
+from django.db.models import Case, Count, Model, OuterRef, QuerySet, Subquery, When
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -18,6 +19,7 @@ from unfold.enums import ActionVariant
 from accounts.models import User
 from billing_portal.admin import cells
 from billing_portal.admin.base import PartOfParentInline, PortalAdmin
+from billing_portal.admin.filters import seen_values
 from billing_portal.admin.plan_actions import ReasonForm
 from billing_portal.admin.prices import (
     PricedInDollarsMixin,
@@ -57,6 +59,13 @@ class VersionInline(PartOfParentInline):
         return cells.when(version.published_at) if version.published_at else cells.badge("Draft")
 
 
+def _subscribers(of: str) -> Coalesce:
+    """Count the accounts on a plan or a version, apart: joined, each would be a row of the list."""
+    current = Subscription.objects.filter(status__in=CURRENT_STATUSES, **{of: OuterRef("pk")})
+    counted = current.order_by().values(of).annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted), 0)
+
+
 @admin.register(Plan)
 class PlanAdmin(PortalAdmin):
     """Plans. What they cost is in their versions."""
@@ -79,12 +88,7 @@ class PlanAdmin(PortalAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Plan]:
         """Count the accounts on each plan."""
         plans: QuerySet[Plan] = super().get_queryset(request)
-        return plans.annotate(
-            subscribers=Count(
-                "versions__subscriptions",
-                filter=Q(versions__subscriptions__status__in=CURRENT_STATUSES),
-            )
-        )
+        return plans.annotate(subscribers=_subscribers("plan_version__plan"))
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """A plan is archived, not deleted."""
@@ -193,14 +197,15 @@ class PlanVersionAdmin(VersionActionsMixin, PricedInDollarsMixin, PortalAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[PlanVersion]:
         """Know of each version whether it is frozen, and how many are on it."""
         found: QuerySet[PlanVersion] = super().get_queryset(request)
-        mine = {"plan_version": OuterRef("pk")}
+        # Asked of each version, PostgreSQL reads all renewals for one that has none.
+        subscribed_to = {
+            *seen_values(Subscription, "plan_version"),
+            *seen_values(Renewal, "plan_version"),
+            *seen_values(PlanChange, "to_version"),
+        }
         return found.select_related("plan").annotate(
-            frozen=Exists(Subscription.objects.filter(**mine))
-            | Exists(Renewal.objects.filter(**mine))
-            | Exists(PlanChange.objects.filter(to_version=OuterRef("pk"))),
-            subscribers=Count(
-                "subscriptions", filter=Q(subscriptions__status__in=CURRENT_STATUSES)
-            ),
+            frozen=Case(When(pk__in=subscribed_to, then=True), default=False),
+            subscribers=_subscribers("plan_version"),
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: PlanVersion | None = None) -> Any:

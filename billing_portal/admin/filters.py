@@ -171,7 +171,7 @@ class SeenValueFilter(SimpleListFilter):
         self, request: HttpRequest, model_admin: "ModelAdmin[Any]"
     ) -> list[tuple[str, str]]:
         """Offer what there is, in words."""
-        values = _seen(model_admin.model, str(self.parameter_name))
+        values = seen_values(model_admin.model, str(self.parameter_name))
         return [(value, value.replace("_", " ")) for value in values]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
@@ -191,7 +191,8 @@ SELECT value FROM seen WHERE value IS NOT NULL
 """
 
 
-def _seen(model: type[Model], field: str) -> list[str]:
+def seen_values(model: type[Model], field: str) -> list[Any]:
+    """Return the values of a column that begins an index."""
     quote = connection.ops.quote_name
     column = quote(cast("Field[Any, Any]", model._meta.get_field(field)).column or field)
     with connection.cursor() as cursor:

@@ -7,6 +7,7 @@ of time are sorted, found by a BRIN index. What is searched for is what names a 
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.contrib.admin import ShowFacets
 from django.db.models import QuerySet
@@ -17,6 +18,9 @@ from accounts.models import Account
 from billing_portal.admin import search
 from billing_portal.admin.base import ReadOnlyAdmin
 from billing_portal.admin.pagination import MOST_ROWS
+
+#: A name searched for may mean more accounts; rows are listed of so many.
+MOST_ACCOUNTS = 50
 
 
 class LongChangeList(ChangeList):
@@ -69,8 +73,26 @@ class LongListAdmin(ReadOnlyAdmin):
         found = [*self._named(term), *self.also_found(term)]
         if found:
             return queryset.filter(pk__in=found), False
-        accounts = search.named(term)[: search.MOST]
-        return queryset.filter(**{f"{self.account_field}__in": accounts}), False
+        return self._newest_of(queryset, search.named(term)[:MOST_ACCOUNTS]), False
+
+    def _newest_of(self, rows: QuerySet[Any], accounts: list[UUID]) -> QuerySet[Any]:
+        """Return each account's newest rows, from its index.
+
+        Asked for the newest rows of several accounts at once, PostgreSQL may read the table
+        backwards until it has found enough.
+        """
+        if not accounts:
+            return rows.none()
+        if len(accounts) == 1:
+            own = rows.filter(**{self.account_field: accounts[0]})
+            return own.order_by(*self.order_of_an_account)
+        each = [
+            self.model._default_manager.filter(**{self.account_field: account})
+            .order_by(*self.order_of_an_account)
+            .values("pk")[: MOST_ROWS // MOST_ACCOUNTS]
+            for account in accounts
+        ]
+        return rows.filter(pk__in=each[0].union(*each[1:], all=True))
 
     def _named(self, term: str) -> list[int]:
         rows = self.model._default_manager.order_by().values_list("pk", flat=True)

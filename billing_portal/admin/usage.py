@@ -76,6 +76,8 @@ class PlanChangeAdmin(LongListAdmin):
 class RenewalAdmin(LongListAdmin):
     """Each billed period, and whether it is paid."""
 
+    order_of_an_account = ("-period_start", "-id")
+
     list_display = (
         cells.account_column(),
         cells.column("plan_version", "Plan", str),

@@ -7,9 +7,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from accounts.tests.factories import make_account
 from billing_portal.admin import pagination
 from billing_portal.tests.admin_company import Company, make_company
 from invoices.models import Transaction
+from invoices.tests.factories import make_transaction
 from plans.models import UsageRecord
 from wallet.models import Entry
 
@@ -86,3 +88,18 @@ def test_a_transaction_is_found_by_number_receipt_and_payment(client: Client) ->
         assert payment.number in page.content.decode(), name
     entries = client.get(reverse("admin:wallet_entry_changelist"), {"q": payment.number})
     assert entries.status_code == 200
+
+
+def test_rows_of_all_accounts_that_are_called_so_are_found_newest_first(
+    client: Client, company: Company
+) -> None:
+    other = make_account(name="Muscat Dental")
+    newest = make_transaction(other)
+    make_transaction(make_account(name="Sohar Steel", owner_email="owner@sohar.test"))
+
+    page = client.get(reverse("admin:invoices_transaction_changelist"), {"q": "muscat"})
+
+    found = list(page.context["cl"].result_list)
+    assert found[0] == newest
+    assert {payment.account for payment in found} == {company.account, other}
+    assert len(found) == Transaction.objects.filter(account=company.account).count() + 1
