@@ -87,7 +87,7 @@ def test_everything_that_happened_is_in_one_list_newest_first(company: Company) 
     rows = client.get(address(account)).context["timeline"].rows
     newest, second, third, fourth, _, fifth = rows
 
-    assert (newest.title, newest.kind) == ("E-mail: services paused", "E-mails")
+    assert (newest.title, newest.kind) == ("E-mail: services are paused", "E-mails")
     assert (second.title, second.note, second.by) == (
         "Services paused: Locked by support",
         "Stolen card",
@@ -263,6 +263,42 @@ def test_why_services_are_paused_and_what_ends_it_is_said_at_the_top(company: Co
     assert "since 2026-11-23 10:30:00 by admin@staff.test" in page
 
 
+def test_a_state_that_ended_by_itself_says_what_holds_no_longer(company: Company) -> None:
+    client, account = caller(company.admin)
+    reason = PauseReason.NEGATIVE_BALANCE
+    service_state.pause(account_ids=[account.pk], reason=reason, now=NOW)
+    service_state.lift(account_ids=[account.pk], reason=reason, now=NOW + HOUR)
+
+    resumed, paused = client.get(f"{address(account)}?kind=services").context["timeline"].rows
+
+    assert (paused.title, paused.note) == ("Services paused: The balance is below zero", "")
+    assert resumed.note == "It holds no longer: the balance is below zero"
+
+
+def test_an_e_mail_says_which_payment_it_is_of_and_whether_it_left(company: Company) -> None:
+    client, account = caller(company.admin)
+    for key, error in (("transaction_paid:T-77", ""), ("low-1", "Mailbox full")):
+        Message.objects.create(
+            account=account,
+            channel="email",
+            event=key.split(":")[0],
+            key=key,
+            recipient="owner@nizwa.test",
+            last_error=error,
+            created_at=NOW,
+            next_attempt_at=NOW,
+        )
+
+    failed, waiting = client.get(f"{address(account)}?kind=emails").context["timeline"].rows
+
+    assert failed.note == "not delivered: Mailbox full"
+    assert (waiting.title, waiting.note, waiting.by) == (
+        "E-mail: the receipt of a payment",
+        "of T-77, not sent yet",
+        "to owner@nizwa.test",
+    )
+
+
 def test_the_page_takes_the_same_queries_however_long_the_story(
     company: Company, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
@@ -280,5 +316,5 @@ def test_the_page_takes_the_same_queries_however_long_the_story(
     with django_assert_max_num_queries(30):
         page = client.get(address(company.account)).content.decode()
     # The newest fifty of whatever happened.
-    assert page.count("E-mail: low balance") == 26
+    assert page.count("E-mail: the balance is low") == 26
     assert "Older" in page

@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 
 from django.db.models import Q
 
-from accounts.models import Account, AuditEvent, Message, MessageChannel
+from accounts.models import Account, AuditEvent, Message, MessageChannel, PauseReason
 from billing_portal.admin.cells import page_url
 from billing_portal.admin.timeline.lines import Kind, Line, Place, Span
 from billing_portal.dashboard.activity_words import SENTENCES, Names, changes_of, title_of
@@ -20,6 +20,27 @@ _CHANGES = ~_SERVICES & (Q(actor__isnull=True) | Q(actor__is_staff=False))
 _SAID_BY: Mapping[Kind, tuple[str, ...]] = {
     Kind.CREDIT: ("credit_adjusted",),
     Kind.REFUNDS: ("refund_opened", "refund_succeeded", "refund_failed", "dispute_opened"),
+}
+
+#: What an e-mail tells, where the name of its event does not say it.
+_TOLD: Mapping[str, str] = {
+    "auto_refill_capped": "Auto-Refill reached its limit",
+    "auto_refill_failed": "a refill was declined",
+    "auto_refill_suspended": "Auto-Refill is suspended",
+    "card_expiring": "a card expires soon",
+    "confirmation_needed": "a payment waits for their confirmation",
+    "low_balance": "the balance is low",
+    "payment_found": "a payment was found at Stripe and settled",
+    "refund_came_back": "a refund came back",
+    "refund_made": "a refund, with its credit note",
+    "renewal_reminder": "the renewal is near",
+    "services_paused": "services are paused",
+    "services_resumed": "services resumed",
+    "spend_cap_near": "spend is near the cap",
+    "spend_cap_reached": "spend reached the cap",
+    "subscription_past_due": "the renewal failed",
+    "transaction_failed": "a payment failed",
+    "transaction_paid": "the receipt of a payment",
 }
 
 
@@ -59,8 +80,9 @@ def _event(event: AuditEvent, names: Names) -> Line:
         place=Place(event.created_at, _EVENTS, event.pk),
         kind=kind,
         title=_title(event, names),
-        note=". ".join([*([event.reason] if event.reason else []), *changed]),
-        amount=_amount(event),
+        note=". ".join(filter(None, [_reason(event), *changed])),
+        # A sentence of the customer's says the amount; here it is one that was moved or asked for.
+        amount=None if event.action in SENTENCES else _amount(event),
         by=actor.email if actor else "by itself",
         url=page_url(event),
         tone=tones.get(event.action, ""),
@@ -72,6 +94,17 @@ def _title(event: AuditEvent, names: Names) -> str:
     if event.action in SENTENCES:
         return title_of(event, names)
     return event.action.replace("_", " ").capitalize()
+
+
+def _reason(event: AuditEvent) -> str:
+    """Why: of services that changed by themselves the title says it, or it holds no longer."""
+    pause = event.details.get("reason") if event.action.startswith("services_") else None
+    is_by_itself = pause in PauseReason.values and event.reason == str(PauseReason(pause).label)
+    if not is_by_itself:
+        return event.reason
+    if event.action.startswith("services_resumed"):
+        return f"It holds no longer: {event.reason[0].lower()}{event.reason[1:]}"
+    return "" if event.action == "services_paused" else event.reason
 
 
 def _amount(event: AuditEvent) -> Decimal | None:
@@ -91,17 +124,17 @@ def emails(account: Account, span: Span) -> list[Line]:
 
 
 def _email(message: Message) -> Line:
-    if message.sent_at is not None:
-        note, tone = "", ""
-    elif message.last_error:
-        note, tone = f"not delivered: {message.last_error}", "danger"
-    else:
-        note, tone = "not sent yet", "info"
+    about = message.key.rpartition(":")[2]
+    notes, tone = [f"of {about}"] if about.startswith("T-") else [], ""
+    if message.sent_at is None and message.last_error:
+        notes, tone = [*notes, f"not delivered: {message.last_error}"], "danger"
+    elif message.sent_at is None:
+        notes, tone = [*notes, "not sent yet"], "info"
     return Line(
         place=Place(message.created_at, _EMAILS, message.pk),
         kind=Kind.EMAILS,
-        title=f"E-mail: {message.event.replace('_', ' ')}",
-        note=note,
+        title=f"E-mail: {_TOLD.get(message.event, message.event.replace('_', ' '))}",
+        note=", ".join(notes),
         by=f"to {message.recipient}",
         url=page_url(message),
         tone=tone,
