@@ -1,6 +1,7 @@
 """How the admin is set: django-unfold's settings."""
 
 from django.templatetags.static import static
+from django.urls import reverse_lazy
 
 UNFOLD = {
     "SITE_TITLE": "Billing support",
@@ -16,6 +17,9 @@ UNFOLD = {
     ],
     "DASHBOARD_CALLBACK": "billing_portal.admin.front_page.dashboard",
     "COMMAND": {"search_callback": "billing_portal.admin.search.palette"},
+    "ACCOUNT": {
+        "navigation": [{"title": "Second factor", "link": reverse_lazy("mfa_index")}],
+    },
     "SIDEBAR": {
         "show_search": True,
         "command_search": True,

@@ -207,6 +207,4 @@ class GroupAdmin(ReadOnlyAdmin):
     @admin.display(description="May")
     def permissions_shown(self, group: Group) -> SafeString:
         """Each permission in words."""
-        return format_html_join(
-            "", "<div>{}</div>", ((words,) for words in group.permissions.values_list("name"))
-        )
+        return format_html_join("", "<div>{}</div>", group.permissions.values_list("name"))

@@ -25,6 +25,7 @@ from djstripe.models import (
     WebhookEventTrigger,
 )
 
+from accounts.webhooks import EVENTS
 from billing_portal.admin import cells
 from billing_portal.admin.base import ReadOnlyAdmin
 
@@ -62,10 +63,12 @@ class StripeObjectAdmin(ReadOnlyAdmin):
 
     #: What is shown of the object's data in the list.
     shown: tuple[str, ...] = ()
-    search_fields: tuple[str, ...] = ("id",)
+    search_fields: tuple[str, ...] = ("id__exact",)
     search_help_text = "Stripe's id"
-    list_filter: tuple[str, ...] = ("livemode",)
-    ordering = ("-created",)
+    list_filter: tuple[Any, ...] = ("livemode",)
+    # Nearly the order in which Stripe made them, and one that has an index.
+    ordering = ("-djstripe_id",)
+    sortable_by = ()
     readonly_fields: tuple[str, ...] = ("mode", "data_shown")
     fields: tuple[Any, ...] = (("id", "created", "mode"), "data_shown")
 
@@ -119,13 +122,27 @@ for _model, _shown in SHOWN.items():
     )
 
 
+class EventTypeFilter(admin.SimpleListFilter):
+    """What an event tells: of what the portal listens to, for the table is not read for a list."""
+
+    title = "type"
+    parameter_name = "type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Offer what the portal listens to."""
+        return [(event, event) for event in sorted(EVENTS)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event] | None:
+        """Narrow the list."""
+        return queryset.filter(type=self.value()) if self.value() else None
+
+
 @admin.register(Event)
 class EventAdmin(StripeObjectAdmin):
     """What Stripe told us."""
 
     shown = ("api_version",)
-    list_filter = ("livemode", "type")
-    search_fields = ("id", "type")
+    list_filter = ("livemode", EventTypeFilter)
     readonly_fields = ("mode", "event_shown")
     fields = (("id", "type"), ("created", "mode"), "event_shown")
 
@@ -154,7 +171,8 @@ class WebhookEventTriggerAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("event",)
     list_filter = ("valid", "processed")
-    ordering = ("-created",)
+    ordering = ("-id",)
+    sortable_by = ()
     readonly_fields = ("body_shown",)
     fields = (
         ("created", "remote_ip"),

@@ -15,7 +15,7 @@ from django.contrib.messages.storage.fallback import FallbackStorage
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import PermissionDenied
 from django.db.models import CASCADE, ForeignKey, Model, ProtectedError
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.urls import NoReverseMatch, URLPattern, URLResolver, resolve, reverse
 
 from accounts.models import User
@@ -352,3 +352,19 @@ def test_deleting_what_it_belongs_to_does_not_reach_the_truth(company: Company) 
     for owner in (company.account, company.admin):
         with pytest.raises(ProtectedError):
             owner.delete()
+
+
+def test_a_roles_page_says_in_words_what_it_may(company: Company) -> None:
+    client = Client()
+    client.force_login(company.admin)
+    support = Group.objects.get(name=StaffRole.SUPPORT)
+    page = client.get(url_of(Group, "change", support.pk)).content.decode()
+    assert "<div>Can view the dashboard as a customer sees it</div>" in page
+
+
+def test_a_page_that_is_not_for_the_role_says_so_in_staffs_words(company: Company) -> None:
+    client = Client()
+    client.force_login(staff_of(StaffRole.SUPPORT))
+    page = client.get(url_of(Group, "changelist"))
+    assert page.status_code == 403
+    assert "Back to the support desk" in page.content.decode()
