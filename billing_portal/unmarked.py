@@ -169,11 +169,16 @@ def _names_in(call: ast.expr) -> list[str]:
 
 
 def _names_rows(node: ast.AST | None, parents: dict[ast.AST, ast.AST]) -> bool:
-    """Within a __str__, which the admin shows, or in a list of names such as __all__."""
+    """Within a __str__, which the admin shows, or in a list of names such as __all__.
+
+    Permissions are staff's, and shown to staff.
+    """
     while node is not None:
         if isinstance(node, ast.FunctionDef) and node.name in ("__str__", "__repr__"):
             return True
-        if isinstance(node, ast.Assign) and "__all__" in _names_in(node.targets[0]):
+        if isinstance(node, ast.Assign) and {"__all__", "permissions"} & set(
+            _names_in(node.targets[0])
+        ):
             return True
         node = parents.get(node)
     return False
@@ -185,7 +190,7 @@ _FOR_OTHERS = re.compile(
     r"|second_factors|staff_\w+)"
     r"|invoices/(api\w*|payment_comparison|reconciliation\w*|refunds?|refund_settlement|checkout)"
     r"|wallet/(api\w*|adjustments)"
-    r"|plans/(api\w*|provisioning|usage(?!_words)\w*|versions|plan_changes_by_staff)"
+    r"|plans/(api\w*|provisioning|usage(?!_words)\w*|versions?(_preview)?|plan_changes_by_staff|subscriber_moves)"
     r"|billing_portal/(?!dashboard/|sign_in|middleware)\w+"
 )
 
