@@ -61,6 +61,10 @@ PERMISSIONS: dict[str, frozenset[StaffRole]] = {
     "wallet.view_entry": EVERYBODY,
     "wallet.view_adjustment": EVERYBODY,
     "wallet.add_adjustment": SUPPORT_AND_FINANCE,
+    "wallet.reverse_adjustment": FINANCE,
+    "wallet.view_approvalrequest": EVERYBODY,
+    "wallet.decide_approval": FINANCE,
+    "wallet.ask_for_refund": SUPPORT_AND_FINANCE,
     "wallet.view_autorefill": EVERYBODY,
     "wallet.view_autorefillconsent": EVERYBODY,
     # Catalogue

@@ -19,6 +19,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
 from django_countries import countries
 
+from accounts.staff_roles import StaffRole
+
 _SECRET_KEY_LENGTH = 50
 _TOKEN_LENGTH = 16
 #: In bytes, as the Standard Webhooks specification says.
@@ -59,7 +61,20 @@ def money_problems() -> Iterator[CheckMessage]:
             f"RENEWAL_THREADS is {settings.RENEWAL_THREADS}.",
             "Set it to how many charges a run has under way at once, like 10, or leave it out.",
         )
+    yield from limit_problems()
     yield from tax_problems()
+
+
+def limit_problems() -> Iterator[CheckMessage]:
+    """Yield which limits name a role that there is none of: it would never hold."""
+    for name in ("STAFF_ADJUSTMENT_LIMITS", "STAFF_REFUND_LIMITS", "STAFF_APPROVAL_LIMITS"):
+        for role in getattr(settings, name):
+            if role not in StaffRole.values:
+                yield _error(
+                    8,
+                    f"{name} names {role!r}, which is no role.",
+                    f"Write dollars by role, like Support=25; roles are {', '.join(StaffRole)}.",
+                )
 
 
 def tax_problems() -> Iterator[CheckMessage]:

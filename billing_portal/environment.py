@@ -56,6 +56,20 @@ def tax_rates(name: str, default: str) -> dict[str, Decimal]:
     return rates
 
 
+def limits_of_roles(name: str, default: str) -> dict[str, Decimal]:
+    """Return dollars by role from `Support=25`, or raise ImproperlyConfigured, naming it."""
+    limits: dict[str, Decimal] = {}
+    for part in filter(None, env.str(name, default).replace(" ", "").split(",")):
+        role, _, dollars = part.partition("=")
+        limit = _number(dollars)
+        if not role or not limit.is_finite() or limit < 0 or limit != round(limit, 2):
+            raise ImproperlyConfigured(
+                f"{name} has {part!r}. Write dollars by role, like {default}."
+            )
+        limits[role] = limit
+    return limits
+
+
 def _number(text: str) -> Decimal:
     """Return the number that `text` is, or NaN."""
     try:

@@ -25,6 +25,7 @@ from billing_portal.environment import (
     DEBUG,
     decimal,
     env,
+    limits_of_roles,
     required,
     running_demo,
     tax_rates,
@@ -217,6 +218,15 @@ USD_TO_OMR = decimal("USD_TO_OMR", "0.385")
 CHARGE_STEP = Decimal("0.010")
 MAXIMUM_TOP_UP = decimal("MAXIMUM_TOP_UP", "5000.00")
 CARD_HOLD_AMOUNT = Decimal("1.00")
+#: Up to how many dollars each role of staff adjusts and refunds alone; beyond it, and for a role
+#: that is not listed, somebody else has to approve. Then: how much a role may approve.
+STAFF_ADJUSTMENT_LIMITS = limits_of_roles(
+    "STAFF_ADJUSTMENT_LIMITS", "Support=25,Finance=500,Administrator=5000"
+)
+STAFF_REFUND_LIMITS = limits_of_roles("STAFF_REFUND_LIMITS", "Finance=500,Administrator=5000")
+STAFF_APPROVAL_LIMITS = limits_of_roles(
+    "STAFF_APPROVAL_LIMITS", "Finance=5000,Administrator=100000"
+)
 #: How many cards may be tried in an hour before somebody who tests stolen ones is suspected.
 CARD_ATTEMPTS_PER_HOUR = {
     "account": env.int("CARD_ATTEMPTS_PER_ACCOUNT", 5),

@@ -6,6 +6,7 @@ time decide; the call that makes the transition lets the purpose take back what 
 in the same database transaction, so that it is taken back exactly once (invariant I10).
 """
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
@@ -32,6 +33,14 @@ from invoices.proportions import Portion, part_of_charge
 from invoices.purposes import fulfilment_of
 
 log = structlog.get_logger(__name__)
+
+
+_listeners: list[Callable[[Refund, datetime], None]] = []
+
+
+def on_end(listener: Callable[[Refund, datetime], None]) -> None:
+    """Have `listener` called, in the same transaction, when a refund has succeeded or failed."""
+    _listeners.append(listener)
 
 
 class DoesNotFit(Exception):
@@ -177,6 +186,7 @@ def _succeed(refund: Refund, transaction: Transaction, now: datetime) -> Refund:
     )
     outbox.record([credit_note, *outbox.copies_of(credit_note)])
     _note(refund, transaction, "refund_succeeded", now, credit_taken=str(taken_back))
+    _tell_listeners(refund, now)
     return refund
 
 
@@ -225,7 +235,13 @@ def fail(refund: Refund, transaction: Transaction, *, message: str, now: datetim
         now=now,
     )
     _note(refund, transaction, "refund_failed", now, credit_returned=str(returned))
+    _tell_listeners(refund, now)
     return refund
+
+
+def _tell_listeners(refund: Refund, now: datetime) -> None:
+    for listener in _listeners:
+        listener(refund, now)
 
 
 def _why_it_failed(report: StripeRefund) -> str:

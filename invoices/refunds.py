@@ -18,6 +18,7 @@ from djmoney.money import Money
 from accounts import gateway
 from accounts.models import AuditEvent, User
 from accounts.money import format_usd, to_cents, usd
+from accounts.staff_limits import refund_limit
 from accounts.stripe_objects import StripeRefund
 from invoices import disputes, refund_settlement
 from invoices.charging import KEY_LIFETIME
@@ -146,45 +147,83 @@ def open_refund(
     request_key: str = "",
 ) -> Refund:
     """Record the intent to refund `amount` USD and commit it; see make_refund."""
+    with database.atomic(durable=True):
+        return record(
+            transaction=refund_settlement.lock(transaction_id),
+            amount=amount,
+            reason=reason,
+            by=by,
+            now=now,
+            request_key=request_key,
+        )
+
+
+def record(
+    *,
+    transaction: Transaction,
+    amount: Decimal,
+    reason: str,
+    by: User,
+    now: datetime,
+    request_key: str = "",
+    approver: User | None = None,
+) -> Refund:
+    """Record the intent to refund `amount` USD of a transaction that the caller has locked.
+
+    `approver` is the second person who agreed to it. Once that is committed, call execute().
+    Raises ValidationError, also when it is beyond what `by` refunds alone and nobody approved it.
+    """
+    reason = check_reason(reason)
+    if request_key:
+        earlier = transaction.refunds.filter(request_key=request_key).first()
+        if earlier is not None:
+            return earlier
+    asked = quote(transaction=transaction, amount=amount)
+    limit = refund_limit(by)
+    if approver is None and asked.amount > limit:
+        raise ValidationError(
+            f"You refund up to {format_usd(limit)} alone. Somebody else has to approve this."
+        )
+    refund = Refund.objects.create(
+        account_id=transaction.account_id,
+        transaction=transaction,
+        number=new_number("R"),
+        origin=RefundOrigin.PORTAL,
+        amount=usd(asked.amount),
+        tax_amount=usd(asked.tax),
+        charged_amount=asked.charged_amount,
+        reason=reason,
+        request_key=request_key,
+        made_by=by,
+        limit_of_maker=limit,
+        approved_by=approver,
+        created_at=now,
+    )
+    AuditEvent.objects.create(
+        account_id=transaction.account_id,
+        actor=by,
+        action="refund_opened",
+        reason=reason,
+        details={
+            "refund": refund.number,
+            "transaction": transaction.number,
+            "amount": str(asked.amount),
+            "charged": str(asked.charged_amount.amount),
+            **({"approved_by": str(approver)} if approver else {}),
+        },
+        created_at=now,
+    )
+    return refund
+
+
+def check_reason(reason: str) -> str:
+    """Return the reason as it is kept. Raises ValidationError, by field."""
     reason = reason.strip()
-    if not reason:
+    if len(reason) < 3:
         raise ValidationError({"reason": "Say why, for whoever reads this next."})
     if len(reason) > LONGEST_REASON:
         raise ValidationError({"reason": f"Use at most {LONGEST_REASON} characters."})
-    with database.atomic(durable=True):
-        transaction = refund_settlement.lock(transaction_id)
-        if request_key:
-            earlier = transaction.refunds.filter(request_key=request_key).first()
-            if earlier is not None:
-                return earlier
-        asked = quote(transaction=transaction, amount=amount)
-        refund = Refund.objects.create(
-            account_id=transaction.account_id,
-            transaction=transaction,
-            number=new_number("R"),
-            origin=RefundOrigin.PORTAL,
-            amount=usd(asked.amount),
-            tax_amount=usd(asked.tax),
-            charged_amount=asked.charged_amount,
-            reason=reason,
-            request_key=request_key,
-            made_by=by,
-            created_at=now,
-        )
-        AuditEvent.objects.create(
-            account_id=transaction.account_id,
-            actor=by,
-            action="refund_opened",
-            reason=reason,
-            details={
-                "refund": refund.number,
-                "transaction": transaction.number,
-                "amount": str(asked.amount),
-                "charged": str(asked.charged_amount.amount),
-            },
-            created_at=now,
-        )
-    return refund
+    return reason
 
 
 def execute(*, refund_id: int, now: datetime) -> Refund:

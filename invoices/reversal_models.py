@@ -72,6 +72,21 @@ class Refund(models.Model):
     made_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT
     )
+    limit_of_maker = models.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text="Up to what (USD) they refunded alone then.",
+    )
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="approved_refunds",
+        help_text="A second person who agreed to it, where one was asked.",
+    )
     created_at = models.DateTimeField()
     asked_at = models.DateTimeField(
         null=True, blank=True, help_text="When Stripe was last asked about it."
@@ -109,6 +124,11 @@ class Refund(models.Model):
                 name="refunded_tax_is_a_part_of_the_refund",
             ),
             models.CheckConstraint(condition=~Q(reason=""), name="a_refund_has_a_reason"),
+            models.CheckConstraint(
+                condition=Q(approved_by__isnull=True)
+                | Q(made_by__isnull=False) & ~Q(approved_by=F("made_by")),
+                name="who_approves_a_refund_did_not_make_it",
+            ),
             models.CheckConstraint(
                 condition=~Q(status=RefundStatus.SUCCEEDED)
                 | Q(succeeded_at__isnull=False) & ~Q(stripe_refund_id=""),

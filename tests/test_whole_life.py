@@ -13,6 +13,8 @@ from django.utils import timezone
 
 from accounts import cards
 from accounts.models import Account, Card, Message, User
+from accounts.staff_roles import StaffRole
+from accounts.tests.factories import make_staff
 from accounts.tests.stripe_side import lose_answers
 from billing_portal.celery import app
 from invoices import refunds
@@ -81,7 +83,7 @@ def worker_at_once() -> Iterator[None]:
 
 @pytest.fixture
 def finance() -> User:
-    return User.objects.create_user(email="finance@badal.test", is_staff=True)
+    return make_staff(StaffRole.FINANCE)
 
 
 @pytest.mark.parametrize(("order", "copies"), [("same", 1), ("reverse", 3)])

@@ -12,11 +12,12 @@ class WalletConfig(AppConfig):
     def ready(self) -> None:
         """Connect the wallet to the apps below it."""
         from accounts import cards
-        from invoices import purposes
+        from invoices import purposes, refund_settlement
         from invoices.models import Purpose
-        from wallet import refills, topups
+        from wallet import approvals, refills, topups
 
         purposes.register(Purpose.TOP_UP, topups.TopUpFulfilment())
         purposes.register(Purpose.AUTO_REFILL, refills.AutoRefillFulfilment())
         cards.register_need(refills.needs_card)
         cards.on_new_default(refills.start_afresh)
+        refund_settlement.on_end(approvals.refund_ended)

@@ -3,14 +3,14 @@
 Django wants all models importable from here.
 """
 
-from django.conf import settings
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Account
 from invoices.models import Dispute, Refund, Transaction
+from wallet.adjustment_models import Adjustment, ApprovalKind, ApprovalRequest, ApprovalState
 from wallet.refill_models import AutoRefill, AutoRefillConsent, ConsentAction
 from wallet.wallet_models import DEFAULT_LOW_BALANCE_LIMIT, LARGEST_SPEND_CAP, Wallet
 
@@ -20,6 +20,9 @@ __all__ = [
     "LARGEST_SPEND_CAP",
     "REVERSAL_KINDS",
     "Adjustment",
+    "ApprovalKind",
+    "ApprovalRequest",
+    "ApprovalState",
     "AutoRefill",
     "AutoRefillConsent",
     "ConsentAction",
@@ -45,38 +48,6 @@ class EntryKind(models.TextChoices):
 BOUGHT_KINDS = (EntryKind.TOP_UP, EntryKind.AUTO_REFILL)
 #: Credit that follows its payment when that goes back.
 REVERSAL_KINDS = (EntryKind.REFUND, EntryKind.DISPUTE, EntryKind.DISPUTE_REVERSAL)
-
-
-class Adjustment(models.Model):
-    """Credit added or taken by staff, with a reason."""
-
-    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="adjustments")
-    amount = models.DecimalField(max_digits=18, decimal_places=6)
-    reason = models.TextField()
-    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
-    approved_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        null=True,
-        blank=True,
-        on_delete=models.PROTECT,
-        related_name="approved_adjustments",
-        help_text="A second person who agreed to it, where one was asked.",
-    )
-    created_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["-created_at", "-id"]
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(approved_by__isnull=True) | ~Q(approved_by=F("author")),
-                name="who_approves_an_adjustment_is_not_its_author",
-            ),
-            models.CheckConstraint(condition=~Q(reason=""), name="an_adjustment_has_a_reason"),
-            models.CheckConstraint(condition=~Q(amount=0), name="an_adjustment_moves_the_balance"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.amount} {self.reason}"
 
 
 class Entry(models.Model):

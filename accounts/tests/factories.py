@@ -4,7 +4,10 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from accounts.models import Account, Card, CardStatus
+from django.contrib.auth.models import Group
+
+from accounts.models import Account, Card, CardStatus, User
+from accounts.staff_roles import StaffRole
 
 #: The moment most worked examples start at.
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
@@ -24,6 +27,13 @@ def make_account(**fields: Any) -> Account:
             **fields,
         }
     )
+
+
+def make_staff(role: StaffRole, email: str = "") -> User:
+    """Make a member of staff in the group of their role."""
+    user = User.objects.create_user(email or f"{role.lower()}@badal.test", is_staff=True)
+    user.groups.set([Group.objects.get(name=role)])
+    return user
 
 
 def make_card(account: Account, **fields: Any) -> Card:

@@ -15,6 +15,7 @@ from django.contrib import admin
 from billing_portal.admin import (
     accounts,
     api_keys,
+    approvals,
     catalogue,
     messages,
     money,
@@ -32,6 +33,7 @@ from billing_portal.admin import (
 __all__ = [
     "accounts",
     "api_keys",
+    "approvals",
     "catalogue",
     "messages",
     "money",

@@ -6,7 +6,7 @@ Each has a page of its own that asks for a reason and shows the effect before an
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, cast
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django import forms
 from django.contrib import messages
@@ -27,15 +27,18 @@ from unfold.widgets import (
 from accounts import service_state
 from accounts.models import Account, PauseReason, User
 from accounts.money import format_usd
-from wallet import adjustments, ledger
-from wallet.models import Adjustment, Entry, Wallet
+from accounts.staff_limits import adjustment_limit
+from billing_portal.admin.approval_pages import tell_that_it_waits
+from wallet import adjustments, approvals, ledger
+from wallet.models import Adjustment, ApprovalRequest, ApprovalState, Entry, EntryKind, Wallet
 
 
 class AdjustmentForm(forms.Form):
     """How much, in which direction, and why.
 
     `last_adjustment` names the newest adjustment the reader has seen. It is what makes one
-    confirmation count once: applying it makes a newer one, whoever applies it.
+    confirmation count once: applying it makes a newer one, whoever applies it. `request_key` names
+    the form: what it asks a colleague to approve is asked for once.
     """
 
     direction = forms.ChoiceField(
@@ -56,6 +59,7 @@ class AdjustmentForm(forms.Form):
         help_text="Shown to the customer in the wallet statement, and kept in the audit trail.",
     )
     last_adjustment = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    request_key = forms.UUIDField(widget=forms.HiddenInput, required=False)
 
     def signed_amount(self) -> Decimal:
         """Return the amount with the sign of its direction."""
@@ -82,6 +86,13 @@ class AdjustmentEffect:
     services_before: str
     services_after: str
 
+    @property
+    def services(self) -> str:
+        """Whether services would change."""
+        if self.services_before == self.services_after:
+            return f"stay {self.services_after}"
+        return f"{self.services_before} → {self.services_after}"
+
 
 class _NotApplied(Exception):
     """Undoes a rehearsal."""
@@ -97,16 +108,21 @@ def newest_adjustment(account: Account) -> int:
     return newest.pk if newest else 0
 
 
-def rehearse(*, account: Account, amount: Decimal, reason: str, author: User) -> AdjustmentEffect:
-    """Adjust for real, look at the effect, and undo it: the preview cannot be wrong.
+def rehearse(*, account: Account, amount: Decimal, reason: str) -> AdjustmentEffect:
+    """Post for real, look at the effect, and undo it: the preview cannot be wrong.
 
-    Raises the service's ValidationError.
+    Raises the service's ValidationError for an amount or a reason that it would not take.
     """
+    adjustments.check(amount=amount, reason=reason)
     effect = None
     try:
         with transaction.atomic():
-            entry = adjustments.adjust(
-                account=account, amount=amount, reason=reason, author=author, now=timezone.now()
+            entry = ledger.post(
+                account_id=account.pk,
+                kind=EntryKind.ADJUSTMENT,
+                amount=amount,
+                description="Rehearsal",
+                now=timezone.now(),
             )
             effect = AdjustmentEffect(
                 balance_before=format_usd(entry.balance_after - entry.amount),
@@ -197,9 +213,17 @@ class AccountActionsMixin:
             "author": author,
         }
         try:
-            if "_apply" not in request.POST:
-                effect = rehearse(**wanted)
-                return self._adjust_page(request, account, form, effect)
+            key = form.cleaned_data["request_key"]
+            waits = abs(wanted["amount"]) > adjustment_limit(author)
+            if "_apply" not in request.POST or (waits and key is None):
+                effect = rehearse(account=account, amount=wanted["amount"], reason=wanted["reason"])
+                return self._adjust_page(request, account, form, effect, waits=waits)
+            if waits:
+                del wanted["author"]
+                asked = approvals.ask_for_adjustment(
+                    **wanted, by=author, now=timezone.now(), request_key=str(key)
+                )
+                return tell_that_it_waits(request, asked)
             entry = apply_once(**wanted, last_adjustment=form.cleaned_data["last_adjustment"] or 0)
         except ValidationError as error:
             form.add_error(None, error)
@@ -281,6 +305,8 @@ class AccountActionsMixin:
         account: Account,
         form: AdjustmentForm,
         effect: AdjustmentEffect | None = None,
+        *,
+        waits: bool = False,
     ) -> TemplateResponse:
         wallet = Wallet.objects.filter(account=account).first()
         context = {
@@ -290,6 +316,15 @@ class AccountActionsMixin:
             "verb": "Deduct" if form["direction"].value() == "deduct" else "Add",
             "balance": format_usd(wallet.balance) if wallet else None,
             "last_adjustment": newest_adjustment(account),
+            "request_key": uuid4(),
+            "waits": waits,
+            "limit": format_usd(adjustment_limit(cast(User, request.user))),
+            "waiting": [
+                (format_usd(one.amount), one.reason, one.requested_by)
+                for one in ApprovalRequest.objects.filter(
+                    account=account, state=ApprovalState.REQUESTED
+                ).select_related("requested_by")
+            ],
         }
         return self._page(request, account, "Adjust credit", "admin/adjust_credit.html", context)
 

@@ -40,6 +40,10 @@ STATUS_COLOURS: Mapping[str, str] = {
     "paused": "danger",
     "failed": "danger",
     "rejected": "danger",
+    "requested": "warning",
+    "approved": "info",
+    "executed": "success",
+    "declined": "danger",
 }
 
 

@@ -13,6 +13,7 @@ from billing_portal.admin.filters import RangeDateTimeFilter
 from billing_portal.admin.long_lists import LongListAdmin
 from billing_portal.admin.refund_action import RefundActionMixin
 from billing_portal.admin.reversals import DisputeInline, RefundInline
+from billing_portal.admin.reverse_action import ReverseActionMixin
 from invoices.models import Line, Transaction
 from plans.models import UsageRecord
 from wallet.models import Adjustment, Entry, Wallet
@@ -249,10 +250,10 @@ class EntryAdmin(LongListAdmin):
 
 
 @admin.register(Adjustment)
-class AdjustmentAdmin(ReadOnlyAdmin):
+class AdjustmentAdmin(ReverseActionMixin, ReadOnlyAdmin):
     """Credit added or taken by staff. New ones are made on the account's page."""
 
-    dollars = ("amount",)
+    dollars = ("amount", "author_limit")
     list_display = (
         cells.time_column("created_at", "At"),
         cells.column("wallet__account", "Account", cells.link),
@@ -266,8 +267,13 @@ class AdjustmentAdmin(ReadOnlyAdmin):
     fields = (
         (cells.column("wallet__account", "Account", cells.link), "created_at"),
         ("author", "approved_by"),
-        "amount",
+        ("amount", "author_limit"),
         "reason",
+        (
+            cells.column("reverses", "Takes back", cells.link),
+            cells.column("reversal", "Taken back by", cells.link),
+            cells.column("approval", "Approved as", cells.link),
+        ),
     )
 
 

@@ -1,11 +1,16 @@
 """The sidebar: what a person may open, in the words of the trade."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 
+from accounts.models import User
+from wallet import approvals
+
+APPROVALS = "Approvals"
 #: Group, whether it folds, then: title, model, icon.
 GROUPS: list[tuple[str, bool, list[tuple[str, str, str]]]] = [
     (
@@ -38,6 +43,7 @@ GROUPS: list[tuple[str, bool, list[tuple[str, str, str]]]] = [
             ("Ledger entries", "wallet.entry", "list_alt"),
             ("Balances", "wallet.wallet", "account_balance_wallet"),
             ("Adjustments", "wallet.adjustment", "price_change"),
+            (APPROVALS, "wallet.approvalrequest", "verified_user"),
             ("Auto-refill", "wallet.autorefill", "sync"),
             ("Auto-refill consents", "wallet.autorefillconsent", "approval"),
             ("Usage records", "plans.usagerecord", "call"),
@@ -149,11 +155,19 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             for text, label, icon in entries
             if label in admins and admins[label].has_view_or_change_permission(request)
         ]
+        for item in items:
+            if item["title"] == APPROVALS and (waiting := _waiting(request)):
+                item |= {"badge": str(waiting), "badge_variant": "warning"}
         if items:
             groups.append(
                 {"title": title, "separator": True, "collapsible": collapsible, "items": items}
             )
     return groups
+
+
+def _waiting(request: HttpRequest) -> int:
+    """Count what this person may decide on."""
+    return approvals.waiting_for(cast(User, request.user), now=timezone.now()).count()
 
 
 def _list_url(label: str) -> str:

@@ -21,10 +21,12 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWid
 
 from accounts.models import User
 from accounts.money import format_omr, format_usd
+from accounts.staff_limits import refund_limit
+from billing_portal.admin.approval_pages import tell_that_it_waits
 from invoices import refunds
 from invoices.models import RefundStatus, Transaction
 from invoices.reversal_models import LONGEST_REASON
-from wallet import reversals
+from wallet import approvals, reversals
 from wallet.models import AutoRefill, Wallet
 
 
@@ -102,14 +104,20 @@ def _refill_that_follows(wallet: Wallet | None, balance: Decimal) -> str:
     )
 
 
+def alone(user: User) -> Decimal:
+    """Return up to what (USD) somebody refunds without asking anybody."""
+    return refund_limit(user) if user.has_perm("invoices.add_refund") else Decimal(0)
+
+
 class RefundActionMixin:
     """The button above a transaction, and the page behind it."""
 
     actions_detail = ("refund",)
 
     def has_refund_permission(self, request: HttpRequest, object_id: object = None) -> bool:
-        """Whoever may add a refund."""
-        return cast(User, request.user).has_perm("invoices.add_refund")
+        """Whoever may refund, or ask a colleague to approve it."""
+        user = cast(User, request.user)
+        return user.has_perm("invoices.add_refund") or user.has_perm("wallet.ask_for_refund")
 
     @action(
         description="Refund",
@@ -131,15 +139,26 @@ class RefundActionMixin:
             return self._refund_page(request, transaction, form)
         key = form.cleaned_data["request_key"]
         amount, reason = form.cleaned_data["amount"], form.cleaned_data["reason"]
+        by = cast(User, request.user)
         try:
             if "_apply" not in request.POST or key is None:
                 effect = effect_of(transaction, amount)
                 return self._refund_page(request, transaction, form, effect)
+            if amount > alone(by):
+                asked = approvals.ask_for_refund(
+                    transaction_id=transaction.pk,
+                    amount=amount,
+                    reason=reason,
+                    by=by,
+                    now=timezone.now(),
+                    request_key=str(key),
+                )
+                return tell_that_it_waits(request, asked)
             made = refunds.make_refund(
                 transaction_id=transaction.pk,
                 amount=amount,
                 reason=reason,
-                by=cast(User, request.user),
+                by=by,
                 now=timezone.now(),
                 request_key=str(key),
             )
@@ -177,6 +196,8 @@ class RefundActionMixin:
         form: RefundForm,
         effect: RefundEffect | None = None,
     ) -> TemplateResponse:
+        limit = alone(cast(User, request.user))
+        amount = form.cleaned_data["amount"] if effect else Decimal(0)
         site = self.admin_site  # type: ignore[attr-defined]
         return TemplateResponse(
             request,
@@ -193,6 +214,8 @@ class RefundActionMixin:
                 "refusal": refunds.why_not(transaction),
                 "left": format_usd(refunds.amount_left(transaction)),
                 "request_key": uuid.uuid4(),
+                "limit": format_usd(limit),
+                "waits": amount > limit,
             },
         )
 

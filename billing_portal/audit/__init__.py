@@ -18,7 +18,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from billing_portal.audit import accounts, invoices, plans, reversals, tenants, wallet
+from billing_portal.audit import accounts, approvals, invoices, plans, reversals, tenants, wallet
 from billing_portal.audit.check import Check, of_what_is_new
 from billing_portal.audit.screen import SUSPECTS
 from billing_portal.models import AuditReport, Heartbeat
@@ -28,6 +28,7 @@ CHECKS = (
     *invoices.CHECKS,
     *reversals.CHECKS,
     *wallet.CHECKS,
+    *approvals.CHECKS,
     *plans.CHECKS,
     *tenants.CHECKS,
 )

@@ -149,7 +149,7 @@ CHECKS = (
         "a paid transaction has one payment of its own",
         """
         SELECT format('payment %%s pays for %%s', payment.stripe_payment_intent_id,
-                      string_agg(payment.number, ', '))
+                      string_agg(payment.number, ', ' ORDER BY payment.number))
         FROM changed_transactions AS payment
         LEFT JOIN invoices_transaction AS other
           ON other.stripe_payment_intent_id = payment.stripe_payment_intent_id

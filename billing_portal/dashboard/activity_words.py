@@ -290,6 +290,10 @@ SENTENCES: dict[str, tuple[Kind, Sentence]] = {
         _plain(lambda: _("Auto-Refill reached its limit and waits")),
     ),
     "credit_adjusted": (Kind.CREDIT, _amount(lambda: _("Credit adjusted by %(amount)s"))),
+    "adjustment_reversed": (
+        Kind.CREDIT,
+        _amount(lambda: _("An adjustment of credit was reversed: %(amount)s")),
+    ),
     "refund_succeeded": (Kind.CREDIT, _amount(lambda: _("Refunded %(amount)s"))),
     "confirmation_declined": (
         Kind.CREDIT,
@@ -303,6 +307,12 @@ SENTENCES: dict[str, tuple[Kind, Sentence]] = {
 #: Recorded for staff, or said by another event already.
 NOT_SHOWN = frozenset(
     {
+        "approval_approved",
+        "approval_declined",
+        "approval_executed",
+        "approval_failed",
+        "approval_requested",
+        "approval_withdrawn",
         "captured_amount_differs",
         "country_not_recognised",
         "customer_view_ended",

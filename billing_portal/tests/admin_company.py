@@ -60,7 +60,7 @@ from plans.tests.factories import (
     make_version,
     make_wallet,
 )
-from wallet import adjustments, ledger
+from wallet import adjustments, approvals, ledger
 from wallet.models import EntryKind, Wallet
 from wallet.tests.factories import switch_off, switch_on
 
@@ -133,6 +133,14 @@ def make_company() -> Company:
     usage.record(records=[make_record(account, "3"), make_record(account, "4.5")], now=NOW)
     adjustments.adjust(
         account=account, amount=Decimal("2.50"), reason="Dropped calls", author=admin, now=NOW
+    )
+    approvals.ask_for_adjustment(
+        account=account,
+        amount=Decimal(9000),
+        reason="An outage of a week",
+        by=admin,
+        now=NOW,
+        request_key="1",
     )
     switch_on(account)
     switch_off(account)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.db import connections
 from django.test import Client
 from django.urls import reverse
@@ -34,6 +34,9 @@ def support(db: None) -> User:
 def staff(email: str, *codenames: str) -> User:
     user = User.objects.create_user(email, "a-long-password", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    if "add_adjustment" in codenames:
+        # For its limit; what they may do is in the permissions named here.
+        Group.objects.get(name="Support").user_set.add(user)
     return user
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 
@@ -43,7 +43,10 @@ def signed_in(*codenames: str) -> Client:
 
 @pytest.fixture
 def finance() -> Client:
-    return signed_in("view_transaction", "view_refund", "add_refund")
+    client = signed_in("view_transaction", "view_refund", "add_refund")
+    # For its limit.
+    Group.objects.get(name="Finance").user_set.add(User.objects.get(email="3@staff.test"))
+    return client
 
 
 def page_of(payment: Transaction) -> str:

@@ -69,6 +69,7 @@ TRUTH = {
     "plans.subscription",
     "plans.usagerecord",
     "wallet.adjustment",
+    "wallet.approvalrequest",
     "wallet.autorefill",
     "wallet.autorefillconsent",
     "wallet.entry",
@@ -93,13 +94,17 @@ ACTIONS = {
     "auth_user_password_change": "accounts.change_user",
     "invoices_reconciliationfinding_deal_with": "invoices.change_reconciliationfinding",
     "invoices_refund_credit_note": "invoices.view_refund",
-    "invoices_transaction_refund": "invoices.add_refund",
+    "invoices_transaction_refund": "wallet.ask_for_refund",
     "plans_plan_archive": "plans.archive_plan",
     "plans_plan_restore": "plans.archive_plan",
     "plans_planversion_draft": "plans.add_planversion",
     "plans_planversion_move_subscribers": "plans.publish_planversion",
     "plans_planversion_preview": "plans.view_planversion",
     "plans_planversion_publish": "plans.publish_planversion",
+    "wallet_adjustment_reverse_adjustment": "wallet.reverse_adjustment",
+    "wallet_approvalrequest_approve": "wallet.decide_approval",
+    "wallet_approvalrequest_decline": "wallet.decide_approval",
+    "wallet_approvalrequest_withdraw": "wallet.view_approvalrequest",
 }
 #: What is chosen above a list for the rows that are marked.
 LIST_ACTIONS = {

@@ -14,14 +14,15 @@ from django.db import transaction as database
 from djstripe.models import Charge
 
 from accounts.models import Account, CardStatus, User
-from accounts.tests.factories import NOW, make_account, make_card
+from accounts.staff_roles import StaffRole
+from accounts.tests.factories import NOW, make_account, make_card, make_staff
 from billing_portal import audit
 from billing_portal.audit import tenants
 from invoices.models import Purpose, Status, Transaction
 from invoices.tests.factories import make_transaction
 from plans.models import Allowance
 from plans.tests.factories import make_subscription, make_version
-from wallet import adjustments, ledger
+from wallet import approvals, ledger
 from wallet.models import Entry, EntryKind
 
 pytestmark = pytest.mark.django_db
@@ -42,14 +43,16 @@ def company(name: str) -> Account:
         now=NOW,
         transaction=payment,
     )
-    adjustments.adjust(
+    asked = approvals.ask_for_adjustment(
         account=account,
         amount=Decimal(5),
         reason="Goodwill",
-        author=User.objects.create_user(f"{name}@staff.test"),
-        approver=User.objects.create_user(f"{name}-chief@staff.test"),
+        by=User.objects.create_user(f"{name}@staff.test"),
+        request_key=name,
         now=NOW,
     )
+    chief = make_staff(StaffRole.FINANCE, f"{name}-chief@staff.test")
+    approvals.approve(request_id=asked.pk, by=chief, reason="Agreed", now=NOW)
     return account
 
 
@@ -119,6 +122,11 @@ PAID = "UPDATE invoices_transaction SET"
          "UPDATE accounts_card SET is_default = false"),
         ("I15", "was made and approved by user",
          "UPDATE wallet_adjustment SET approved_by_id = author_id"),
+        ("I15", "its author's limit was 0.00, nobody approved",
+         "UPDATE wallet_adjustment SET approved_by_id = NULL"),
+        ("I15", "in 0 requests", "UPDATE wallet_approvalrequest SET amount = 50"),
+        ("I15", "approvals_go_forward",
+         "ALTER TABLE wallet_approvalrequest DISABLE TRIGGER approvals_go_forward"),
         ("I16", "lines_of_a_paid_transaction_never_change",
          "ALTER TABLE invoices_line DISABLE TRIGGER lines_of_a_paid_transaction_never_change"),
         ("I16", "lines sum to 20.00", "UPDATE invoices_line SET amount = 20"),
@@ -291,11 +299,11 @@ def test_the_database_keeps_accounts_apart(alice: Account, bob: Account, refers:
         commit()
 
 
-def test_the_database_refuses_an_author_s_own_approval(alice: Account) -> None:
+def test_the_database_refuses_to_change_who_approved(alice: Account) -> None:
     adjustment = Entry.objects.get(account=alice, kind=EntryKind.ADJUSTMENT).adjustment
     assert adjustment is not None
     adjustment.approved_by = adjustment.author
-    with pytest.raises(IntegrityError, match="who_approves"):
+    with pytest.raises(IntegrityError, match="append-only"):
         adjustment.save()
 
 

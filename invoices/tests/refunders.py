@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from accounts import gateway
 from accounts.models import User
-from accounts.tests.factories import NOW
+from accounts.staff_roles import StaffRole
+from accounts.tests.factories import NOW, make_staff
 from invoices import refunds
 from invoices.models import Refund, Transaction
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 def finance() -> User:
     """Return the colleague who refunds."""
-    user, _ = User.objects.get_or_create(email="finance@badal.test", defaults={"is_staff": True})
-    return user
+    user = User.objects.filter(email="finance@badal.test").first()
+    return user or make_staff(StaffRole.FINANCE)
 
 
 def refund(

@@ -182,6 +182,7 @@ def insert(payment: Transaction, amount: str, charged: str, **fields: Any) -> Re
             "amount": usd(amount),
             "charged_amount": Money(Decimal(charged), "OMR"),
             "reason": "Why",
+            "limit_of_maker": 500,
             "created_at": NOW,
             **fields,
         }

@@ -16,6 +16,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from accounts import api_keys, billing_details
 from accounts.models import Account, AuditEvent, User
+from accounts.staff_roles import StaffRole
+from accounts.tests.factories import make_staff
 from billing_portal.dashboard.activity_words import NOT_SHOWN, SENTENCES
 from billing_portal.dashboard.tests import scenes
 from wallet import adjustments, low_balance
@@ -60,7 +62,8 @@ def test_a_change_is_told_with_what_was_before(
 def test_of_staff_it_says_what_they_did_and_neither_who_nor_why(
     account: Account, layla: User, sign_in: SignIn
 ) -> None:
-    support = User.objects.create_user("huda@badal.test", is_staff=True, first_name="Huda")
+    support = make_staff(StaffRole.SUPPORT, "huda@badal.test")
+    User.objects.filter(pk=support.pk).update(first_name="Huda")
     adjustments.adjust(
         account=account,
         amount=Decimal(5),

@@ -7,6 +7,8 @@ import pytest
 
 from accounts import service_state
 from accounts.models import Account, PauseReason
+from accounts.staff_roles import StaffRole
+from accounts.tests.factories import make_staff
 from billing_portal.dashboard.overview import build_overview
 from billing_portal.dashboard.tests import scenes
 from wallet import adjustments
@@ -35,7 +37,7 @@ def test_usage_is_told_by_day_and_what_happened_between(account: Account) -> Non
     for days, minutes in used:
         scenes.use(account, "call_minutes", minutes, at=NOW - days * DAY)
     paid = scenes.top_up(account, "50.00", at=NOW - 5 * DAY)
-    staff = scenes.make_member(account, email="support@badal.test", is_staff=True)
+    staff = make_staff(StaffRole.SUPPORT)
     adjustments.adjust(
         account=account, amount=Decimal(5), reason="Sorry for the echo", author=staff, now=NOW - DAY
     )
