@@ -21,6 +21,7 @@ from billing_portal.admin.base import PartOfParentInline, PortalAdmin, ReadOnlyA
 from billing_portal.admin.filters import CardBrandFilter, RangeDateTimeFilter
 from billing_portal.admin.long_lists import LongListAdmin
 from billing_portal.admin.pagination import MOST_ROWS
+from billing_portal.admin.role_action import RoleActionMixin
 from billing_portal.admin.second_factor_action import SecondFactorActionMixin
 
 admin.site.unregister(Group)
@@ -113,7 +114,7 @@ def manages_staff(request: HttpRequest) -> bool:
 
 
 @admin.register(User)
-class UserAdmin(SecondFactorActionMixin, DjangoUserAdmin, PortalAdmin):
+class UserAdmin(SecondFactorActionMixin, RoleActionMixin, DjangoUserAdmin, PortalAdmin):
     """People who sign in. Staff have their role's rights; whoever manages staff gives roles."""
 
     form = UserChangeForm
@@ -131,7 +132,8 @@ class UserAdmin(SecondFactorActionMixin, DjangoUserAdmin, PortalAdmin):
     search_fields = ("email", "first_name", "last_name")
     ordering = ("email",)
     readonly_fields = ("last_login", "date_joined")
-    filter_horizontal = ("groups",)
+    filter_horizontal = ()
+    actions_detail = ("change_role", "remove_second_factor")
     fieldsets = (
         (None, {"fields": ("email", "password")}),
         ("Name", {"fields": (("first_name", "last_name"),)}),
@@ -139,7 +141,7 @@ class UserAdmin(SecondFactorActionMixin, DjangoUserAdmin, PortalAdmin):
             "Rights",
             {
                 "fields": ("is_active", "is_staff", "groups"),
-                "description": "What a role may do is written in accounts/staff_roles.py.",
+                "description": "A role is given and taken by Change role, above.",
             },
         ),
         ("Times (UTC)", {"fields": (("last_login", "date_joined"),)}),
@@ -166,11 +168,9 @@ class UserAdmin(SecondFactorActionMixin, DjangoUserAdmin, PortalAdmin):
         return self.inlines if obj else ()
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Rights are given by whoever may, and never to oneself."""
-        fields = super().get_readonly_fields(request, obj)
-        if manages_staff(request) and obj != request.user:
-            return fields
-        return (*fields, "is_active", "is_staff", "groups")
+        """A role is given by an action, with a reason; nobody switches themselves off."""
+        fields = (*super().get_readonly_fields(request, obj), "is_staff", "groups")
+        return fields if manages_staff(request) and obj != request.user else (*fields, "is_active")
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """A colleague's rights can't be had through their password."""

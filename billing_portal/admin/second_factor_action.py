@@ -32,8 +32,6 @@ class LostFactorForm(forms.Form):
 class SecondFactorActionMixin:
     """The button above a user, and the page behind it."""
 
-    actions_detail: tuple[str, ...] = ("remove_second_factor",)
-
     # A method, for the reason given at has_adjust_credit_permission.
     def has_remove_second_factor_permission(
         self, request: HttpRequest, object_id: object = None
@@ -42,12 +40,14 @@ class SecondFactorActionMixin:
         return cast(User, request.user).has_perm("accounts.remove_second_factor")
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        """Offer it where there is something to remove that is not the reader's own."""
-        person = self.get_object(request, object_id)  # type: ignore[attr-defined]
-        if person is None or person == request.user or not second_factors.of(person):
-            return []
+        """Offer it where there is something to remove; nothing of this to oneself."""
         actions: list[Any] = super().get_actions_detail(request, object_id)  # type: ignore[misc]
-        return actions
+        person = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        if person is None or person == request.user:
+            return []
+        if second_factors.of(person):
+            return actions
+        return [one for one in actions if not one.action_name.endswith("_remove_second_factor")]
 
     @action(
         description="Remove second factor",

@@ -249,26 +249,6 @@ def test_only_who_manages_staff_gives_rights_or_touches_a_colleague(company: Com
             assert client.post(address, {"password1": "x", "password2": "x"}).status_code == 403
 
 
-def test_an_administrator_gives_a_role_but_not_to_themselves(company: Company) -> None:
-    chief = User.objects.create_user("chief@staff.test", is_staff=True)
-    chief.groups.set(Group.objects.filter(name="Administrator"))
-    client = signed_in(chief)
-    finance = Group.objects.get(name="Finance")
-    no_inline = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
-    for person in (company.support, chief):
-        sent = {"email": person.email, "is_active": "on", "is_staff": "on", "is_superuser": "on"}
-        answer = client.post(
-            url_of(User, "change", person.pk), {**sent, "groups": finance.pk, **no_inline}
-        )
-        assert answer.status_code == 302
-    company.support.refresh_from_db()
-    assert list(company.support.groups.all()) == [finance]
-    assert not company.support.is_superuser
-    assert chief.groups.get().name == "Administrator"
-    # A superuser is made on the server only, and out of reach here.
-    assert client.post(url_of(User, "change", company.admin.pk), {}).status_code == 403
-
-
 def test_a_user_is_added_by_e_mail(company: Company) -> None:
     answer = signed_in(company.admin).post(
         url_of(User, "add"),
