@@ -49,7 +49,9 @@ PERMISSIONS: dict[str, frozenset[StaffRole]] = {
     "plans.change_rental": FINANCE,
     # Money
     "invoices.view_transaction": EVERYBODY,
+    "invoices.export_transactions": FINANCE_AND_AUDITORS,
     "invoices.view_refund": EVERYBODY,
+    "invoices.export_refunds": FINANCE_AND_AUDITORS,
     "invoices.add_refund": FINANCE,
     "invoices.view_dispute": EVERYBODY,
     "invoices.view_reconciliationrun": FINANCE_AND_AUDITORS,
@@ -59,6 +61,7 @@ PERMISSIONS: dict[str, frozenset[StaffRole]] = {
     "billing_portal.view_auditreport": FINANCE_AND_AUDITORS,
     "wallet.view_wallet": EVERYBODY,
     "wallet.view_entry": EVERYBODY,
+    "wallet.export_entries": FINANCE_AND_AUDITORS,
     "wallet.view_adjustment": EVERYBODY,
     "wallet.add_adjustment": SUPPORT_AND_FINANCE,
     "wallet.reverse_adjustment": FINANCE,

@@ -157,6 +157,7 @@ class Transaction(models.Model):
 
     class Meta:
         ordering = ["-created_at", "-id"]
+        permissions = [("export_transactions", "Can export transactions")]
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "obligation"],

@@ -98,6 +98,7 @@ class Refund(models.Model):
 
     class Meta:
         ordering = ["-created_at", "-id"]
+        permissions = [("export_refunds", "Can export refunds")]
         constraints = [
             models.UniqueConstraint(
                 fields=["stripe_refund_id"],

@@ -9,14 +9,17 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from accounts.money import format_omr, format_quantity, format_unit_price
 from billing_portal.admin import cells
 from billing_portal.admin.base import PartOfParentInline, ReadOnlyAdmin
+from billing_portal.admin.exports import ExportMixin
 from billing_portal.admin.filters import RangeDateTimeFilter
 from billing_portal.admin.long_lists import LongListAdmin
 from billing_portal.admin.refund_action import RefundActionMixin
 from billing_portal.admin.reversals import DisputeInline, RefundInline
 from billing_portal.admin.reverse_action import ReverseActionMixin
 from invoices.models import Line, Transaction
+from invoices.staff_exports import TRANSACTIONS
 from plans.models import UsageRecord
 from wallet.models import Adjustment, Entry, Wallet
+from wallet.staff_exports import ENTRIES
 
 
 class LineInline(PartOfParentInline):
@@ -80,8 +83,11 @@ class EntryInline(PartOfParentInline):
 
 
 @admin.register(Transaction)
-class TransactionAdmin(RefundActionMixin, LongListAdmin):
+class TransactionAdmin(RefundActionMixin, ExportMixin, LongListAdmin):
     """Every attempt to move real money, and what came of it."""
+
+    export_of = TRANSACTIONS
+    export_permission = "invoices.export_transactions"
 
     names = (
         "number",
@@ -195,8 +201,11 @@ class TransactionAdmin(RefundActionMixin, LongListAdmin):
 
 
 @admin.register(Entry)
-class EntryAdmin(LongListAdmin):
+class EntryAdmin(ExportMixin, LongListAdmin):
     """The ledger, line by line."""
+
+    export_of = ENTRIES
+    export_permission = "wallet.export_entries"
 
     name_of_an_account = "usage_id"
     time_field = "created_at"

@@ -10,11 +10,13 @@ from unfold.decorators import action
 from accounts.money import format_omr
 from billing_portal.admin import cells
 from billing_portal.admin.base import PartOfParentInline
+from billing_portal.admin.exports import ExportMixin
 from billing_portal.admin.filters import RangeDateTimeFilter
 from billing_portal.admin.long_lists import LongListAdmin
 from billing_portal.downloads import pdf
 from invoices import credit_notes
 from invoices.models import Dispute, Refund
+from invoices.staff_exports import REFUNDS
 
 
 class RefundInline(PartOfParentInline):
@@ -52,8 +54,11 @@ class RefundInline(PartOfParentInline):
 
 
 @admin.register(Refund)
-class RefundAdmin(LongListAdmin):
+class RefundAdmin(ExportMixin, LongListAdmin):
     """Every refund, wherever it was made."""
+
+    export_of = REFUNDS
+    export_permission = "invoices.export_refunds"
 
     list_display = (
         "number",

@@ -95,6 +95,8 @@ ACTIONS = {
     "auth_user_password_change": "accounts.change_user",
     "invoices_reconciliationfinding_deal_with": "invoices.change_reconciliationfinding",
     "invoices_refund_credit_note": "invoices.view_refund",
+    "invoices_refund_export": "invoices.export_refunds",
+    "invoices_transaction_export": "invoices.export_transactions",
     "invoices_transaction_refund": "wallet.ask_for_refund",
     "plans_plan_archive": "plans.archive_plan",
     "plans_plan_restore": "plans.archive_plan",
@@ -106,6 +108,7 @@ ACTIONS = {
     "wallet_approvalrequest_approve": "wallet.decide_approval",
     "wallet_approvalrequest_decline": "wallet.decide_approval",
     "wallet_approvalrequest_withdraw": "wallet.view_approvalrequest",
+    "wallet_entry_export": "wallet.export_entries",
 }
 #: What is chosen above a list for the rows that are marked.
 LIST_ACTIONS = {
