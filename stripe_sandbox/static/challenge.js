@@ -41,6 +41,7 @@ window.addEventListener("message", (event) => {
   if (event.data.kind === "fail") answer(false);
   if (event.data.kind === "focus") buttons[0]?.focus();
 });
+buttons.forEach((button) => { button.disabled = false; });
 if (main.dataset.status !== "requires_action" && window.parent !== window) {
   window.parent.postMessage({ sandbox: "3ds", kind: "done" }, PARENT);
 }

@@ -37,19 +37,37 @@ function challenge(url) {
     const frame = document.createElement("iframe");
     frame.title = "3-D Secure authentication";
     frame.src = url;
+    // Until its script listens nobody can press what would be lost; the dialog has the focus.
+    frame.style.visibility = "hidden";
+    let loaded = false;
+    let abandoned = false;
+    function tell(kind) {
+      frame.contentWindow.postMessage({ sandbox: "3ds", kind }, location.origin);
+    }
+    function abandon(event) {
+      event.preventDefault();
+      abandoned = true;
+      if (loaded) tell("fail");
+    }
     frame.addEventListener("load", () => {
+      loaded = true;
+      if (abandoned) {
+        tell("fail");
+        return;
+      }
+      frame.style.visibility = "visible";
       frame.focus();
-      frame.contentWindow.postMessage({ sandbox: "3ds", kind: "focus" }, location.origin);
+      tell("focus");
     });
     dialog.append(frame);
-    dialog.addEventListener("cancel", (event) => {
-      event.preventDefault();
-      frame.contentWindow.postMessage({ sandbox: "3ds", kind: "fail" }, location.origin);
-    });
+    dialog.addEventListener("cancel", abandon);
+    // A page that nobody has touched since the last Escape is not asked: its dialog just closes.
+    dialog.addEventListener("close", abandon);
     window.addEventListener("message", function done(event) {
       if (event.source !== frame.contentWindow || event.origin !== location.origin) return;
       if (event.data?.sandbox !== "3ds") return;
       window.removeEventListener("message", done);
+      dialog.removeEventListener("close", abandon);
       dialog.close();
       dialog.remove();
       resolve();
@@ -68,6 +86,7 @@ async function ask(path, body) {
   return response.json();
 }
 
+button.disabled = false;
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (button.disabled) return;

@@ -246,25 +246,40 @@
         position: "absolute", inset: "0", margin: "auto", border: "0", "border-radius": "12px",
         width: "min(420px, calc(100vw - 24px))", height: "min(420px, calc(100dvh - 24px))",
         background: "#fff", "box-shadow": "0 20px 50px rgba(0, 0, 0, .35)",
-        "color-scheme": "light",
+        // Until its script listens nobody can press what would be lost; the dialog has the focus.
+        "color-scheme": "light", visibility: "hidden",
       });
+      let loaded = false;
+      let abandoned = false;
+      const tell = (kind) => frame.contentWindow.postMessage({ sandbox: "3ds", kind }, ORIGIN);
+      function abandon(event) {
+        event.preventDefault();
+        abandoned = true;
+        if (loaded) tell("fail");
+      }
       function finish(message) {
         if (message.origin !== ORIGIN || message.source !== frame.contentWindow) return;
         if (message.data?.sandbox !== "3ds") return;
         window.removeEventListener("message", finish);
+        dialog.removeEventListener("close", abandon);
         dialog.close();
         dialog.remove();
         if (before && before.focus) before.focus();
         resolve();
       }
       window.addEventListener("message", finish);
-      dialog.addEventListener("cancel", (event) => {
-        event.preventDefault();
-        frame.contentWindow.postMessage({ sandbox: "3ds", kind: "fail" }, ORIGIN);
-      });
+      dialog.addEventListener("cancel", abandon);
+      // A page that nobody has touched since the last Escape is not asked: its dialog just closes.
+      dialog.addEventListener("close", abandon);
       frame.addEventListener("load", () => {
+        loaded = true;
+        if (abandoned) {
+          tell("fail");
+          return;
+        }
+        style(frame, { visibility: "visible" });
         frame.focus();
-        frame.contentWindow.postMessage({ sandbox: "3ds", kind: "focus" }, ORIGIN);
+        tell("focus");
       });
       dialog.append(frame);
       document.body.append(dialog);

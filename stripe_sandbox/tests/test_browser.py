@@ -138,6 +138,24 @@ def test_a_challenge_decides(
     assert page.get_by_role("dialog").count() == 0
 
 
+def test_who_gives_up_before_the_bank_has_answered_is_heard(
+    page: Any, merchant: str, sandbox: Sandbox
+) -> None:
+    slow: list[Any] = []
+    page.route("**/static/challenge.js", lambda route: slow.extend([route]))
+    card = open_merchant(page, merchant, setup(sandbox).client_secret)
+    type_card(card, ALWAYS_ASKS)
+    page.click("#save")
+    page.get_by_role("dialog", name="3-D Secure authentication").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")  # of which a page is not asked
+    while not slow:
+        page.wait_for_timeout(10)
+    slow[0].continue_()
+    result(page, "error setup_intent_authentication_failure")
+    assert page.get_by_role("dialog").count() == 0
+
+
 def test_a_payment_is_confirmed_in_the_browser(page: Any, merchant: str, sandbox: Sandbox) -> None:
     intent = sandbox.client.payment_intents.create({"amount": 3850, "currency": "omr"})
     card = open_merchant(page, merchant, intent.client_secret)
