@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from accounts.models import User
@@ -50,7 +51,7 @@ def test_a_customer_is_found_by_their_card_and_a_deduction_explained(browser: Br
     office = Client()
     office.force_login(User.objects.get(email="admin@staff.test"))
     with visit(browser, office) as site:
-        page = site.open("/admin/")
+        page = site.open(reverse("admin:accounts_account_changelist"))
         page.keyboard.press("Control+k")
         page.locator("#search-input-command").press_sequentially("4242")
         page.locator("#command-results").get_by_role("link", name="Muscat").click()
@@ -62,6 +63,6 @@ def test_a_customer_is_found_by_their_card_and_a_deduction_explained(browser: Br
         page.get_by_role("link", name="Call minutes: 7.5 minutes").click()
         page.get_by_role("link", name=record.record_id).click()
         expect(page.get_by_text("Of 4.5 minutes, your plan included 2 minutes")).to_be_visible()
-        wrong += wrong_in_light_and_dark(page, "record", "#content fieldset")
+        wrong += problems_of(page, within="#content fieldset")
         wrong += site.complaints
     assert not wrong, "\n".join(wrong)

@@ -60,9 +60,10 @@ def page_of(record: Account | Refund | Dispute) -> str:
     return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[record.pk])
 
 
-@pytest.mark.parametrize("term", ["Muscat Frei", "freight muscat", "cat fre", "MU", "owner@mus"])
-def test_names_and_addresses_are_found_by_a_part(office: Client, term: str) -> None:
-    assert listed(office, term) == ["Muscat Freight LLC"]
+def test_names_and_addresses_are_found_by_a_part(company: Company) -> None:
+    for term in ("Muscat Frei", "freight muscat", "cat fre", "MU", "owner@mus"):
+        assert search.named(term) == [company.account.pk], term
+    assert listed(signed_in(company.admin), "Muscat Frei") == ["Muscat Freight LLC"]
 
 
 def test_what_identifies_an_account_leads_to_its_page(office: Client, company: Company) -> None:
@@ -154,9 +155,10 @@ def test_a_search_that_is_narrowed_stays_in_the_list(office: Client) -> None:
     assert page.status_code == 200
 
 
-@pytest.mark.parametrize("term", ["\0", "%", "_", "'", "\\", " ", "🙂🙂🙂", "x" * 5000])
-def test_whatever_is_typed_is_no_error(office: Client, term: str) -> None:
-    assert office.get(ACCOUNTS, {"q": term}).status_code == 200
+def test_whatever_is_typed_is_no_error(office: Client) -> None:
+    for term in ("%", "_", "'", "\\", " ", "🙂🙂🙂", "x" * 5000):
+        search.find(term)
+    assert office.get(ACCOUNTS, {"q": "\0"}).status_code == 200
 
 
 def test_the_command_palette_finds_the_same(office: Client, company: Company) -> None:
