@@ -190,7 +190,7 @@ _FOR_OTHERS = re.compile(
     r"|second_factors|staff_\w+)"
     r"|invoices/(api\w*|payment_comparison|reconciliation\w*|refunds?|refund_settlement|checkout"
     r"|staff_exports)"
-    r"|wallet/(api\w*|adjustments|staff_exports)"
+    r"|wallet/(api\w*|adjustment\w*|approvals|staff_exports)"
     r"|plans/(api\w*|provisioning|usage(?!_words)\w*|versions?(_preview)?|plan_changes_by_staff|subscriber_moves)"
     r"|billing_portal/(?!dashboard/|sign_in|middleware)\w+"
 )

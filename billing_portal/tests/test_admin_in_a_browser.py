@@ -1,14 +1,15 @@
 """What a person on the phone does in the admin, in a real browser: few clicks, and accessible."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from accounts.models import User
-from accounts.tests.factories import make_account, make_card
+from accounts.models import Card, User
+from accounts.staff_roles import StaffRole
+from accounts.tests.factories import make_account, make_card, make_staff
 from billing_portal.dashboard.tests.browser import (
     launch,
     picture,
@@ -16,7 +17,10 @@ from billing_portal.dashboard.tests.browser import (
     visit,
 )
 from billing_portal.tests.admin_company import make_company
+from invoices.models import Refund, RefundStatus
+from invoices.tests.test_charging import charge
 from plans.models import UsageRecord
+from wallet.tests.factories import balance_of, make_payer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db]
 
@@ -65,4 +69,54 @@ def test_a_customer_is_found_by_their_card_and_a_deduction_explained(browser: Br
         expect(page.get_by_text("Of 4.5 minutes, your plan included 2 minutes")).to_be_visible()
         wrong += problems_of(page, within="#content fieldset")
         wrong += site.complaints
+    assert not wrong, "\n".join(wrong)
+
+
+def signed_in(role: StaffRole) -> Client:
+    client = Client()
+    client.force_login(make_staff(role))
+    return client
+
+
+def test_goodwill_that_needs_approval_and_the_refund_of_a_top_up(
+    browser: Browser, add_card: Callable[..., Card]
+) -> None:
+    """Support asks and Finance approves; then Finance refunds by themselves."""
+    account = make_payer(add_card, name="Sohar Dental")
+    payment = charge(account)
+    wrong = []
+    with visit(browser, signed_in(StaffRole.SUPPORT)) as site:
+        page = site.open(f"/admin/accounts/account/{account.pk}/change/")
+        page.get_by_role("link", name="Adjust credit").first.click()
+        page.get_by_label("Amount").fill("100")
+        page.get_by_label("Reason").fill("Sorry for the outage on Sunday")
+        page.get_by_role("button", name="Show the effect").click()
+        expect(page.get_by_text("beyond what you adjust alone")).to_be_visible()
+        wrong += wrong_in_light_and_dark(page, "ask", "#content")
+        page.get_by_role("button", name="Ask for approval").click()
+        expect(page.get_by_text("nothing has happened yet")).to_be_visible()
+        expect(page.get_by_role("link", name="Approve", exact=True)).to_have_count(0)
+        wrong += site.complaints
+    with visit(browser, signed_in(StaffRole.FINANCE)) as site:
+        page = site.open("/admin/wallet/approvalrequest/")
+        picture(page, "approvals light")
+        page.locator("#result_list").get_by_role("link", name="2026").click()
+        page.locator("a[href$='/approve/']").first.click()
+        expect(page.get_by_text("$25.00 → $125.00")).to_be_visible()
+        page.get_by_label("Reason").fill("They were cut off for an hour")
+        wrong += wrong_in_light_and_dark(page, "approve", "#content")
+        page.get_by_role("button", name="Approve").click()
+        expect(page.get_by_text("It is approved and done.")).to_be_visible()
+        assert balance_of(account) == 125
+
+        page = site.open(f"/admin/invoices/transaction/{payment.pk}/change/")
+        page.locator(f"a[href$='/{payment.pk}/refund/']").first.click()
+        page.get_by_label("Reason").fill("The customer asked for it back")
+        page.get_by_role("button", name="Show the effect").click()
+        wrong += wrong_in_light_and_dark(page, "refund", "#content")
+        page.get_by_role("button", name="Refund $25.00").click()
+        expect(page.get_by_text("went back to the card")).to_be_visible()
+        wrong += site.complaints
+    assert Refund.objects.get().status == RefundStatus.SUCCEEDED
+    assert balance_of(account) == 100
     assert not wrong, "\n".join(wrong)

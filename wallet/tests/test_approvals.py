@@ -224,6 +224,7 @@ def test_what_cannot_be_refunded_any_more_fails_and_says_why(
     assert story_of(payment.account)[-1] == "approval_failed"
 
 
+@pytest.mark.usefixtures("sandbox")
 def test_a_refusal_of_stripe_is_said_at_the_request(support: User, finance: User) -> None:
     account = make_account()
     make_wallet(account)
