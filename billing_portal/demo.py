@@ -30,8 +30,10 @@ STAFF: dict[str, tuple[StaffRole, dict[str, Any]]] = {
 }
 MEMBERS: dict[str, dict[str, Any]] = {
     "owner@demo.test": {"first_name": "Aisha", "last_name": "Al Kindi"},
+    "billing@demo.test": {"first_name": "Zahra", "last_name": "Al Farsi"},
     "viewer@demo.test": {"first_name": "Omar", "last_name": "Al Siyabi"},
     "owner@other.test": {"first_name": "Huda", "last_name": "Al Rawahi"},
+    "viewer@other.test": {"first_name": "Said", "last_name": "Al Mahri"},
 }
 
 

@@ -6,17 +6,17 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
 
-from accounts import cards
+from accounts import api_keys, billing_details, cards, invitations, receipt_copies
 from accounts.models import Account, Card, Membership, User
 from accounts.roles import Role
 from accounts.staff_roles import StaffRole
 from billing_portal.simulation.bank import Bank
 from invoices import refunds, reversals
 from invoices.models import Dispute, Purpose, Status, Transaction
-from plans import provisioning, rentals, subscriptions
+from plans import provisioning, rentals, spend_caps, subscriptions
 from plans.models import Feature, Plan, RentalVia
 from plans.usage_records import ParsedRecord
-from wallet import refill_rules, topups
+from wallet import low_balance, refill_rules, topups
 from wallet.refill_rules import Terms
 
 #: How busy each weekday is, Monday first: Oman's weekend is Friday and Saturday.
@@ -62,9 +62,9 @@ class Company:
             timezone="Asia/Muscat",
             now=now,
         )
-        for name, value in profile.billing.items():
-            setattr(self.account, name, value)
-        self.account.save(update_fields=list(profile.billing) or None)
+        self.account = billing_details.change(
+            account=self.account, details=profile.billing, by=self._owner(), now=now
+        )
         for email, role in profile.members:
             user = User.objects.get(email=email)
             Membership.objects.create(account=self.account, user=user, role=role, created_at=now)
@@ -137,6 +137,30 @@ class Company:
     def card_declines(self, code: str | None) -> None:
         """The bank begins (or with None: ceases) to decline the first card."""
         self.bank.let_decline(self.card.stripe_payment_method_id, code)
+
+    def charge_to_newest_card(self, now: datetime) -> None:
+        """Make the card that was added last the default."""
+        cards.make_default(card=self.card, by=self._owner(), now=now)
+
+    def copy_receipts_to(self, address: str, now: datetime) -> None:
+        """Have the accountant get each receipt."""
+        receipt_copies.change(account=self.account, addresses=[address], by=self._owner(), now=now)
+
+    def be_told_below(self, limit: int, now: datetime) -> None:
+        """Ask for an e-mail when the balance falls below this."""
+        low_balance.set_limit(account=self.account, limit=Decimal(limit), by=self._owner(), now=now)
+
+    def cap_spend(self, cap: int, now: datetime) -> None:
+        """Let usage cost at most this in a period."""
+        spend_caps.set_cap(account=self.account, cap=Decimal(cap), by=self._owner(), now=now)
+
+    def make_key(self, name: str, now: datetime) -> None:
+        """Make an API key for a program of the company's own."""
+        api_keys.create_for_account(account=self.account, name=name, by=self._owner(), now=now)
+
+    def invite(self, email: str, role: Role, now: datetime) -> None:
+        """Invite a colleague, who has not answered yet."""
+        invitations.invite(account=self.account, email=email, role=role, by=self._owner(), now=now)
 
     def is_refunded(self, amount: int, reason: str, now: datetime) -> None:
         """Have support refund a part of the newest top-up."""

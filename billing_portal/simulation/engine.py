@@ -9,11 +9,12 @@ from random import Random
 from django.core.exceptions import ValidationError
 
 from accounts import card_sweeps, outbox
+from billing_portal import audit, business_days
 from billing_portal.simulation.bank import Bank
 from billing_portal.simulation.company import Company, Diary
 from billing_portal.simulation.scenario import demo_companies
 from invoices import sweeper
-from plans import authorization, renewals, usage
+from plans import authorization, daily_spend, renewals, usage
 from plans.usage import ResultStatus
 from wallet import refills
 
@@ -52,6 +53,7 @@ def run(
     finally:
         bank.set_clock(None)
         bank.pause_webhooks(paused=False)
+    _take_stock(end)
     return report
 
 
@@ -83,6 +85,14 @@ def _live_a_day(
         _run_jobs(now, report)
         before = now
     report.days += 1
+
+
+def _take_stock(now: datetime) -> None:
+    """Sum up what the pages show by day, of usage and of the business, and audit the books."""
+    daily_spend.add_up_due(left=0)
+    while business_days.bring_up_to_date(now=now) > 1:
+        pass  # the newest day is always brought up to date: alone, it is the last
+    audit.note(violations=audit.run(now=now), now=now, since=None)
 
 
 def _report_usage(

@@ -21,7 +21,7 @@ SOHAR = Profile(
         "tax_number": "OM1100045678",
         "receipt_email": "accounts@sohar-logistics.test",
     },
-    members=(("viewer@demo.test", Role.VIEWER),),
+    members=(("billing@demo.test", Role.BILLING), ("viewer@demo.test", Role.VIEWER)),
 )
 DHOFAR = Profile(
     external_id="dhofar-clinics",
@@ -36,6 +36,7 @@ DHOFAR = Profile(
         "city": "Salalah 211",
         "country": "OM",
     },
+    members=(("viewer@other.test", Role.VIEWER),),
 )
 JEBEL = Profile(
     external_id="jebel-tours",
@@ -68,7 +69,11 @@ def _diary_of_sohar(company: Company) -> Diary:
             lambda now: company.rent("phone_number", 4, now),
             lambda now: company.rent("user_seat", 5, now),
         ],
-        4: [lambda now: company.switch_auto_refill_on(20, 50, now)],
+        4: [
+            lambda now: company.switch_auto_refill_on(20, 50, now),
+            lambda now: company.copy_receipts_to("audit@sohar-logistics.test", now),
+            lambda now: company.be_told_below(10, now),
+        ],
         19: [lambda now: company.open_payment_page(250, now)],
         # The card has no funds when the second period begins: past due, retried, recovered.
         30: [lambda now: company.card_declines("insufficient_funds")],
@@ -77,12 +82,17 @@ def _diary_of_sohar(company: Company) -> Diary:
         58: [lambda now: company.pay_on_page(100, now, "pm_card_amex")],
         # Refills fail until auto-refill suspends itself; the owner switches it on again.
         76: [lambda now: company.card_declines("card_declined")],
+        80: [
+            lambda now: company.cap_spend(300, now),
+            lambda now: company.make_key("Finance spreadsheet", now),
+        ],
         86: [
             lambda now: company.card_declines(None),
             lambda now: company.switch_auto_refill_on(25, 75, now),
         ],
         96: [lambda now: company.add_card(now, "pm_card_mastercard")],
         109: [lambda now: company.open_payment_page(100, now)],
+        110: [lambda now: company.invite("fatma@sohar-logistics.test", Role.BILLING, now)],
     }
 
 
@@ -109,6 +119,13 @@ def _diary_of_dhofar(company: Company) -> Diary:
         # A colleague did not know the payment, and withdraws the dispute a week later.
         101: [lambda now: company.dispute("unrecognized", now)],
         108: [lambda now: company.withdraw_dispute(now)],
+        # The new card's bank asks at every payment: a refill waits for the owner's confirmation.
+        111: [
+            lambda now: company.add_card(now, "pm_card_authenticationRequired"),
+            company.charge_to_newest_card,
+            lambda now: company.switch_auto_refill_on(60, 25, now),
+            lambda now: company.invite("reception@dhofar-clinics.test", Role.VIEWER, now),
+        ],
     }
 
 

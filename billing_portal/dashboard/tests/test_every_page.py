@@ -218,13 +218,18 @@ def signed_in(account: Account, address: str) -> Any:
 
 def paths(account: Account) -> list[str]:
     """All of PAGES, with what the account has."""
+    numbers = numbers_of(account)
+    return [path.format(**numbers) for each in PAGES.values() for path in each]
+
+
+def numbers_of(account: Account) -> dict[str, Any]:
+    """What the addresses of PAGES need of the account: its newest of each."""
     payments = Transaction.objects.filter(account=account)
-    numbers = {
+    return {
         "record": UsageRecord.objects.filter(account=account).latest("pk").pk,
         "paid": payments.filter(status=Status.PAID).latest("created_at").number,
-        "failed": payments.get(status=Status.FAILED).number,
+        "failed": payments.filter(status=Status.FAILED).latest("created_at").number,
     }
-    return [path.format(**numbers) for each in PAGES.values() for path in each]
 
 
 def weight_of(page: Page) -> int:

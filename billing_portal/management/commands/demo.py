@@ -39,8 +39,10 @@ from billing_portal.supervisor import (
 
 LOGINS = {
     "owner@demo.test": "owner of the demo company",
+    "billing@demo.test": "pays there, manages no members",
     "viewer@demo.test": "may look, not touch",
     "owner@other.test": "owner of another company",
+    "viewer@other.test": "may look at that one",
     "support@demo.test": "staff: support",
     "finance@demo.test": "staff: finance",
     "admin@demo.test": "staff: administrator",
