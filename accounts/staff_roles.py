@@ -62,6 +62,7 @@ PERMISSIONS: dict[str, frozenset[StaffRole]] = {
     "wallet.view_wallet": EVERYBODY,
     "wallet.view_entry": EVERYBODY,
     "wallet.export_entries": FINANCE_AND_AUDITORS,
+    "wallet.read_month_end": FINANCE_AND_AUDITORS,
     "wallet.view_adjustment": EVERYBODY,
     "wallet.add_adjustment": SUPPORT_AND_FINANCE,
     "wallet.reverse_adjustment": FINANCE,

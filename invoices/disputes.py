@@ -108,9 +108,12 @@ def _carry_out(
     had_it = was in HOLDING_STATUSES
     taken = returned = Decimal(0)
     if dispute.is_holding and not had_it:
+        dispute.taken_at = now
         taken = fulfilment_of(transaction).disputed(dispute=dispute, now=now)
     elif had_it and not dispute.is_holding:
+        dispute.returned_at = now
         returned = fulfilment_of(transaction).dispute_won(dispute=dispute, now=now)
+    dispute.save(update_fields=["taken_at", "returned_at"])
     if dispute.status != DisputeStatus.UNDER_REVIEW or not had_it:
         # That their answer is under review is no news to those who gave it.
         _tell_staff(dispute, transaction, taken=taken, returned=returned, now=now)

@@ -211,6 +211,14 @@ class Dispute(models.Model):
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
     asked_at = models.DateTimeField(help_text="When Stripe last told how it stands.")
+    taken_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When it was recorded here that the bank took the money. Books are kept by it.",
+    )
+    returned_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it was recorded here that the bank returned it."
+    )
 
     objects: ClassVar[models.Manager["Dispute"]] = models.Manager()
 
@@ -225,6 +233,10 @@ class Dispute(models.Model):
                 condition=Q(closed_at__isnull=False, status__in=CLOSED_STATUSES)
                 | Q(closed_at__isnull=True) & ~Q(status__in=CLOSED_STATUSES),
                 name="a_closed_dispute_says_when",
+            ),
+            models.CheckConstraint(
+                condition=Q(returned_at__isnull=True) | Q(taken_at__isnull=False),
+                name="a_dispute_returns_what_it_took",
             ),
         ]
         indexes = [

@@ -121,7 +121,10 @@ class Entry(models.Model):
     class Meta:
         ordering = ["-sequence"]
         verbose_name_plural = "entries"
-        permissions = [("export_entries", "Can export entries of the ledger")]
+        permissions = [
+            ("export_entries", "Can export entries of the ledger"),
+            ("read_month_end", "Can read the month-end report"),
+        ]
         constraints = [
             # Carries the account, like every unique key of a hot table; a wallet has one account.
             models.UniqueConstraint(fields=["account", "sequence"], name="entries_are_numbered"),

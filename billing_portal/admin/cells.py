@@ -80,6 +80,11 @@ def figure(text: str, *, negative: bool = False) -> SafeString:
     )
 
 
+def strong(text: str) -> SafeString:
+    """Return what stands out among its like: a sum."""
+    return format_html('<strong class="font-semibold">{}</strong>', text)
+
+
 def usd(amount: Decimal | None) -> Cell:
     """Return a balance or a payment."""
     return NOTHING if amount is None else figure(format_usd(amount), negative=amount < 0)

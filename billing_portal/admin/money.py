@@ -12,6 +12,7 @@ from billing_portal.admin.base import PartOfParentInline, ReadOnlyAdmin
 from billing_portal.admin.exports import ExportMixin
 from billing_portal.admin.filters import RangeDateTimeFilter
 from billing_portal.admin.long_lists import LongListAdmin
+from billing_portal.admin.month_end import MonthEndMixin
 from billing_portal.admin.refund_action import RefundActionMixin
 from billing_portal.admin.reversals import DisputeInline, RefundInline
 from billing_portal.admin.reverse_action import ReverseActionMixin
@@ -201,11 +202,12 @@ class TransactionAdmin(RefundActionMixin, ExportMixin, LongListAdmin):
 
 
 @admin.register(Entry)
-class EntryAdmin(ExportMixin, LongListAdmin):
+class EntryAdmin(ExportMixin, MonthEndMixin, LongListAdmin):
     """The ledger, line by line."""
 
     export_of = ENTRIES
     export_permission = "wallet.export_entries"
+    actions_list = ("export", "month_end")
 
     name_of_an_account = "usage_id"
     time_field = "created_at"

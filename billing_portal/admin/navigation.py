@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from billing_portal.admin import month_end
 from wallet import approvals
 
 APPROVALS = "Approvals"
@@ -137,6 +138,9 @@ _BRAND = {
 }
 
 
+_MONTH_END = {"title": "Month-end report", "icon": "menu_book"}
+
+
 def brand_colours(request: HttpRequest) -> dict[str, str]:
     """Return the shades of the admin's one colour."""
     return dict(_BRAND)
@@ -158,6 +162,8 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         for item in items:
             if item["title"] == APPROVALS and (waiting := _waiting(request)):
                 item |= {"badge": str(waiting), "badge_variant": "warning"}
+        if title == "Books" and cast(User, request.user).has_perm(month_end.PERMISSION):
+            items.insert(0, _MONTH_END | {"link": reverse("admin:wallet_entry_month_end")})
         if items:
             groups.append(
                 {"title": title, "separator": True, "collapsible": collapsible, "items": items}

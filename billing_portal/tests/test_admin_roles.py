@@ -109,6 +109,7 @@ ACTIONS = {
     "wallet_approvalrequest_decline": "wallet.decide_approval",
     "wallet_approvalrequest_withdraw": "wallet.view_approvalrequest",
     "wallet_entry_export": "wallet.export_entries",
+    "wallet_entry_month_end": "wallet.read_month_end",
 }
 #: What is chosen above a list for the rows that are marked.
 LIST_ACTIONS = {

@@ -32,6 +32,7 @@ class LineSpec:
     unit_price: Decimal | None = None  # the amount, for a quantity of one
     period_start: datetime | None = None
     period_end: datetime | None = None
+    is_tax: bool = False
 
 
 def make_transaction(
@@ -78,6 +79,7 @@ def make_transaction(
                 amount=usd(line.amount),
                 period_start=line.period_start,
                 period_end=line.period_end,
+                is_tax=line.is_tax,
             )
             for position, line in enumerate(lines, start=1)
         )
