@@ -319,12 +319,16 @@ NOT_SHOWN = frozenset(
         "customer_view_started",
         "dispute_opened",
         "email_change_asked",
+        "exported",
         "message_replayed",
         "payment_reconciled",
         "reconciliation_finding_dealt_with",
         "refund_differs",
         "refund_failed",
         "refund_opened",
+        "second_factor_removed",
         "staff_created",
+        "staff_role_changed",
+        "subscriber_move_ordered",
     }
 )
