@@ -139,12 +139,15 @@ def _change(days: Sequence[BusinessDay], read: Read) -> str:
     if not back:
         return "No earlier day to compare with"
     change = read(last) - read(first)
+    days_back = f"in {back} {'day' if back == 1 else 'days'}"
+    if not change:
+        return f"Unchanged {days_back}"
     sign = "−" if change < 0 else "+"
     text = f"{sign}{format_usd(abs(change))}"
     if read(first):
         percent = abs(change / read(first) * 100).quantize(Decimal("0.1"))
         text += f" ({sign}{percent} %)"
-    return f"{text} in {back} {'day' if back == 1 else 'days'}"
+    return f"{text} {days_back}"
 
 
 Series = tuple[str, Read]
