@@ -15,6 +15,7 @@ from django.contrib.postgres.indexes import BrinIndex, GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Upper
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
 from timezone_field import TimeZoneField
@@ -75,6 +76,10 @@ class User(AbstractUser):
         max_length=8, blank=True, choices=settings.LANGUAGES, help_text="None: as the browser asks."
     )
 
+    session_generation = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Raised to end all sessions."
+    )
+
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
@@ -86,12 +91,27 @@ class User(AbstractUser):
         ]
         indexes = [GinIndex(Trigrams("email"), name="users_by_part_of_email")]
         permissions = [
+            ("end_sessions", "Can sign a person out everywhere"),
             ("manage_staff", "Can let colleagues in and give them their role"),
             ("remove_second_factor", "Can take away a second factor that somebody has lost"),
         ]
 
     def __str__(self) -> str:
         return self.email
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Return the proof that each session holds: of another password or generation it is none.
+
+        That of the first generation is Django's own, so that an upgrade signs nobody out.
+        """
+        if not self.session_generation:
+            return super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]
+        return salted_hmac(
+            "accounts.User.session_generation",
+            f"{self.session_generation}:{self.password}",
+            secret=secret,
+            algorithm="sha256",
+        ).hexdigest()
 
     @property
     def spoken_name(self) -> str:
@@ -157,6 +177,8 @@ class Account(models.Model):
     class Meta:
         ordering = ["name", "id"]
         permissions = [
+            ("add_note", "Can note something about an account for colleagues"),
+            ("lock_services", "Can lock services and unlock them"),
             ("view_as_customer", "Can view the dashboard as a customer sees it"),
         ]
         indexes = [

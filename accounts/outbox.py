@@ -151,7 +151,7 @@ def record_platform_event(
     record([platform_event(account=account, event=event, key=key, data=data, now=now)])
 
 
-def replay(*, messages: Iterable[Message], by: User, now: datetime) -> int:
+def replay(*, messages: Iterable[Message], by: User, reason: str, now: datetime) -> int:
     """Have messages sent again, from their first attempt; return how many.
 
     Whether they were sent, wait or were given up. A receiver sees the same Message-ID or
@@ -165,6 +165,7 @@ def replay(*, messages: Iterable[Message], by: User, now: datetime) -> int:
                 account_id=message.account_id,
                 actor=by,
                 action="message_replayed",
+                reason=reason,
                 details={
                     "message": message.pk,
                     "event": message.event,

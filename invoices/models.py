@@ -156,6 +156,10 @@ class Transaction(models.Model):
     objects: ClassVar[models.Manager["Transaction"]] = models.Manager()
 
     class Meta:
+        permissions = [
+            ("ask_stripe", "Can ask Stripe at once what became of a payment"),
+            ("retry_transaction", "Can charge again what failed"),
+        ]
         ordering = ["-created_at", "-id"]
         permissions = [("export_transactions", "Can export transactions")]
         constraints = [

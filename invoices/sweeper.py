@@ -9,9 +9,11 @@ import time
 from datetime import datetime, timedelta
 
 import structlog
+from django.core.exceptions import ValidationError
 from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Coalesce, Greatest, Least
 
+from accounts.models import AuditEvent, User
 from invoices import checkout
 from invoices.models import OPEN_STATUSES, Status, Transaction
 
@@ -49,6 +51,30 @@ def sweep(*, now: datetime) -> int:
             continue
         settled += not transaction.is_open or transaction.is_expired
     return settled
+
+
+def may_be_asked(transaction: Transaction, *, now: datetime) -> bool:
+    """Return whether Stripe may still have something to say of it."""
+    return transaction.is_open or transaction.can_be_confirmed(now)
+
+
+def ask_now(*, transaction: Transaction, by: User, reason: str, now: datetime) -> Transaction:
+    """Ask Stripe about one transaction at once, because staff want to know; return it as it is.
+
+    Who asked and why is recorded first. When Stripe gives no answer nothing changes. Raises
+    ValidationError for one whose end is known.
+    """
+    if not may_be_asked(transaction, now=now):
+        raise ValidationError(f"{transaction} is not open: Stripe has said what became of it.")
+    AuditEvent.objects.create(
+        account_id=transaction.account_id,
+        actor=by,
+        action="stripe_asked",
+        reason=reason,
+        details={"transaction": transaction.number},
+        created_at=now,
+    )
+    return checkout.refresh(transaction_id=transaction.pk, now=now)
 
 
 def due(status: Status, *, now: datetime) -> QuerySet[Transaction, int]:

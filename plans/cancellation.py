@@ -83,7 +83,7 @@ def end(
     account = subscription.account
     subscription.status = SubscriptionStatus.CANCELED
     subscription.ended_at = at
-    subscription.past_due_since = None
+    subscription.past_due_since = subscription.grace_until = None
     subscription.save()
     subscription.renewals.filter(status=RenewalStatus.DUE).update(
         status=RenewalStatus.VOID, next_attempt_at=None

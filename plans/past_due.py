@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction as database
+from django.db.models import Q
 
 from accounts import outbox, service_state
 from accounts.models import Account, PauseReason
@@ -34,10 +35,19 @@ def unpaid(*, account: Account) -> Renewal | None:
     )
 
 
+def pauses_at(subscription: Subscription) -> datetime:
+    """Return when services pause for a subscription that is past due, unless it is paid first."""
+    assert subscription.past_due_since is not None
+    grace = subscription.past_due_since + GRACE
+    return max(grace, subscription.grace_until) if subscription.grace_until else grace
+
+
 def pause_unpaid(*, now: datetime) -> int:
     """Pause services of every account whose renewal has been unpaid for longer than the grace."""
     overdue = Subscription.objects.filter(
-        status=SubscriptionStatus.PAST_DUE, past_due_since__lte=now - GRACE
+        Q(grace_until__isnull=True) | Q(grace_until__lte=now),
+        status=SubscriptionStatus.PAST_DUE,
+        past_due_since__lte=now - GRACE,
     ).exclude(account__pause_reasons__contains=[PauseReason.SUBSCRIPTION_UNPAID])
     paused = 0
     for account_id in list(overdue.values_list("account_id", flat=True)):
@@ -113,7 +123,7 @@ def missed(
     renewal.save()
     plan = renewal.plan_version.plan
     price = charging.quote(renewal.amount.amount, account=renewal.account)
-    pause_at = (since + GRACE).isoformat()
+    pause_at = max(since + GRACE, subscription.grace_until or since).isoformat()
     if attempt is not None and attempt.can_be_confirmed(now):
         settlement.ask_to_confirm(attempt, now, pause_at=pause_at)
     else:

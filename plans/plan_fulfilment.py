@@ -61,7 +61,7 @@ def _begin(transaction: Transaction, now: datetime) -> None:
     before = subscriptions.current(account=account)
     if before is not None:
         before.status = SubscriptionStatus.CANCELED
-        before.past_due_since = None
+        before.past_due_since = before.grace_until = None
         before.ended_at = moment
         before.save()
     # A new period begins, and with it ends what was released until then or is not in the plan.

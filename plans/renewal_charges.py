@@ -11,7 +11,7 @@ from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext as _
 
 from accounts import cards, outbox, service_state
-from accounts.models import Account, Message, PauseReason, User
+from accounts.models import Account, AuditEvent, Message, PauseReason, User
 from invoices import charging
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
@@ -32,11 +32,17 @@ _NO_CARD = gettext_noop("There is no payment method to charge.")
 
 
 def pay_now(
-    *, account: Account, by: User | None, now: datetime, is_on_session: bool = False
+    *,
+    account: Account,
+    by: User | None,
+    now: datetime,
+    is_on_session: bool = False,
+    reason: str = "",
 ) -> Transaction:
     """Charge the oldest unpaid renewal to the default card at once.
 
-    With `is_on_session` the customer is there, and their bank may ask them to confirm.
+    With `is_on_session` the customer is there, and their bank may ask them to confirm. `reason` is
+    staff's, and kept.
 
     Raises ValidationError when nothing is unpaid, without a card, or while an attempt is open.
     """
@@ -45,7 +51,7 @@ def pay_now(
         raise ValidationError(_("Nothing is unpaid."))
     if cards.default_card(account=account) is None:
         raise ValidationError(_("Add a payment method first."))
-    transaction = _open_attempt(renewal, by=by, now=now, is_on_session=is_on_session)
+    transaction = _open_attempt(renewal, by=by, now=now, is_on_session=is_on_session, reason=reason)
     if transaction is None:
         raise ValidationError(_("A payment for this is under way. Wait for its outcome."))
     return charging.execute(transaction_id=transaction.pk, now=now)
@@ -90,6 +96,7 @@ def _open_attempt(
     now: datetime,
     only_if_due: bool = False,
     is_on_session: bool = False,
+    reason: str = "",
 ) -> Transaction | None:
     """Record one attempt to charge a renewal, or return None when it is paid or being charged."""
     with database.atomic(durable=True):
@@ -99,7 +106,7 @@ def _open_attempt(
         ):
             return None
         try:
-            return charging.open_transaction(
+            opened = charging.open_transaction(
                 account=renewal.account,
                 purpose=Purpose.RENEWAL,
                 lines=lines_of(renewal),
@@ -113,6 +120,16 @@ def _open_attempt(
             )
         except charging.AlreadyOpen:
             return None
+        if reason:
+            AuditEvent.objects.create(
+                account=renewal.account,
+                actor=by,
+                action="payment_retried",
+                reason=reason,
+                details={"transaction": opened.number, "period": renewal.number},
+                created_at=now,
+            )
+        return opened
 
 
 def obligation_of(renewal: Renewal) -> str:
@@ -217,11 +234,11 @@ class RenewalFulfilment(CreditFollowsPayment):
             past_due.nudge()
             if subscription.status == SubscriptionStatus.PAST_DUE:
                 # The next unpaid period has its own retries, counted from now.
-                subscription.past_due_since = now
+                subscription.past_due_since, subscription.grace_until = now, None
                 subscription.save()
         elif subscription.status == SubscriptionStatus.PAST_DUE:
             subscription.status = SubscriptionStatus.ACTIVE
-            subscription.past_due_since = None
+            subscription.past_due_since = subscription.grace_until = None
             subscription.save()
         allowances.grant(renewal)
         if not renewal.more_is_due and PauseReason.SUBSCRIPTION_UNPAID in pause_reasons:

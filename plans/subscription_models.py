@@ -46,6 +46,9 @@ class Subscription(models.Model):
     current_period_end = models.DateTimeField(null=True, blank=True)
     cancel_at_period_end = models.BooleanField(default=False)
     past_due_since = models.DateTimeField(null=True, blank=True)
+    grace_until = models.DateTimeField(
+        null=True, blank=True, help_text="Staff let services go on until then, unpaid."
+    )
     reminded_period_number = models.PositiveIntegerField(
         default=0, help_text="The last period whose charge was announced by e-mail."
     )
@@ -54,6 +57,10 @@ class Subscription(models.Model):
 
     class Meta:
         ordering = ["-created_at", "-id"]
+        permissions = [
+            ("extend_grace", "Can let services go on while a renewal is unpaid"),
+            ("reset_usage_cycle", "Can give back what a period includes"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["account"],
@@ -85,6 +92,10 @@ class Subscription(models.Model):
                 condition=Q(status=SubscriptionStatus.PAST_DUE, past_due_since__isnull=False)
                 | ~Q(status=SubscriptionStatus.PAST_DUE) & Q(past_due_since__isnull=True),
                 name="past_due_says_since_when",
+            ),
+            models.CheckConstraint(
+                condition=Q(grace_until__isnull=True) | Q(status=SubscriptionStatus.PAST_DUE),
+                name="grace_is_for_what_is_past_due",
             ),
         ]
         indexes = [

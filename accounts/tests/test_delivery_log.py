@@ -77,7 +77,7 @@ def test_sent_again_by_staff_the_earlier_attempts_stay(
     record(account)
     deliver()
     staff = User.objects.create_user("support@staff.test", is_staff=True)
-    outbox.replay(messages=Message.objects.all(), by=staff, now=NOW + MINUTE)
+    outbox.replay(messages=Message.objects.all(), by=staff, reason="Never came", now=NOW + MINUTE)
     deliver(NOW + MINUTE)
 
     assert log() == [(1, 204, ""), (1, 204, "")]

@@ -41,6 +41,13 @@ def record_email(account: Account, now: datetime = NOW) -> None:
 # Recording ------------------------------------------------------------------------------------
 
 
+def replay_all(now: datetime) -> int:
+    """Have everything sent again; return how much."""
+    return outbox.replay(
+        messages=Message.objects.all(), by=User.objects.create(), reason="Never came", now=now
+    )
+
+
 def test_an_event_is_recorded_once_for_its_cause(account: Account) -> None:
     record(account)
     record(account)
@@ -237,7 +244,7 @@ def test_what_was_sent_is_sent_again_under_the_same_id_and_on_record(
     deliver()
     message = Message.objects.get()
 
-    assert outbox.replay(messages=[message], by=support, now=NOW + MINUTE) == 1
+    assert outbox.replay(messages=[message], by=support, reason="Never came", now=NOW + MINUTE) == 1
     assert deliver(NOW + MINUTE) == 1
 
     assert platform.header("webhook-id") == [f"message-{message.pk}"] * 2
@@ -261,7 +268,12 @@ def test_what_was_given_up_gets_all_its_attempts_again(
     )
     assert deliver(NOW + MINUTE) == 0
 
-    outbox.replay(messages=Message.objects.all(), by=User.objects.create(), now=NOW + MINUTE)
+    outbox.replay(
+        messages=Message.objects.all(),
+        by=User.objects.create(),
+        reason="Never came",
+        now=NOW + MINUTE,
+    )
 
     message = Message.objects.get()
     assert (message.attempts, message.last_error) == (0, "")
@@ -271,7 +283,12 @@ def test_what_was_given_up_gets_all_its_attempts_again(
 def test_an_email_is_sent_again_too(account: Account) -> None:
     record_email(account)
     outbox.deliver_due(now=NOW)
-    outbox.replay(messages=Message.objects.all(), by=User.objects.create(), now=NOW + MINUTE)
+    outbox.replay(
+        messages=Message.objects.all(),
+        by=User.objects.create(),
+        reason="Never came",
+        now=NOW + MINUTE,
+    )
 
     assert outbox.deliver_due(now=NOW + MINUTE) == 1
     assert len(mail.outbox) == 2
@@ -284,6 +301,11 @@ def test_an_event_is_left_alone_where_no_platform_listens(
     deliver()
     settings.PLATFORM_WEBHOOK_URL = ""
 
-    assert outbox.replay(messages=Message.objects.all(), by=User.objects.create(), now=NOW) == 0
+    assert (
+        outbox.replay(
+            messages=Message.objects.all(), by=User.objects.create(), reason="Lost", now=NOW
+        )
+        == 0
+    )
     assert Message.objects.get().sent_at == NOW
     assert not AuditEvent.objects.exists()

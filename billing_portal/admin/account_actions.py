@@ -24,11 +24,12 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
-from accounts import service_state
+from accounts import service_locks
 from accounts.models import Account, PauseReason, User
 from accounts.money import format_usd
 from accounts.staff_limits import adjustment_limit
 from billing_portal.admin.approval_pages import tell_that_it_waits
+from billing_portal.admin.confirmed import Confirmation, confirm
 from wallet import adjustments, approvals, ledger
 from wallet.models import Adjustment, ApprovalRequest, ApprovalState, Entry, EntryKind, Wallet
 
@@ -65,16 +66,6 @@ class AdjustmentForm(forms.Form):
         """Return the amount with the sign of its direction."""
         amount: Decimal = self.cleaned_data["amount"]
         return amount if self.cleaned_data["direction"] == "add" else -amount
-
-
-class NoteForm(forms.Form):
-    """Why services are locked or unlocked."""
-
-    note = forms.CharField(
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="For your colleagues: kept in the audit trail.",
-        max_length=2000,
-    )
 
 
 @dataclass(frozen=True)
@@ -153,24 +144,6 @@ def apply_once(
     )
 
 
-@transaction.atomic
-def lock_services(*, account_id: UUID, note: str, by: User) -> None:
-    """Pause the account's services for staff's reason and keep the note with the account."""
-    service_state.pause(
-        account_ids=[account_id], reason=PauseReason.LOCKED, now=timezone.now(), by=by, note=note
-    )
-    Account.objects.filter(pk=account_id).update(lock_note=note)
-
-
-@transaction.atomic
-def unlock_services(*, account_id: UUID, note: str, by: User) -> None:
-    """Lift staff's reason; other reasons still hold."""
-    service_state.lift(
-        account_ids=[account_id], reason=PauseReason.LOCKED, now=timezone.now(), by=by, note=note
-    )
-    Account.objects.filter(pk=account_id).update(lock_note="")
-
-
 class AccountActionsMixin:
     """The buttons above an account, and the pages behind them."""
 
@@ -181,6 +154,10 @@ class AccountActionsMixin:
     def has_adjust_credit_permission(self, request: HttpRequest, object_id: object = None) -> bool:
         """Whoever may add an adjustment."""
         return cast(User, request.user).has_perm("wallet.add_adjustment")
+
+    def has_lock_services_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        """Whoever may lock services and unlock them."""
+        return cast(User, request.user).has_perm("accounts.lock_services")
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         """Offer to lock what is unlocked, and the other way round."""
@@ -245,50 +222,42 @@ class AccountActionsMixin:
     @action(
         description="Lock services",
         url_path="lock",
-        permissions=["change"],
+        permissions=["lock_services"],
         icon="lock",
         variant=ActionVariant.DANGER,
     )
     def lock(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Pause services until a colleague unlocks them."""
         account = self._account(request, object_id)
-        form = NoteForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            lock_services(
-                account_id=account.pk,
-                note=form.cleaned_data["note"],
-                by=cast(User, request.user),
-            )
-            messages.success(request, "Services are locked.")
-            return self._back_to(account)
-        effect = "No call starts until services are unlocked. The customer is told by e-mail."
-        return self._note_page(request, account, form, "Lock services", effect, danger=True)
+        confirmation = Confirmation(
+            title="Lock services",
+            effect="No call starts until services are unlocked. The customer is told by e-mail.",
+            act=lambda by, wish: _lock(account, by, wish["reason"]),
+            danger=True,
+        )
+        return confirm(request, confirmation, site=self.admin_site, target=account)  # type: ignore[attr-defined]
 
     @action(
         description="Unlock services",
         url_path="unlock",
-        permissions=["change"],
+        permissions=["lock_services"],
         icon="lock_open",
     )
     def unlock(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Lift the lock; what else pauses services still does."""
         account = self._account(request, object_id)
-        form = NoteForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            unlock_services(
-                account_id=account.pk,
-                note=form.cleaned_data["note"],
-                by=cast(User, request.user),
-            )
-            messages.success(request, "Services are unlocked.")
-            return self._back_to(account)
         others = [str(PauseReason(one).label) for one in account.pause_reasons if one != "locked"]
         effect = (
             f"Services stay paused for another reason: {', '.join(others)}."
             if others
             else "Services resume at once. The customer is told by e-mail."
         )
-        return self._note_page(request, account, form, "Unlock services", effect)
+        confirmation = Confirmation(
+            title="Unlock services",
+            effect=effect,
+            act=lambda by, wish: _unlock(account, by, wish["reason"]),
+        )
+        return confirm(request, confirmation, site=self.admin_site, target=account)  # type: ignore[attr-defined]
 
     def _account(self, request: HttpRequest, object_id: str) -> Account:
         account = Account.objects.filter(pk=account_id(object_id)).first()
@@ -328,19 +297,6 @@ class AccountActionsMixin:
         }
         return self._page(request, account, "Adjust credit", "admin/adjust_credit.html", context)
 
-    def _note_page(
-        self,
-        request: HttpRequest,
-        account: Account,
-        form: NoteForm,
-        title: str,
-        effect: str,
-        *,
-        danger: bool = False,
-    ) -> TemplateResponse:
-        context = {"form": form, "effect": effect, "button": title, "danger": danger}
-        return self._page(request, account, title, "admin/note.html", context)
-
     def _page(
         self,
         request: HttpRequest,
@@ -364,6 +320,18 @@ class AccountActionsMixin:
                 **context,
             },
         )
+
+
+def _lock(account: Account, by: User, reason: str) -> str:
+    """Lock; return what to say."""
+    service_locks.lock(account_id=account.pk, reason=reason, by=by, now=timezone.now())
+    return "Services are locked."
+
+
+def _unlock(account: Account, by: User, reason: str) -> str:
+    """Unlock; return what to say."""
+    service_locks.unlock(account_id=account.pk, reason=reason, by=by, now=timezone.now())
+    return "Services are unlocked."
 
 
 def account_id(text: str) -> UUID:

@@ -44,12 +44,12 @@ def troubles_of(
     is_past_due = subscription is not None and subscription.status == SubscriptionStatus.PAST_DUE
     if subscription and is_past_due and PauseReason.SUBSCRIPTION_UNPAID not in reasons:
         since = subscription.past_due_since
-        assert since is not None
+        pauses_at = past_due.pauses_at(subscription)
         found.append(
             Trouble(
                 title="The renewal is unpaid",
                 since=f"since {when(since)}",
-                words=f"{_unpaid(account)} Services pause at {when(since + past_due.GRACE)}.",
+                words=f"{_unpaid(account)} Services pause at {when(pauses_at)}.",
                 tone="warning",
             )
         )

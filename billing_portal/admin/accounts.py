@@ -18,8 +18,8 @@ from accounts.roles import Role
 from billing_portal.admin import cells, search
 from billing_portal.admin.account_story import story_of
 from billing_portal.admin.base import ConstrainedFormSet, PortalAdmin
+from billing_portal.admin.care_actions import CareActionsMixin
 from billing_portal.admin.filters import BalanceFilter, PlanFilter, ServicesFilter
-from billing_portal.admin.plan_actions import PlanActionsMixin
 from billing_portal.admin.rental_action import RentalActionMixin
 from billing_portal.admin.timeline import build_timeline
 from billing_portal.admin.view_as_action import ViewAsMixin
@@ -108,10 +108,10 @@ class NewMemberInline(TabularInline):
 
 
 @admin.register(Account)
-class AccountAdmin(ViewAsMixin, PlanActionsMixin, RentalActionMixin, PortalAdmin):
+class AccountAdmin(ViewAsMixin, CareActionsMixin, RentalActionMixin, PortalAdmin):
     """Accounts are opened by the platform; here they are found, understood and helped."""
 
-    actions_detail = ("view_as", *PlanActionsMixin.actions_detail)
+    actions_detail = ("view_as", *CareActionsMixin.actions_detail)
     list_display = (
         "name",
         cells.column("owner_email", "Owner", str),

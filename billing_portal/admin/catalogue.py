@@ -19,8 +19,8 @@ from unfold.enums import ActionVariant
 from accounts.models import User
 from billing_portal.admin import cells
 from billing_portal.admin.base import PartOfParentInline, PortalAdmin
+from billing_portal.admin.confirmed import ReasonForm
 from billing_portal.admin.filters import seen_values
-from billing_portal.admin.plan_actions import ReasonForm
 from billing_portal.admin.prices import (
     PricedInDollarsMixin,
     PriceInline,

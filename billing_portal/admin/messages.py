@@ -4,11 +4,11 @@ import json
 from datetime import timedelta
 from typing import Any, cast
 
-from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -19,6 +19,7 @@ from accounts import emails, outbox, platform_webhooks
 from accounts.models import DeliveryAttempt, Message, MessageChannel, User
 from billing_portal.admin import cells
 from billing_portal.admin.base import PartOfParentInline
+from billing_portal.admin.confirmed import Confirmation, confirm
 from billing_portal.admin.filters import MessageEventFilter, RangeDateTimeFilter
 from billing_portal.admin.long_lists import LongListAdmin
 from billing_portal.email_frames import frame
@@ -207,9 +208,27 @@ class MessageAdmin(LongListAdmin):
         return cast(User, request.user).has_perm("accounts.change_message")
 
     @admin.action(description="Send again", permissions=["send_again"])
-    def send_selected_again(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
-        """Send the selected messages again, from their first attempt."""
-        self._replay(request, list(queryset))
+    def send_selected_again(
+        self, request: HttpRequest, queryset: QuerySet[Message]
+    ) -> HttpResponse:
+        """Ask why, and send the selected messages again, from their first attempt."""
+        chosen = list(queryset)
+        marked = [("action", "send_selected_again"), ("answers", "1")]
+        confirmation = Confirmation(
+            title="Send again",
+            effect=f"{len(chosen):,} marked: each goes out again within seconds, and is tried for "
+            "three days if it fails. Whoever got it may get it twice.",
+            act=lambda by, wish: _replay(chosen, by, wish["reason"]),
+            posted_along=[*marked, *((ACTION_CHECKBOX_NAME, str(one.pk)) for one in chosen)],
+        )
+        return confirm(
+            request,
+            confirmation,
+            site=self.admin_site,
+            target=Message,
+            back_url=cells.list_url(Message),
+            is_answer="answers" in request.POST,
+        )
 
     @action(
         description="Send again", url_path="send-again", permissions=["send_again"], icon="forward"
@@ -219,38 +238,25 @@ class MessageAdmin(LongListAdmin):
         message = self.get_object(request, object_id)
         if message is None:
             raise Http404("No such message.")
-        back_url = reverse("admin:accounts_message_change", args=[message.pk])
-        if request.method == "POST":
-            self._replay(request, [message])
-            return HttpResponseRedirect(back_url)
         to = message.recipient or "the platform"
         effect = f"It goes to {to} within seconds, and is tried for three days if it fails."
         if message.sent_at:
             effect += " It was sent before: whoever got it may get it twice."
         if message.channel == MessageChannel.PLATFORM:
             effect += " It has the same webhook-id as before."
-        return TemplateResponse(
-            request,
-            "admin/note.html",
-            {
-                **self.admin_site.each_context(request),
-                "title": f"Send again: {message}",
-                "heading": "Send again",
-                "effect": effect,
-                "button": "Send again",
-                "opts": Message._meta,
-                "original": message,
-                "back_url": back_url,
-            },
+        confirmation = Confirmation(
+            title="Send again",
+            effect=effect,
+            act=lambda by, wish: _replay([message], by, wish["reason"]),
         )
+        return confirm(request, confirmation, site=self.admin_site, target=message)
 
-    def _replay(self, request: HttpRequest, chosen: list[Message]) -> None:
-        count = outbox.replay(messages=chosen, by=cast(User, request.user), now=timezone.now())
-        if count:
-            self.message_user(request, f"{count} to be sent again.", messages.SUCCESS)
-        if left := len(chosen) - count:
-            self.message_user(
-                request,
-                f"{left} left as they are: no platform listens (PLATFORM_WEBHOOK_URL is not set).",
-                messages.WARNING,
-            )
+
+def _replay(chosen: list[Message], by: User, reason: str) -> str:
+    """Have them sent again; return what to say."""
+    count = outbox.replay(messages=chosen, by=by, reason=reason, now=timezone.now())
+    left = len(chosen) - count
+    nobody = "no platform listens (PLATFORM_WEBHOOK_URL is not set)"
+    if not count:
+        raise ValidationError(f"Nothing is sent: {nobody}.")
+    return f"{count} to be sent again." + (f" {left} left as they are: {nobody}." if left else "")

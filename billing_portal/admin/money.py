@@ -13,9 +13,9 @@ from billing_portal.admin.exports import ExportMixin
 from billing_portal.admin.filters import RangeDateTimeFilter
 from billing_portal.admin.long_lists import LongListAdmin
 from billing_portal.admin.month_end import MonthEndMixin
-from billing_portal.admin.refund_action import RefundActionMixin
 from billing_portal.admin.reversals import DisputeInline, RefundInline
 from billing_portal.admin.reverse_action import ReverseActionMixin
+from billing_portal.admin.transaction_actions import TransactionActionsMixin
 from invoices.models import Line, Transaction
 from invoices.staff_exports import TRANSACTIONS
 from plans.models import UsageRecord
@@ -84,7 +84,7 @@ class EntryInline(PartOfParentInline):
 
 
 @admin.register(Transaction)
-class TransactionAdmin(RefundActionMixin, ExportMixin, LongListAdmin):
+class TransactionAdmin(TransactionActionsMixin, ExportMixin, LongListAdmin):
     """Every attempt to move real money, and what came of it."""
 
     export_of = TRANSACTIONS

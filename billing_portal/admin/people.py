@@ -23,6 +23,7 @@ from billing_portal.admin.long_lists import LongListAdmin
 from billing_portal.admin.pagination import MOST_ROWS
 from billing_portal.admin.role_action import RoleActionMixin
 from billing_portal.admin.second_factor_action import SecondFactorActionMixin
+from billing_portal.admin.sign_out_action import SignOutActionMixin
 
 admin.site.unregister(Group)
 
@@ -114,7 +115,9 @@ def manages_staff(request: HttpRequest) -> bool:
 
 
 @admin.register(User)
-class UserAdmin(SecondFactorActionMixin, RoleActionMixin, DjangoUserAdmin, PortalAdmin):
+class UserAdmin(
+    SecondFactorActionMixin, SignOutActionMixin, RoleActionMixin, DjangoUserAdmin, PortalAdmin
+):
     """People who sign in. Staff have their role's rights; whoever manages staff gives roles."""
 
     form = UserChangeForm
@@ -133,7 +136,7 @@ class UserAdmin(SecondFactorActionMixin, RoleActionMixin, DjangoUserAdmin, Porta
     ordering = ("email",)
     readonly_fields = ("last_login", "date_joined")
     filter_horizontal = ()
-    actions_detail = ("change_role", "remove_second_factor")
+    actions_detail = ("sign_out", "change_role", "remove_second_factor")
     fieldsets = (
         (None, {"fields": ("email", "password")}),
         ("Name", {"fields": (("first_name", "last_name"),)}),

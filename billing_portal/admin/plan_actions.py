@@ -12,10 +12,11 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.decorators import action
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.models import Account, User
 from billing_portal.admin.account_actions import AccountActionsMixin, account_id
+from billing_portal.admin.confirmed import ReasonForm
 from billing_portal.dashboard.plan_page import day_of
 from billing_portal.dashboard.plan_quote_page import build_quote_page
 from invoices.models import Status
@@ -23,17 +24,6 @@ from plans import cancellation, plan_changes, plan_quotes, subscriptions
 from plans.models import Plan, PlanVersion, SubscriptionStatus
 from plans.plan_changes import Agreed
 from plans.plan_quotes import Kind, Quote
-
-
-class ReasonForm(forms.Form):
-    """Why staff does it."""
-
-    reason = forms.CharField(
-        max_length=2000,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        error_messages={"required": "Say why, for whoever reads this next."},
-        help_text="For your colleagues: kept in the audit trail.",
-    )
 
 
 class ChangePlanForm(ReasonForm):

@@ -2,20 +2,17 @@
 
 from typing import Any, cast
 
-from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.contrib import admin
 from django.db.models import F, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.decorators import action
 
 from accounts.models import User
 from billing_portal.admin import cells
-from billing_portal.admin.account_actions import NoteForm
 from billing_portal.admin.base import PartOfParentInline, ReadOnlyAdmin
+from billing_portal.admin.confirmed import Confirmation, confirm
 from billing_portal.admin.filters import RangeDateTimeFilter
 from invoices import reconciliation
 from invoices.models import ReconciliationFinding, ReconciliationRun
@@ -168,34 +165,16 @@ class ReconciliationFindingAdmin(ReadOnlyAdmin):
         finding = self.get_object(request, object_id)
         if finding is None:
             raise Http404("No such finding.")
-        form = NoteForm(request.POST or None)
-        back_url = reverse("admin:invoices_reconciliationfinding_change", args=[finding.pk])
-        if request.method == "POST" and form.is_valid():
-            try:
-                reconciliation.deal_with(
-                    finding_id=finding.pk,
-                    note=form.cleaned_data["note"],
-                    by=cast(User, request.user),
-                    now=timezone.now(),
-                )
-            except ValidationError as error:
-                messages.warning(request, " ".join(error.messages))
-            else:
-                messages.success(request, "It is dealt with.")
-            return HttpResponseRedirect(back_url)
-        return TemplateResponse(
-            request,
-            "admin/note.html",
-            {
-                **self.admin_site.each_context(request),
-                "title": f"Deal with: {finding}",
-                "heading": "Mark as dealt with",
-                "effect": f"{finding.detail} Say what was done about it. Nothing else happens: "
-                "what is wrong at Stripe has to be put right there.",
-                "button": "Mark as dealt with",
-                "opts": ReconciliationFinding._meta,
-                "original": finding,
-                "form": form,
-                "back_url": back_url,
-            },
+        confirmation = Confirmation(
+            title="Mark as dealt with",
+            effect=f"{finding.detail} Say what was done about it. Nothing else happens: what is "
+            "wrong at Stripe has to be put right there.",
+            act=lambda by, wish: _deal_with(finding, by, wish["reason"]),
         )
+        return confirm(request, confirmation, site=self.admin_site, target=finding)
+
+
+def _deal_with(finding: ReconciliationFinding, by: User, note: str) -> str:
+    """Keep what was done; return what to say."""
+    reconciliation.deal_with(finding_id=finding.pk, note=note, by=by, now=timezone.now())
+    return "It is dealt with."

@@ -112,7 +112,7 @@ def alone(user: User) -> Decimal:
 class RefundActionMixin:
     """The button above a transaction, and the page behind it."""
 
-    actions_detail = ("refund",)
+    actions_detail: tuple[str, ...] = ("refund",)
 
     def has_refund_permission(self, request: HttpRequest, object_id: object = None) -> bool:
         """Whoever may refund, or ask a colleague to approve it."""

@@ -23,7 +23,7 @@ from accounts.models import User
 from accounts.money import format_usd
 from billing_portal.admin import cells
 from billing_portal.admin.base import ReadOnlyAdmin
-from billing_portal.admin.plan_actions import ReasonForm
+from billing_portal.admin.confirmed import ReasonForm
 from plans import subscriber_moves, version_preview, versions
 from plans.models import PlanVersion, SubscriberMove
 from plans.version_preview import Earnings, Side

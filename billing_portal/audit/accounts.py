@@ -59,7 +59,8 @@ CHECKS = (
           ON account.id = subscription.account_id
         WHERE subscription.status = 'past_due'
           -- A day more than the grace: the sweep may have been away.
-          AND subscription.past_due_since < %(now)s - interval '8 days'
+          AND greatest(subscription.past_due_since + interval '7 days', subscription.grace_until)
+              < %(now)s - interval '1 day'
           AND NOT 'subscription_unpaid' = ANY (account.pause_reasons)
         """,
     ),

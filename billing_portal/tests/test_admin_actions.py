@@ -28,7 +28,7 @@ def account(db: None) -> Account:
 
 @pytest.fixture
 def support(db: None) -> User:
-    return staff("support@staff.test", "view_account", "add_adjustment", "change_account")
+    return staff("support@staff.test", "view_account", "add_adjustment", "lock_services")
 
 
 def staff(email: str, *codenames: str) -> User:
@@ -176,7 +176,7 @@ def test_locking_pauses_and_unlocking_resumes(db: None, support: User) -> None:
     make_wallet(account, balance="5")
     client = signed_in(support)
 
-    client.post(url("lock", account), {"note": "Chargeback under way"})
+    client.post(url("lock", account), {"reason": "Chargeback under way"})
     locked = Account.objects.get(pk=account.pk)
     assert (locked.services, locked.lock_note) == ("paused", "Chargeback under way")
     event = AuditEvent.objects.get(account=account, action="services_paused")
@@ -187,24 +187,24 @@ def test_locking_pauses_and_unlocking_resumes(db: None, support: User) -> None:
     assert "Unlock services" in page
     assert "Chargeback under way" in page
 
-    client.post(url("unlock", account), {"note": "Settled"})
+    client.post(url("unlock", account), {"reason": "Settled"})
     unlocked = Account.objects.get(pk=account.pk)
     assert (unlocked.services, unlocked.lock_note) == ("active", "")
 
 
 def test_unlocking_leaves_other_reasons(account: Account, support: User) -> None:
     client = signed_in(support)
-    client.post(url("lock", account), {"note": "Odd traffic"})
+    client.post(url("lock", account), {"reason": "Odd traffic"})
     page = client.get(url("unlock", account)).content.decode()
     assert "stay paused for another reason: The balance is below zero" in page
-    client.post(url("unlock", account), {"note": "It was a test"})
+    client.post(url("unlock", account), {"reason": "It was a test"})
     assert Account.objects.get(pk=account.pk).pause_reasons == ["negative_balance"]
 
 
 @pytest.mark.parametrize("action", ["lock", "unlock"])
 def test_locking_needs_a_note(account: Account, support: User, action: str) -> None:
     before = Account.objects.get(pk=account.pk).pause_reasons
-    page = signed_in(support).post(url(action, account), {"note": " "})
+    page = signed_in(support).post(url(action, account), {"reason": " "})
     assert page.status_code == 200
     assert Account.objects.get(pk=account.pk).pause_reasons == before
 

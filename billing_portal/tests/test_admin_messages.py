@@ -47,6 +47,9 @@ def receipt(account: Account) -> Message:
     )
 
 
+WHY = {"reason": "The platform was down"}
+
+
 def staff(*codenames: str) -> tuple[Client, User]:
     """Return a signed-in member of staff with these permissions."""
     user = User.objects.create_user("support@staff.test", "a-long-password", is_staff=True)
@@ -68,12 +71,19 @@ def test_messages_are_selected_and_sent_again(given_up: Message, receipt: Messag
     client, user = staff("view_message", "change_message")
     assert "Send again" in client.get(reverse(LIST)).content.decode()
 
-    answer = client.post(reverse(LIST), selected(given_up, receipt), follow=True)
+    page = client.post(reverse(LIST), selected(given_up, receipt)).content.decode()
+    assert "2 marked" in page
+    given_up.refresh_from_db()
+    assert given_up.attempts == outbox.MAXIMUM_ATTEMPTS, "asking why sends nothing"
+    answer = client.post(
+        reverse(LIST), {**selected(given_up, receipt), "answers": "1", **WHY}, follow=True
+    )
 
     assert "2 to be sent again." in answer.content.decode()
     for message in Message.objects.all():
         assert (message.attempts, message.sent_at, message.last_error) == (0, None, "")
     events = AuditEvent.objects.filter(action="message_replayed", actor=user).order_by("pk")
+    assert {event.reason for event in events} == {WHY["reason"]}
     assert [event.details["event"] for event in events] == ["services.paused", "low_balance"]
 
 
@@ -88,7 +98,7 @@ def test_one_is_sent_again_from_its_page_when_confirmed(receipt: Message) -> Non
     receipt.refresh_from_db()
     assert receipt.sent_at == NOW, "looking sends nothing"
 
-    answer = client.post(again_url(receipt))
+    answer = client.post(again_url(receipt), WHY)
     assert (answer.status_code, answer["Location"]) == (302, change)
     receipt.refresh_from_db()
     assert receipt.sent_at is None
@@ -122,7 +132,7 @@ def test_where_no_platform_listens_it_says_so(given_up: Message, settings: Setti
     settings.PLATFORM_WEBHOOK_URL = ""
     client, _ = staff("view_message", "change_message")
 
-    answer = client.post(again_url(given_up), follow=True)
+    answer = client.post(again_url(given_up), WHY, follow=True)
 
     assert "no platform listens" in answer.content.decode()
     given_up.refresh_from_db()

@@ -85,27 +85,27 @@ def test_who_may_deals_with_a_finding_and_says_what_was_done(
     page = address(finding, "deal_with")
     assert "put right there" in client.get(page).content.decode()
 
-    client.post(page, {"note": "Refunded in the dashboard; the customer had paid by phone."})
+    client.post(page, {"reason": "Refunded in the dashboard; the customer had paid by phone."})
 
     finding.refresh_from_db()
     assert (finding.dealt_with_by, finding.note[:8]) == (user, "Refunded")
     event = AuditEvent.objects.get(action="reconciliation_finding_dealt_with")
     assert (event.actor, event.details["subject"]) == (user, "pi_stray")
     assert "Mark as dealt with" not in client.get(address(finding)).content.decode()
-    again = client.post(page, {"note": "Once more."}, follow=True)
+    again = client.post(page, {"reason": "Once more."}, follow=True)
     assert "This is dealt with already." in again.content.decode()
     assert AuditEvent.objects.filter(action="reconciliation_finding_dealt_with").count() == 1
 
 
 def test_nothing_is_dealt_with_without_a_word(finding: ReconciliationFinding) -> None:
     client, _ = staff(*SEE, "change_reconciliationfinding")
-    assert client.post(address(finding, "deal_with"), {"note": " "}).status_code == 200
+    assert client.post(address(finding, "deal_with"), {"reason": " "}).status_code == 200
     finding.refresh_from_db()
     assert finding.dealt_with_at is None
 
 
 def test_who_may_only_look_deals_with_nothing(finding: ReconciliationFinding) -> None:
     client, _ = staff(*SEE)
-    assert client.post(address(finding, "deal_with"), {"note": "Mine."}).status_code == 403
+    assert client.post(address(finding, "deal_with"), {"reason": "Mine."}).status_code == 403
     finding.refresh_from_db()
     assert finding.dealt_with_at is None
