@@ -98,14 +98,13 @@ def reset(*, account: Account, by: User, reason: str, now: datetime) -> list[Res
             .select_related("plan_version")
             .first()
         )
-        renewal = (
-            subscription
-            and subscription.renewals.filter(
-                number=subscription.current_period_number, status=RenewalStatus.PAID
-            ).first()
-        )
-        if subscription is None or renewal is None:
-            raise ValidationError("There is no paid period under way.")
+        if subscription is None:
+            raise ValidationError("There is no plan whose period is under way.")
+        renewal = subscription.renewals.filter(
+            number=subscription.current_period_number, status=RenewalStatus.PAID
+        ).first()
+        if renewal is None:
+            raise ValidationError("The period under way is not paid: nothing is included yet.")
         included: dict[int, Decimal] = dict(
             subscription.plan_version.prices.filter(
                 feature__kind=FeatureKind.CONSUMABLE

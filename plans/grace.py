@@ -34,9 +34,7 @@ def extend(
         raise ValidationError("Nothing is unpaid: there is no grace to extend.")
     before = past_due.pauses_at(subscription)
     if until <= max(now, before):
-        raise ValidationError(
-            f"Services go on until {before:%Y-%m-%d %H:%M} UTC: choose a later day."
-        )
+        raise ValidationError(f"Choose a day after {max(now, before):%Y-%m-%d %H:%M} UTC.")
     if until > now + LONGEST:
         raise ValidationError(f"Choose a day within the next {LONGEST.days}.")
     subscription.grace_until = until

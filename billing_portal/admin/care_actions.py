@@ -43,10 +43,6 @@ class GraceForm(ReasonForm):
 
     field_order = ("until", "reason")
 
-    def moment(self) -> datetime:
-        """Return the end of the chosen day."""
-        return _end_of(self.cleaned_data["until"])
-
 
 class CareActionsMixin(PlanActionsMixin):
     """The buttons above an account, and the pages behind them."""

@@ -47,6 +47,7 @@ class Confirmation:
 
     `effect` says what it brings about; `seen` is the state that it starts from, where doing it
     twice would not be the same as once. `act` raises ValidationError when it can't be done.
+    Afterwards one is back at the record, or where it `leads_to`.
     """
 
     title: str
@@ -55,6 +56,7 @@ class Confirmation:
     form_class: type[ReasonForm] = ReasonForm
     seen: str = ""
     danger: bool = False
+    leads_to: str = ""
     #: Fields of the list that the page was asked from, posted along.
     posted_along: Iterable[tuple[str, str]] = ()
 
@@ -90,8 +92,9 @@ def confirm(
         except ValidationError as error:
             form.add_error(None, error)
         else:
-            messages.success(request, said)
-            return HttpResponseRedirect(back_url)
+            if said:
+                messages.success(request, said)
+            return HttpResponseRedirect(confirmation.leads_to or back_url)
     context = {
         **site.each_context(request),
         "title": f"{confirmation.title}: {original}" if original else confirmation.title,

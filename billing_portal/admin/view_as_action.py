@@ -2,16 +2,14 @@
 
 from typing import Any, cast
 
-from django import forms
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils import timezone
 from unfold.decorators import action
-from unfold.widgets import UnfoldAdminTextareaWidget
 
-from accounts.customer_views import LASTS, SHORTEST_REASON
+from accounts.customer_views import LASTS
 from accounts.models import Account, User
+from billing_portal.admin.confirmed import Confirmation, confirm
 from billing_portal.dashboard import viewing
 
 _EFFECT = (
@@ -19,17 +17,6 @@ _EFFECT = (
     "every page that says so. Nothing can be changed there, and pages of their sign-in are not "
     "shown. That you look, and why, is kept in the audit trail."
 )
-
-
-class ViewAsForm(forms.Form):
-    """Why the dashboard is looked at."""
-
-    reason = forms.CharField(
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="For your colleagues: kept in the audit trail.",
-        min_length=SHORTEST_REASON,
-        max_length=2000,
-    )
 
 
 class ViewAsMixin:
@@ -54,20 +41,13 @@ class ViewAsMixin:
     def view_as(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask why, then open the dashboard."""
         account: Account = self._account(request, object_id)  # type: ignore[attr-defined]
-        form = ViewAsForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            reason = form.cleaned_data["reason"]
-            try:
-                viewing.start(request, account=account, reason=reason, now=timezone.now())
-            except ValidationError as error:
-                form.add_error("reason", error)
-            else:
-                return HttpResponseRedirect(reverse("billing-overview"))
-        effect = _EFFECT.format(minutes=LASTS.seconds // 60)
-        page: HttpResponse = self._note_page(  # type: ignore[attr-defined]
-            request, account, form, "View as customer", effect
+        confirmation = Confirmation(
+            title="View as customer",
+            effect=_EFFECT.format(minutes=LASTS.seconds // 60),
+            act=lambda by, wish: _start(request, account, wish["reason"]),
+            leads_to=reverse("billing-overview"),
         )
-        return page
+        return confirm(request, confirmation, site=self.admin_site, target=account)  # type: ignore[attr-defined]
 
     def stop_viewing(self, request: HttpRequest) -> HttpResponse:
         """End it, and go back to the account's page."""
@@ -77,3 +57,9 @@ class ViewAsMixin:
         if account is None:
             return HttpResponseRedirect(reverse("admin:accounts_account_changelist"))
         return HttpResponseRedirect(reverse("admin:accounts_account_change", args=[account.pk]))
+
+
+def _start(request: HttpRequest, account: Account, reason: str) -> str:
+    """Begin; the bar on the dashboard's pages says the rest."""
+    viewing.start(request, account=account, reason=reason, now=timezone.now())
+    return ""
