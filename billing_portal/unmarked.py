@@ -189,9 +189,10 @@ _FOR_OTHERS = re.compile(
     r"accounts/(api\w*|bulk|cards_api|message_models|platform_webhooks|webhook\w*|gateway/\w+|models"
     r"|second_factors|staff_\w+)"
     r"|invoices/(api\w*|payment_comparison|reconciliation\w*|refunds?|refund_settlement|checkout"
-    r"|staff_exports|month_payments)"
-    r"|wallet/(month_end\w*|roll_forward|api\w*|adjustment\w*|approvals|staff_exports)"
-    r"|plans/(api\w*|provisioning|usage(?!_words)\w*|versions?(_preview)?|plan_changes_by_staff|subscriber_moves)"
+    r"|staff_exports|month_payments|sweeper)"
+    r"|wallet/(month_end\w*|roll_forward|api\w*|adjustment\w*|approvals|refill_retries|staff_exports)"
+    r"|plans/(api\w*|provisioning|usage(?!_words)\w*|versions?(_preview)?|plan_changes_by_staff|subscriber_moves"
+    r"|grace|payment_retries|usage_cycle)"
     r"|billing_portal/(?!dashboard/|sign_in|middleware)\w+"
 )
 

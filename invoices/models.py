@@ -157,11 +157,11 @@ class Transaction(models.Model):
 
     class Meta:
         permissions = [
+            ("export_transactions", "Can export transactions"),
             ("ask_stripe", "Can ask Stripe at once what became of a payment"),
             ("retry_transaction", "Can charge again what failed"),
         ]
         ordering = ["-created_at", "-id"]
-        permissions = [("export_transactions", "Can export transactions")]
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "obligation"],

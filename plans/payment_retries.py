@@ -8,7 +8,7 @@ from accounts.models import User
 from accounts.money import format_usd
 from invoices.models import Purpose, Status, Transaction
 from plans import past_due, renewal_charges
-from wallet import refills
+from wallet import refill_retries
 
 
 def check(*, transaction: Transaction) -> str:
@@ -29,7 +29,7 @@ def check(*, transaction: Transaction) -> str:
             "transaction."
         )
     if transaction.purpose == Purpose.AUTO_REFILL:
-        rule = refills.rule_to_retry(account=transaction.account)
+        rule = refill_retries.rule_to_retry(account=transaction.account)
         return (
             "The wait after the decline ends. If the balance is still below "
             f"{format_usd(rule.threshold.amount)}, {format_usd(rule.amount.amount)} and its tax is "
@@ -48,4 +48,4 @@ def retry(*, transaction: Transaction, by: User, reason: str, now: datetime) -> 
     account = transaction.account
     if transaction.purpose == Purpose.RENEWAL:
         return renewal_charges.pay_now(account=account, by=by, now=now, reason=reason)
-    return refills.retry(account=account, by=by, reason=reason, now=now)
+    return refill_retries.retry(account=account, by=by, reason=reason, now=now)

@@ -17,7 +17,7 @@ from billing_portal.admin.account_actions import account_id
 from billing_portal.admin.cells import when
 from billing_portal.admin.confirmed import Confirmation, ReasonForm, confirm, refused
 from billing_portal.admin.plan_actions import PlanActionsMixin
-from plans import allowances, grace, past_due, subscriptions
+from plans import allowances, grace, past_due, subscriptions, usage_cycle
 from plans.models import Allowance, RenewalStatus, Subscription, SubscriptionStatus
 
 
@@ -192,6 +192,6 @@ def _what_reset_does(account: Account) -> str:
 
 def _reset(account: Account, by: User, reason: str) -> str:
     """Begin the allowances anew; return what to say."""
-    restored = allowances.reset(account=account, by=by, reason=reason, now=timezone.now())
+    restored = usage_cycle.reset(account=account, by=by, reason=reason, now=timezone.now())
     left = ", ".join(f"{each.feature} {format_quantity(each.left_after)}" for each in restored)
     return f"Left again: {left}."
