@@ -4,14 +4,20 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('invoices', '0020_export_permissions'),
+        ("invoices", "0020_export_permissions"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='transaction',
-            options={'ordering': ['-created_at', '-id'], 'permissions': [('export_transactions', 'Can export transactions'), ('ask_stripe', 'Can ask Stripe at once what became of a payment'), ('retry_transaction', 'Can charge again what failed')]},
+            name="transaction",
+            options={
+                "ordering": ["-created_at", "-id"],
+                "permissions": [
+                    ("export_transactions", "Can export transactions"),
+                    ("ask_stripe", "Can ask Stripe at once what became of a payment"),
+                    ("retry_transaction", "Can charge again what failed"),
+                ],
+            },
         ),
     ]
