@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("invoices", "0020_export_permissions"),
+        ("invoices", "0021_when_disputes_moved_money"),
     ]
 
     operations = [
