@@ -1,21 +1,18 @@
 """Who pays, how we reach them, and their cards.
 
-Django wants all models importable from here; the API's keys and the outbox have files of their own.
+Django wants all models importable from here; people, the API's keys and the outbox have files of their own.
 """
 
 import uuid
 from calendar import monthrange
 from datetime import date
-from typing import Any, ClassVar
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex, GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower, Upper
-from django.utils.crypto import salted_hmac
+from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
 from timezone_field import TimeZoneField
@@ -25,6 +22,7 @@ from accounts.invitation_models import Invitation
 from accounts.message_models import DeliveryAttempt, Message, MessageChannel
 from accounts.partial_match import Trigrams
 from accounts.roles import Role
+from accounts.user_models import User
 
 __all__ = [
     "Account",
@@ -44,79 +42,6 @@ __all__ = [
     "Scope",
     "User",
 ]
-
-
-class UserManager(BaseUserManager["User"]):
-    """Users are known by their e-mail address, whatever its case."""
-
-    use_in_migrations = True
-
-    def get_by_natural_key(self, username: str | None) -> "User":
-        """Return the user with this e-mail address."""
-        return self.get(email__iexact=username)
-
-    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Create a user; without a password they must reset it before they can sign in."""
-        user = self.model(email=self.normalize_email(email), **fields)
-        user.set_password(password)
-        user.save(using=self._db)
-        return user
-
-    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """Create a member of staff who may do everything."""
-        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
-
-
-class User(AbstractUser):
-    """A person who signs in: a member of one or more accounts, or staff."""
-
-    username = None  # type: ignore[assignment]
-    email = models.EmailField("e-mail address", unique=True)
-    language = models.CharField(
-        max_length=8, blank=True, choices=settings.LANGUAGES, help_text="None: as the browser asks."
-    )
-
-    session_generation = models.PositiveIntegerField(
-        default=0, editable=False, help_text="Raised to end all sessions."
-    )
-
-    USERNAME_FIELD = "email"
-    REQUIRED_FIELDS: ClassVar[list[str]] = []
-
-    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(Lower("email"), name="one_user_per_email_whatever_its_case")
-        ]
-        indexes = [GinIndex(Trigrams("email"), name="users_by_part_of_email")]
-        permissions = [
-            ("end_sessions", "Can sign a person out everywhere"),
-            ("manage_staff", "Can let colleagues in and give them their role"),
-            ("remove_second_factor", "Can take away a second factor that somebody has lost"),
-        ]
-
-    def __str__(self) -> str:
-        return self.email
-
-    def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        """Return the proof that each session holds: of another password or generation it is none.
-
-        That of the first generation is Django's own, so that an upgrade signs nobody out.
-        """
-        if not self.session_generation:
-            return super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]
-        return salted_hmac(
-            "accounts.User.session_generation",
-            f"{self.session_generation}:{self.password}",
-            secret=secret,
-            algorithm="sha256",
-        ).hexdigest()
-
-    @property
-    def spoken_name(self) -> str:
-        """What others call them: their name, or else their address."""
-        return self.get_full_name() or self.email
 
 
 class PauseReason(models.TextChoices):
