@@ -1,6 +1,6 @@
 """Who pays, how we reach them, and their cards.
 
-Django wants all models importable from here; people, the API's keys and the outbox have files of their own.
+Django wants all models importable from here; people, keys and the outbox have their own files.
 """
 
 import uuid

@@ -10,7 +10,7 @@ import timezone_field.fields
 from django.conf import settings
 from django.db import migrations, models
 
-import accounts.models
+import accounts.user_models
 
 
 class Migration(migrations.Migration):
@@ -121,7 +121,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             managers=[
-                ("objects", accounts.models.UserManager()),
+                ("objects", accounts.user_models.UserManager()),
             ],
         ),
         migrations.CreateModel(
