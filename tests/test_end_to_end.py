@@ -71,7 +71,7 @@ def signs_in_and_finds_an_empty_account(owner: Visitor) -> None:
     expect(owner.panel("Credit balance")).to_contain_text("$0.00")
     expect(owner.panel("Credit balance")).to_contain_text("Services active")
     expect(owner.panel("Pay as you go plan")).to_contain_text("No monthly fee")
-    expect(owner.panel("Recent activity")).to_contain_text("No payments yet")
+    expect(owner.panel("Recent activity")).to_contain_text("The plan Pay as you go began")
     expect(owner.page.get_by_role("switch", name="Auto-Refill")).to_be_disabled()
 
 

@@ -111,7 +111,26 @@ class NewMemberInline(TabularInline):
 class AccountAdmin(ViewAsMixin, CareActionsMixin, RentalActionMixin, PortalAdmin):
     """Accounts are opened by the platform; here they are found, understood and helped."""
 
-    actions_detail = ("view_as", *CareActionsMixin.actions_detail)
+    # In one row they would be wider than the page.
+    actions_detail = (  # type: ignore[assignment]
+        "view_as",
+        "adjust_credit",
+        {
+            "title": "Plan",
+            "icon": "autorenew",
+            "items": [
+                "change_plan",
+                "change_rental",
+                "cancel_plan",
+                "keep_plan",
+                "extend_grace",
+                "reset_usage_cycle",
+            ],
+        },
+        "lock",
+        "unlock",
+        "add_note",
+    )
     list_display = (
         "name",
         cells.column("owner_email", "Owner", str),

@@ -170,7 +170,8 @@ def test_every_variable_is_in_the_deployment_guide() -> None:
 
     read = set(
         re.findall(
-            r'(?:env\.\w+|environ\.get|required|decimal|tax_rates)\(\s*"([A-Z_]+)"', settings
+            r'(?:env\.\w+|environ\.get|required|decimal|tax_rates|limits_of_roles)\(\s*"([A-Z_]+)"',
+            settings,
         )
     )
     told = set(

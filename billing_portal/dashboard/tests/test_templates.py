@@ -11,7 +11,7 @@ TEMPLATES = Path(settings.BASE_DIR) / "templates"
 PAGES = [
     path
     for path in sorted(TEMPLATES.rglob("*.html"))
-    if not {"email", "invoices", "admin"} & set(path.relative_to(TEMPLATES).parts)
+    if not {"email", "invoices", "admin", "unfold"} & set(path.relative_to(TEMPLATES).parts)
 ]
 INLINE = re.compile(r"""\sstyle=|<style|\son[a-z]+=|<script(?![^>]*\bsrc=)|javascript:|hx-on""")
 MARKUP = re.compile(r"https?://(?!www\.w3\.org/)")
