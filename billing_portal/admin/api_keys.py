@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import Any, cast
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import Model
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -18,7 +18,6 @@ from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
@@ -26,6 +25,7 @@ from accounts import api_keys
 from accounts.models import ApiKey, Scope, User
 from billing_portal.admin import cells
 from billing_portal.admin.base import PortalAdmin
+from billing_portal.admin.confirmed import Confirmation, confirm
 from billing_portal.admin.filters import KeyStateFilter, ScopeFilter
 
 
@@ -64,17 +64,6 @@ class NewKeyForm(forms.Form):
         required=False,
         widget=UnfoldAdminIntegerFieldWidget,
         help_text="Of each kind of call. Empty: the portal's general limits.",
-    )
-
-
-class RevokeForm(forms.Form):
-    """Why a key is revoked."""
-
-    reason = forms.CharField(
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        error_messages={"required": "Say why, for whoever reads this next."},
-        help_text="For your colleagues: kept in the audit trail.",
-        max_length=2000,
     )
 
 
@@ -205,31 +194,17 @@ class ApiKeyAdmin(PortalAdmin):
         key = self.get_object(request, object_id)
         if key is None:
             raise Http404("No such key.")
-        back_url = reverse("admin:accounts_apikey_change", args=[key.pk])
-        form = RevokeForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            api_keys.revoke(
-                key=key,
-                now=timezone.now(),
-                by=cast(User, request.user),
-                reason=form.cleaned_data["reason"],
-            )
-            self.message_user(request, f"{key.name} is worthless now.", messages.SUCCESS)
-            return HttpResponseRedirect(back_url)
-        return TemplateResponse(
-            request,
-            "admin/note.html",
-            {
-                **self.admin_site.each_context(request),
-                "title": f"Revoke {key.name}",
-                "heading": f"Revoke {key.name}",
-                "effect": "Whatever calls with it is refused from the next request on. "
-                "It can't be taken back: a new key has to be made.",
-                "button": "Revoke the key",
-                "danger": True,
-                "form": form,
-                "opts": ApiKey._meta,
-                "original": key,
-                "back_url": back_url,
-            },
+        confirmation = Confirmation(
+            title=f"Revoke {key.name}",
+            effect="Whatever calls with it is refused from the next request on. It can't be taken "
+            "back: a new key has to be made.",
+            act=lambda by, wish: _revoke(key, by, wish["reason"]),
+            danger=True,
         )
+        return confirm(request, confirmation, site=self.admin_site, target=key)
+
+
+def _revoke(key: ApiKey, by: User, reason: str) -> str:
+    """Revoke it; return what to say."""
+    api_keys.revoke(key=key, now=timezone.now(), by=by, reason=reason)
+    return f"{key.name} is worthless now."

@@ -3,14 +3,11 @@
 from collections.abc import Callable
 from typing import Any, cast
 
-from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.contrib import admin
 from django.db.models import Case, Count, Model, OuterRef, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.decorators import action
@@ -19,7 +16,7 @@ from unfold.enums import ActionVariant
 from accounts.models import User
 from billing_portal.admin import cells
 from billing_portal.admin.base import PartOfParentInline, PortalAdmin
-from billing_portal.admin.confirmed import ReasonForm
+from billing_portal.admin.confirmed import Confirmation, confirm
 from billing_portal.admin.filters import seen_values
 from billing_portal.admin.prices import (
     PricedInDollarsMixin,
@@ -147,30 +144,14 @@ class PlanAdmin(PortalAdmin):
     def _with_reason(
         self, request: HttpRequest, plan: Plan, title: str, effect: str, act: Callable[..., Plan]
     ) -> HttpResponse:
-        form = ReasonForm(request.POST or None)
-        back_url = reverse("admin:plans_plan_change", args=[plan.pk])
-        if request.method == "POST" and form.is_valid():
-            by, reason = cast(User, request.user), form.cleaned_data["reason"]
-            try:
-                act(plan=plan, by=by, reason=reason, now=timezone.now())
-            except ValidationError as error:
-                messages.error(request, " ".join(error.messages))
-            else:
-                messages.success(request, f"Done: {title.lower()} {plan}.")
-            return HttpResponseRedirect(back_url)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"{title}: {plan}",
-            "heading": title,
-            "opts": Plan._meta,
-            "original": plan,
-            "effect": effect,
-            "button": title,
-            "back_url": back_url,
-            "form": form,
-            "danger": title == "Archive",
-        }
-        return TemplateResponse(request, "admin/note.html", context)
+        def carry_out(by: User, wish: dict[str, Any]) -> str:
+            act(plan=plan, by=by, reason=wish["reason"], now=timezone.now())
+            return f"Done: {title.lower()} {plan}."
+
+        confirmation = Confirmation(
+            title=title, effect=effect, act=carry_out, danger=title == "Archive"
+        )
+        return confirm(request, confirmation, site=self.admin_site, target=plan)
 
 
 @admin.register(PlanVersion)

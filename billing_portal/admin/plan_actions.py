@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.models import Account, User
 from billing_portal.admin.account_actions import AccountActionsMixin, account_id
-from billing_portal.admin.confirmed import ReasonForm
+from billing_portal.admin.confirmed import Confirmation, ReasonForm, confirm
 from billing_portal.dashboard.plan_page import day_of
 from billing_portal.dashboard.plan_quote_page import build_quote_page
 from invoices.models import Status
@@ -149,18 +149,14 @@ class PlanActionsMixin(AccountActionsMixin):
         *,
         danger: bool = False,
     ) -> HttpResponse:
-        form = ReasonForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            act = _cancel if danger else _keep
-            try:
-                messages.success(
-                    request, act(account, cast(User, request.user), form.cleaned_data["reason"])
-                )
-            except ValidationError as error:
-                messages.error(request, " ".join(error.messages))
-            return self._back_to(account)
-        context = {"form": form, "effect": effect, "button": title, "danger": danger}
-        return self._page(request, account, title, "admin/note.html", context)
+        act = _cancel if danger else _keep
+        confirmation = Confirmation(
+            title=title,
+            effect=effect,
+            act=lambda by, wish: act(account, by, wish["reason"]),
+            danger=danger,
+        )
+        return confirm(request, confirmation, site=self.admin_site, target=account)  # type: ignore[attr-defined]
 
     def _say_what_came_of_it(self, request: HttpRequest, account: Account, agreed: Agreed) -> None:
         name, transaction = agreed.quote.plan_version.plan.name, agreed.transaction

@@ -3,11 +3,8 @@
 from typing import Any, cast
 
 from django import forms
-from django.contrib import messages
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.decorators import action
 from unfold.enums import ActionVariant
@@ -15,9 +12,10 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts import second_factors
 from accounts.models import User
+from billing_portal.admin.confirmed import Confirmation, ReasonForm, confirm
 
 
-class LostFactorForm(forms.Form):
+class LostFactorForm(ReasonForm):
     """How it was made sure that the right person asks."""
 
     reason = forms.CharField(
@@ -64,31 +62,20 @@ class SecondFactorActionMixin:
         by = cast(User, request.user)
         if person.is_superuser and not by.is_superuser:
             raise PermissionDenied
-        back_url = reverse("admin:accounts_user_change", args=[person.pk])
-        form = LostFactorForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            reason = form.cleaned_data["reason"]
-            try:
-                second_factors.remove(user=person, by=by, reason=reason, now=timezone.now())
-            except ValidationError as error:
-                form.add_error(None, error)
-            else:
-                messages.success(request, f"{person.email} has no second factor any more.")
-                return HttpResponseRedirect(back_url)
-        site = self.admin_site  # type: ignore[attr-defined]
-        context = {
-            **site.each_context(request),
-            "title": f"Remove second factor: {person}",
-            "heading": f"Remove the second factor of {person}",
-            "effect": _effect(person),
-            "button": "Remove second factor",
-            "danger": True,
-            "form": form,
-            "opts": User._meta,
-            "original": person,
-            "back_url": back_url,
-        }
-        return TemplateResponse(request, "admin/note.html", context)
+        confirmation = Confirmation(
+            title="Remove second factor",
+            effect=_effect(person),
+            act=lambda by, wish: _remove(person, by, wish["reason"]),
+            form_class=LostFactorForm,
+            danger=True,
+        )
+        return confirm(request, confirmation, site=self.admin_site, target=person)  # type: ignore[attr-defined]
+
+
+def _remove(person: User, by: User, reason: str) -> str:
+    """Take it away; return what to say."""
+    second_factors.remove(user=person, by=by, reason=reason, now=timezone.now())
+    return f"{person.email} has no second factor any more."
 
 
 def _effect(person: User) -> str:

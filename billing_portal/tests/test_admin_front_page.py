@@ -57,7 +57,9 @@ def test_before_the_first_day_is_summed_up_nothing_is_claimed(client: Client) ->
 
 
 def test_support_sees_no_figures_of_the_business() -> None:
+    make_company()
     business_days.bring_up_to_date(now=timezone.now())
+    assert business_days.newest(days=1)
     user = User.objects.create_user("salma@staff.test", is_staff=True)
     user.user_permissions.add(
         Permission.objects.get(codename="view_account", content_type__app_label="accounts")
