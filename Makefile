@@ -31,7 +31,7 @@ demo-reset: $(RUNTIME) ## Delete the demo's data and run it anew
 test: $(TOOLS) ## Run all tests
 	@exec $(PY) -m pytest --create-db --reuse-db $(ARGS)
 
-bench: $(BASELINES) ## Measure how quick it is, in two to three minutes (results: bench/RESULTS.md)
+bench: $(BASELINES) ## Measure how quick it is, in a few minutes (results: bench/RESULTS.md)
 	@exec $(PY) -m bench $(ARGS)
 
 bench-full: $(BASELINES) ## Measure it in all rounds and with all rows
