@@ -130,6 +130,16 @@ def begin(*, selection: Selection, form: str, by: User, now: datetime) -> int:
     return rows
 
 
+def record_report(*, report: str, period: str, form: str, by: User, now: datetime) -> None:
+    """Put on record that `by` takes a whole report out as `form` (pdf or csv)."""
+    AuditEvent.objects.create(
+        actor=by,
+        action="exported",
+        details={"what": report, "format": form, "period": period},
+        created_at=now,
+    )
+
+
 def as_csv(selection: Selection, *, now: datetime) -> Iterator[str]:
     """Yield the file line by line; below the rows, in the columns they belong to, the totals."""
     export = selection.export

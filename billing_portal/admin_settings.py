@@ -15,6 +15,7 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("brand/mark.svg")}
     ],
+    "STYLES": [lambda request: static("css/admin.css")],
     "DASHBOARD_CALLBACK": "billing_portal.admin.front_page.dashboard",
     "COMMAND": {"search_callback": "billing_portal.admin.search.palette"},
     "ACCOUNT": {

@@ -9,6 +9,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold.decorators import action
 
+from accounts import staff_exports
 from accounts.models import User
 from billing_portal import downloads
 from billing_portal.admin import cells
@@ -41,7 +42,16 @@ class MonthEndMixin:
             messages.error(request, "There are no books of such a month: this is the newest.")
             return HttpResponseRedirect(request.path)
         report = month_end.month_end(month=known[asked], now=now)
-        match request.GET.get("form"):
+        form = request.GET.get("form")
+        if form in ("pdf", "csv"):
+            staff_exports.record_report(
+                report="month-end report",
+                period=asked,
+                form=form,
+                by=cast(User, request.user),
+                now=now,
+            )
+        match form:
             case "pdf":
                 name = f"month-end-{asked}.pdf"
                 return downloads.pdf(month_end_documents.pdf(report), filename=name)

@@ -12,7 +12,7 @@ from accounts import outbox
 from accounts.models import Message, User
 from billing_portal.admin.confirmed import Confirmation, confirm, refused
 from billing_portal.admin.refund_action import RefundActionMixin
-from invoices import sweeper
+from invoices import refunds, sweeper
 from invoices.models import Status, Transaction
 from plans import payment_retries
 
@@ -47,10 +47,12 @@ class TransactionActionsMixin(RefundActionMixin):
         transaction = found.first() if found is not None else None
         if transaction is None:
             return actions
+        paid = transaction.status == Status.PAID
         can = {
+            "refund": not refunds.why_not(transaction),
             "retry": transaction.status == Status.FAILED,
             "ask_stripe": sweeper.may_be_asked(transaction, now=timezone.now()),
-            "send_receipt": transaction.status == Status.PAID,
+            "send_receipt": paid,
         }
         hidden = {f"invoices_transaction_{name}" for name, offered in can.items() if not offered}
         return [one for one in actions if one.action_name not in hidden]

@@ -159,6 +159,18 @@ def test_what_cannot_be_refunded_says_why(payment: Transaction, finance: Client)
     assert "Only a paid transaction" in finance.get(page_of(failed)).content.decode()
 
 
+def test_the_button_is_offered_while_there_is_something_to_refund(
+    payment: Transaction, finance: Client
+) -> None:
+    open_page = make_transaction(payment.account, status="checkout")
+    for transaction, offered in ((payment, True), (open_page, False)):
+        page = reverse("admin:invoices_transaction_change", args=[transaction.pk])
+        assert (page_of(transaction) in finance.get(page).content.decode()) is offered
+    refund(payment)
+    page = reverse("admin:invoices_transaction_change", args=[payment.pk])
+    assert page_of(payment) not in finance.get(page).content.decode()
+
+
 def test_whoever_may_only_look_refunds_nothing_even_with_a_forged_post(
     payment: Transaction, finance: Client
 ) -> None:

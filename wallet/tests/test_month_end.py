@@ -21,7 +21,7 @@ from django.test import Client
 from django.urls import reverse
 from pypdf import PdfReader
 
-from accounts.models import Account
+from accounts.models import Account, AuditEvent
 from accounts.staff_roles import StaffRole
 from accounts.stripe_objects import DisputeStage, RefundOutcome, StripeDispute, StripeRefund
 from accounts.tests.factories import make_account, make_staff
@@ -238,6 +238,11 @@ def test_page_pdf_and_csv_say_the_same(client: Client) -> None:
     for figure in ("57.034207", "−11.461793", "62.185", "2.50", "62.876540", "−5.842333"):
         assert figure in page
         assert figure in text
+    assert client.get(address, {"month": "2026-10", "form": "csv"}).status_code == 200
+    taken = AuditEvent.objects.filter(action="exported", actor__email="books@badal.test")
+    assert [event.details for event in taken.order_by("pk")] == [
+        {"what": "month-end report", "format": form, "period": "2026-10"} for form in ("pdf", "csv")
+    ]
     rows = list(csv.reader(io.StringIO("".join(month_end_documents.csv(books(), now=NOW)))))
     assert ["Closing", "", "57.034207", "57.03"] in rows
     assert ["Used", "3", "-11.461793", "-11.46"] in rows
