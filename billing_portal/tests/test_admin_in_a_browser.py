@@ -56,8 +56,12 @@ def test_a_customer_is_found_by_their_card_and_a_deduction_explained(browser: Br
     office.force_login(User.objects.get(email="admin@staff.test"))
     with visit(browser, office) as site:
         page = site.open(reverse("admin:accounts_account_changelist"))
+        field = page.locator("#search-input-command")
+        # A key that is pressed before the page's scripts have started is heard by nobody.
+        page.wait_for_function("document.querySelector('#search-input-command')._x_attributeCleanups")
         page.keyboard.press("Control+k")
-        page.locator("#search-input-command").press_sequentially("4242")
+        expect(field).to_be_focused()
+        field.press_sequentially("4242")
         page.locator("#command-results").get_by_role("link", name="Muscat").click()
         expect(page.get_by_role("heading", name="What happened")).to_be_visible()
         wrong = wrong_in_light_and_dark(page, "account", "#content section")

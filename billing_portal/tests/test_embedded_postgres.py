@@ -36,11 +36,27 @@ def tmp_path() -> Iterator[Path]:
         yield Path(path)
 
 
+@pytest.fixture(scope="module")
+def set_up_once() -> Iterator[Path]:
+    """The files of a server that was set up and has ended."""
+    with tempfile.TemporaryDirectory(prefix="billing-portal-", ignore_cleanup_errors=True) as path:
+        run(USE, Path(path))
+        yield Path(path)
+
+
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Iterator[Path]:
+def empty_dir(tmp_path: Path) -> Iterator[Path]:
+    """Where a server is yet to be set up."""
     folder = tmp_path / "data"
     yield folder
     embedded_postgres.stop(folder)
+
+
+@pytest.fixture
+def data_dir(empty_dir: Path, set_up_once: Path) -> Path:
+    """As a first run left it: setting up takes a second or more, copying it no time."""
+    subprocess.run(["cp", "-a", set_up_once, empty_dir], check=True)
+    return empty_dir
 
 
 def environment() -> dict[str, str]:
@@ -155,7 +171,6 @@ def test_a_start_waits_for_the_children_that_a_killed_server_left(data_dir: Path
 
 
 def test_a_stale_file_that_names_a_living_stranger_is_ignored(data_dir: Path) -> None:
-    run(USE, data_dir)
     stranger = os.getpid()
     (data_dir / "postgres" / "postmaster.pid").write_text(
         f"{stranger}\n{data_dir}/postgres\n1700000000\n5432\n{data_dir}/postgres\n\n0 0\nready\n"
@@ -208,10 +223,10 @@ def test_stop_without_a_server_does_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "never").exists()
 
 
-def test_two_processes_that_start_at_once_share_one_server(data_dir: Path) -> None:
+def test_two_processes_that_start_at_once_share_one_server(empty_dir: Path) -> None:
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", UNTIL_TOLD, str(data_dir)],
+            [sys.executable, "-c", UNTIL_TOLD, str(empty_dir)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -224,7 +239,7 @@ def test_two_processes_that_start_at_once_share_one_server(data_dir: Path) -> No
 
     for process in processes:
         process.communicate("\n", timeout=30)
-    assert not runs(data_dir)
+    assert not runs(empty_dir)
 
 
 def test_a_path_with_spaces_that_is_too_long_for_a_socket(tmp_path: Path) -> None:
@@ -236,15 +251,14 @@ def test_a_path_with_spaces_that_is_too_long_for_a_socket(tmp_path: Path) -> Non
     assert not runs(data_dir)
 
 
-def test_an_interrupted_setup_is_done_again(data_dir: Path) -> None:
-    (data_dir / "postgres" / "base").mkdir(parents=True)
-    (data_dir / "postgres" / "postgresql.conf").write_text("half written")
+def test_an_interrupted_setup_is_done_again(empty_dir: Path) -> None:
+    (empty_dir / "postgres" / "base").mkdir(parents=True)
+    (empty_dir / "postgres" / "postgresql.conf").write_text("half written")
 
-    run(USE, data_dir)
+    run(USE, empty_dir)
 
 
 def test_data_of_another_version_is_refused_in_words(data_dir: Path) -> None:
-    run(USE, data_dir)
     version = data_dir / "postgres" / "PG_VERSION"
     version.write_text("9\n")
 
@@ -260,7 +274,6 @@ def test_a_data_folder_that_cannot_be_made_is_refused_in_words(tmp_path: Path) -
 
 
 def test_a_server_that_cannot_start_shows_its_own_words(data_dir: Path) -> None:
-    run(USE, data_dir)
     with (data_dir / "postgres" / "postgresql.conf").open("a") as configuration:
         configuration.write("no_such_setting = 1\n")
 
@@ -268,8 +281,8 @@ def test_a_server_that_cannot_start_shows_its_own_words(data_dir: Path) -> None:
         embedded_postgres.start(data_dir)
 
 
-def test_starting_takes_about_a_second(data_dir: Path) -> None:
+def test_starting_takes_about_a_second(empty_dir: Path) -> None:
     began = time.monotonic()
-    run(USE, data_dir)
+    run(USE, empty_dir)
 
     assert time.monotonic() - began < 15
