@@ -105,7 +105,7 @@ def _report(run: Run, found: Dataset) -> None:
                 most_queries[number] = max(most_queries[number], asked)
         run.measure(f"{what}: {max(queries):.0f} queries", "ms", times)
     for what, address in _reports(found):
-        opened = [_opened(office, address) for _ in range(run.rounds)]
+        opened = [_opened(office, address, times=2) for _ in range(run.rounds)]
         most = max(asked for _, asked in opened)
         run.measure(f"{what}: {most} queries", "ms", [p95 for p95, _ in opened])
     run.goal(6, "the slowest page, p95", "ms", slowest, at_most=MOST_MILLISECONDS)
@@ -151,7 +151,8 @@ def _reports(found: Dataset) -> Iterator[tuple[str, str]]:
     report = reverse("admin:wallet_entry_month_end")
     yield "the month-end report of the last month", f"{report}?month={month:%Y-%m}"
     first = month.replace(day=1)
-    days = f"since={first:%Y-%m-%d}T00:00days = f"from={first:%Y-%m-%d}&until={month:%Y-%m-%d}"until={month + timedelta(days=1):%Y-%m-%d}T00:00"
+    until = month + timedelta(days=1)
+    days = f"since={first:%Y-%m-%d}T00:00&until={until:%Y-%m-%d}T00:00"
     for label in ("invoices.transaction", "wallet.entry"):
         yield f"{label}, totals before an export of a month", f"{_list(label)}export/?{days}"
 
@@ -201,10 +202,10 @@ def _year_ago(found: Dataset) -> str:
     return f"{found.made_at - timedelta(days=365):%Y-%m-%d}"
 
 
-def _opened(office: Client, address: str) -> tuple[float, int]:
-    """Return the milliseconds of a page (p95), and its queries."""
+def _opened(office: Client, address: str, *, times: int = TIMES) -> tuple[float, int]:
+    """Return the milliseconds of a page (p95 of so many), and its queries."""
     taken = []
-    for turn in range(TIMES + 1):
+    for turn in range(times + 1):
         with _counted() as queries:
             started = time.perf_counter()
             answer = office.get(address)

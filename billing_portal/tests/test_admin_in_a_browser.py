@@ -58,7 +58,9 @@ def test_a_customer_is_found_by_their_card_and_a_deduction_explained(browser: Br
         page = site.open(reverse("admin:accounts_account_changelist"))
         field = page.locator("#search-input-command")
         # A key that is pressed before the page's scripts have started is heard by nobody.
-        page.wait_for_function("document.querySelector('#search-input-command')._x_attributeCleanups")
+        page.wait_for_function(
+            "document.querySelector('#search-input-command')._x_attributeCleanups"
+        )
         page.keyboard.press("Control+k")
         expect(field).to_be_focused()
         field.press_sequentially("4242")
