@@ -11,7 +11,7 @@ BASELINES := $(VENV)/.installed-bench
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test bench bench-full api-conformance screenshots messages lint format clean
+.PHONY: help demo demo-reset test bench bench-full api-conformance properties screenshots messages lint format clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,10 @@ bench-full: $(BASELINES) ## Measure it in all rounds and with all rows
 api-conformance: $(TOOLS) ## Hold the API against its schema for some minutes, with ever other requests
 	@exec env API_CONFORMANCE_EXAMPLES=300 $(PY) -m pytest --create-db --reuse-db -q \
 		billing_portal/tests/test_api_conformance.py $(ARGS)
+
+properties: $(TOOLS) ## Hold the books against a plain model for some minutes, with ever other examples
+	@exec env PROPERTY_EXAMPLES=$${PROPERTY_EXAMPLES:-100} $(PY) -m pytest --create-db --reuse-db -q \
+		tests/properties $(ARGS)
 
 screenshots: $(TOOLS) ## Take a picture of every page anew (docs/screenshots/)
 	@exec $(PY) -m pytest --create-db --reuse-db -q \

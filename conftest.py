@@ -97,6 +97,10 @@ class Sandbox:
         """Make the next matching request go wrong: `action="drop_connection"`, `status=500`, …"""
         self.control("next", fault)
 
+    def fail_nothing(self) -> None:
+        """Forget what was to go wrong and has not."""
+        requests.delete(f"{self.url}/_sandbox/next", timeout=20).raise_for_status()
+
 
 def free_port() -> int:
     """Return a port that nobody listens on just now."""

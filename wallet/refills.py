@@ -36,11 +36,9 @@ BACK_OFF = (timedelta(hours=1), timedelta(hours=6))
 FAILURES_UNTIL_SUSPENDED = len(BACK_OFF) + 1
 
 #: No decline to remember.
-AFRESH: dict[str, Any] = {
-    "consecutive_failures": 0,
-    "next_attempt_at": None,
-    "suspended_at": None,
-}
+NO_DECLINE: dict[str, Any] = {"consecutive_failures": 0, "next_attempt_at": None}
+#: The customer has said that it shall go on: with another card, or by switching it on.
+AFRESH: dict[str, Any] = {**NO_DECLINE, "suspended_at": None}
 
 
 def due(*, now: datetime) -> QuerySet[AutoRefill]:
@@ -168,7 +166,8 @@ class AutoRefillFulfilment(CreditFollowsPayment):
             now=now,
             transaction=transaction,
         )
-        AutoRefill.objects.filter(wallet__account_id=transaction.account_id).update(**AFRESH)
+        # A suspension stays, a dispute's above all: this charge may have been under way before it.
+        AutoRefill.objects.filter(wallet__account_id=transaction.account_id).update(**NO_DECLINE)
 
     def failed(self, *, transaction: Transaction, now: datetime) -> None:
         """Back off, or after three declines in a row suspend, and tell the customer which.

@@ -8,6 +8,8 @@ import pytest
 
 from accounts.models import Account, Card, Message
 from accounts.tests.factories import NOW
+from accounts.tests.stripe_side import lose_answers
+from invoices import sweeper
 from invoices.tests.disputers import decide, dispute, dispute_events, tell
 from invoices.tests.stripe_events import listen
 from invoices.tests.test_charging import charge
@@ -57,6 +59,27 @@ def test_who_disputes_a_top_up_is_not_charged_for_another_one_by_itself(
     assert balance_of(alice) == 0
     assert rule_of(alice).suspended_at is not None  # until alice switches it on again
     assert len(told(alice, "auto_refill_suspended")) == 1
+
+
+def test_a_refill_that_was_under_way_does_not_end_the_suspension_of_a_dispute(
+    sandbox: "Sandbox", add_card: AddCard
+) -> None:
+    """A refill's answer is lost, alice disputes her top-up, and then the refill turns out paid."""
+    endpoint = listen(sandbox)
+    alice = make_payer(add_card)
+    payment = charge(alice)
+    switch_on(alice, threshold="30", amount="10")
+    lose_answers(sandbox)
+    refills.refill_due(now=NOW)
+    dispute(sandbox, payment)
+    tell(endpoint, *dispute_events())
+    assert rule_of(alice).suspended_at is not None
+
+    sweeper.sweep(now=NOW + timedelta(minutes=2))
+
+    assert balance_of(alice) == 10
+    assert rule_of(alice).suspended_at is not None
+    assert refills.refill_due(now=NOW + timedelta(days=1)) == 0
 
 
 def test_a_rule_that_is_off_is_left_alone_by_a_dispute(
