@@ -1,11 +1,13 @@
-"""What a part of a payment is worth in dollars, rials and tax."""
+"""What a part of a payment is worth in dollars, rials and tax.
 
-import random
+That parts of any sizes add up to the payment: tests/properties/test_money.py.
+"""
+
 from decimal import Decimal
 
 import pytest
 
-from accounts.money import convert_to_omr, to_cents
+from accounts.money import convert_to_omr
 from invoices.proportions import Portion, part_of_amount, part_of_charge
 
 STEP = Decimal("0.010")
@@ -64,34 +66,3 @@ def test_a_refund_in_rials_becomes_dollars_half_up_and_the_last_takes_the_rest()
     second = part_of_charge(Decimal("3.210"), whole=whole, left=left)
     last = part_of_charge(Decimal("3.210"), whole=whole, left=left.minus(second))
     assert (second.amount, last.amount) == (Decimal("8.33"), Decimal("8.34"))
-
-
-def test_parts_of_any_sizes_add_up_to_the_payment() -> None:
-    chance = random.Random(7)
-    for _ in range(500):
-        amount = Decimal(chance.randint(60, 20000)) / 100
-        tax = to_cents(amount * Decimal(chance.choice(["0", "5", "15"])) / 115)
-        whole = left = payment(str(amount), tax=str(tax))
-        while left.amount:
-            part = some_part(chance, whole, left)
-            left = left.minus(part)
-            assert 0 <= part.tax <= part.amount
-            assert part.charged > 0
-            assert left.amount - left.tax >= 0
-            assert min(left.amount, left.tax, left.charged) >= 0
-            assert (left.amount == 0) == (left.charged == 0)
-        assert left == Portion(Decimal(0), Decimal(0), Decimal(0))
-
-
-def some_part(chance: random.Random, whole: Portion, left: Portion) -> Portion:
-    """A part of any size, chosen in dollars here or in rials at Stripe."""
-    if chance.random() < 0.3:
-        return left
-    if chance.random() < 0.5:
-        steps = int(left.charged / STEP)
-        return part_of_charge(STEP * chance.randint(1, steps), whole=whole, left=left)
-    cents = chance.randint(1, int(left.amount * 100))
-    try:
-        return part_of_amount(Decimal(cents) / 100, whole=whole, left=left, step=STEP)
-    except ValueError:
-        return left
