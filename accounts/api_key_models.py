@@ -53,6 +53,9 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    request_key = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="Of the form that made it."
+    )
 
     class Meta:
         verbose_name = "API key"
@@ -72,6 +75,11 @@ class ApiKey(models.Model):
             models.CheckConstraint(
                 condition=Q(account__isnull=True) | Q(scopes=CUSTOMER_SCOPES),
                 name="a_customers_key_only_reads",
+            ),
+            models.UniqueConstraint(
+                fields=["account", "request_key"],
+                condition=~Q(request_key=""),
+                name="one_key_for_a_form",
             ),
         ]
 

@@ -31,6 +31,10 @@ _FIND: Final = (
 )
 
 
+class MadeAlready(Exception):
+    """The form was sent before, and its key was shown."""
+
+
 @transaction.atomic
 def create(
     *,
@@ -41,6 +45,7 @@ def create(
     requests_per_minute: int | None = None,
     by: User | None = None,
     account: Account | None = None,
+    request_key: str = "",
 ) -> tuple[ApiKey, str]:
     """Create a key; return it with the token, which can't be had again.
 
@@ -59,6 +64,7 @@ def create(
         requests_per_minute=requests_per_minute,
         created_at=now,
         expires_at=expires_at,
+        request_key=request_key,
     )
     _check(key, asked_for=scopes)
     key.save()
@@ -86,12 +92,16 @@ def create_for_account(
     now: datetime,
     expires_at: datetime | None = None,
     by: User | None = None,
+    request_key: str = "",
 ) -> tuple[ApiKey, str]:
     """Create a key with which a customer reads their own account and no other, and writes nothing.
 
-    Raises ValidationError by field, and when the account has MAXIMUM_OF_ACCOUNT keys in use.
+    A form makes one key, however often it is sent: `request_key` is of the form. Raises
+    MadeAlready, ValidationError by field, and when the account has MAXIMUM_OF_ACCOUNT keys in use.
     """
     account = Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    if request_key and ApiKey.objects.filter(account=account, request_key=request_key).exists():
+        raise MadeAlready
     in_use = ApiKey.objects.filter(account=account, revoked_at__isnull=True)
     if in_use.exclude(expires_at__lte=now).count() >= MAXIMUM_OF_ACCOUNT:
         raise ValidationError(
@@ -105,6 +115,7 @@ def create_for_account(
         requests_per_minute=CUSTOMER_REQUESTS_PER_MINUTE,
         expires_at=expires_at,
         by=by,
+        request_key=request_key,
         now=now,
     )
 

@@ -233,6 +233,8 @@ CARD_ATTEMPTS_PER_HOUR = {
     "user": env.int("CARD_ATTEMPTS_PER_USER", 8),
     "address": env.int("CARD_ATTEMPTS_PER_ADDRESS", 15),
 }
+#: How many top-ups an account may start in an hour, paid or not.
+TOP_UPS_PER_HOUR = env.int("TOP_UPS_PER_HOUR", 20)
 
 #: Prices are net. With this on, what the customer's country asks for is added to each transaction
 #: opened from now on.
@@ -371,6 +373,7 @@ CONTENT_SECURITY_POLICY = {
 }
 #: Whoever has it may read /metrics; without one, nobody may.
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+FILE_UPLOAD_HANDLERS = ["billing_portal.uploads.NoUploads"]
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
@@ -385,6 +388,10 @@ if not DEBUG:
     SECURE_HSTS_PRELOAD = True
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
+    # Browsers take cookies of these names from this very host only: a page on a neighbouring
+    # subdomain can plant neither a session nor a token.
+    SESSION_COOKIE_NAME = "__Host-sessionid"
+    CSRF_COOKIE_NAME = "__Host-csrftoken"
 
 LOGGING_CONFIG = None
 configure_logging(debug=DEBUG)

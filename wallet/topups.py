@@ -16,7 +16,7 @@ from accounts.money import format_usd, to_cents
 from invoices import charging, checkout
 from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
-from wallet import ledger
+from wallet import ledger, topup_limits
 from wallet.models import EntryKind
 from wallet.reversals import CreditFollowsPayment
 
@@ -77,7 +77,8 @@ def charge_saved_card(
     customer, there with `is_on_session`, has to answer their bank. Asked again
     under the same `request_key`, at whatever moment, it returns the same one, unless that failed:
     then it tries anew. Raises ValidationError for an amount that can't be bought, without a card,
-    or while another one-click top-up is under way (a second click must not be a second charge).
+    or while another one-click top-up is under way (a second click must not be a second charge);
+    TooManyTopUps when the hour's are used up.
     """
     check_amount(amount, minimum=minimum)
     card = card or cards.default_card(account=account)
@@ -88,6 +89,8 @@ def charge_saved_card(
     try:
         with database.atomic(durable=True):
             same_request.filter(status=Status.FAILED).update(request_key="")
+            if not same_request.exists():
+                topup_limits.check(account=account, now=now)
             transaction = charging.open_transaction(
                 account=account,
                 purpose=Purpose.TOP_UP,
@@ -119,10 +122,11 @@ def open_payment_page(
 ) -> Transaction:
     """Open a hosted page on which the customer pays `amount` USD; see `checkout_url`.
 
-    Raises ValidationError for an amount that can't be bought, GatewayUnavailable when Stripe
-    can't be reached, GatewayRefused when it opens no page.
+    Raises ValidationError for an amount that can't be bought, TooManyTopUps when the hour's are
+    used up, GatewayUnavailable when Stripe can't be reached, GatewayRefused when it opens no page.
     """
     check_amount(amount, minimum=minimum)
+    topup_limits.check(account=account, now=now)
     return checkout.open_page(
         account=account,
         purpose=Purpose.TOP_UP,

@@ -1,11 +1,13 @@
 """Adding credit: what is shown before paying, and that a form pays once."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts import cards, gateway
 from accounts.models import Account, Membership
@@ -14,6 +16,7 @@ from accounts.tests.factories import make_card
 from billing_portal.dashboard.tests import scenes
 from invoices.models import Status
 from invoices.tests.factories import make_transaction
+from wallet import topup_limits
 
 pytestmark = pytest.mark.django_db
 
@@ -310,3 +313,25 @@ def test_a_payment_page_that_stripe_refuses_to_open_is_explained(
     assert response.status_code == 422
     assert "Nothing was charged." in response.content.decode()
     assert "cus_1" not in response.content.decode()
+
+
+def test_so_many_top_ups_may_be_started_in_an_hour(
+    payer: Account, sign_in: SignIn, stripe: FakeStripe, settings: Settings
+) -> None:
+    """Whoever took over a session does not charge the card until somebody notices."""
+    settings.TOP_UPS_PER_HOUR = 3  # the payer's first $5 are one of them
+    client = sign_in(payer)
+    for key in ("k1", "k2"):
+        assert client.post(TOP_UP, form(payer, key=key)).status_code == 302
+
+    refused = client.post(TOP_UP, form(payer, key="k3"))
+    on_the_page = client.post(TOP_UP, form(payer, pay_with="hosted"))
+
+    for answer in (refused, on_the_page):
+        assert answer.status_code == 429
+        assert "Too many top-ups were started. Wait an hour" in answer.content.decode()
+    assert len(stripe.charges) == 2
+    # Sent again, a form that was answered is answered as before.
+    assert client.post(TOP_UP, form(payer, key="k2")).status_code == 302
+    an_hour_later = timezone.now() + timedelta(hours=1)
+    topup_limits.check(account=payer, now=an_hour_later)

@@ -20,8 +20,6 @@ from billing_portal.dashboard.api_keys_page import NewKeyForm, build_keys
 from billing_portal.dashboard.shell import page
 
 NAV = "billing-settings"
-#: Where the session remembers the form that made the newest key.
-_SESSION_FORM = "api_key_form"
 
 
 @require_safe
@@ -40,24 +38,24 @@ def create(request: MemberRequest) -> HttpResponse:
     form = NewKeyForm(request.POST)
     if not form.is_valid():
         return _again(request, form)
-    if request.session.get(_SESSION_FORM) == form.cleaned_data["request_key"]:
-        messages.info(
-            request,
-            _("This key was made already, and shown. If you did not keep it, revoke it here."),
-        )
-        return redirect("api-keys")
     try:
         made = api_keys.create_for_account(
             account=request.member.account,
             name=form.cleaned_data["name"],
             expires_at=form.expires_at(now=now),
             by=request.user,
+            request_key=form.cleaned_data["request_key"],
             now=now,
         )
+    except api_keys.MadeAlready:
+        messages.info(
+            request,
+            _("This key was made already, and shown. If you did not keep it, revoke it here."),
+        )
+        return redirect("api-keys")
     except ValidationError as error:
         form.add_error(None, error)
         return _again(request, form)
-    request.session[_SESSION_FORM] = form.cleaned_data["request_key"]
     composed = build_keys(member=request.member, now=now, made=made)
     return page(request, "dashboard/api_keys.html", {"page": composed}, nav=NAV)
 

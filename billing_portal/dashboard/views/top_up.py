@@ -32,7 +32,7 @@ from billing_portal.dashboard.top_up_page import (
 from billing_portal.dashboard.views.cards import UNREACHABLE
 from invoices import checkout
 from invoices.models import Status, Transaction
-from wallet import topups
+from wallet import topup_limits, topups
 
 NAV = "billing-overview"
 #: The session remembers the last payment page opened.
@@ -62,13 +62,17 @@ def top_up(request: MemberRequest) -> HttpResponse:
     if f"{price.amount:.2f}" not in request.POST.getlist("shown"):
         form.is_review = True
         return _form_page(request, form, cards, minimum, amount=amount)
+    status = 422
     try:
         return _pay(request, form, cards, minimum, amount)
+    except topup_limits.TooManyTopUps as error:
+        form.add_error(None, error)
+        status = 429
     except ValidationError as error:
         form.add_error(None, error)
     except (gateway.GatewayUnavailable, gateway.GatewayRefused):
         form.add_error(None, UNREACHABLE)
-    return _form_page(request, form, cards, minimum, amount=amount, status=422)
+    return _form_page(request, form, cards, minimum, amount=amount, status=status)
 
 
 def _pay(
