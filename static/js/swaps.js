@@ -55,16 +55,21 @@ for (const name of ["htmx:sendError", "htmx:timeout"]) {
   document.addEventListener(name, () => { trouble.hidden = false; });
 }
 
-// A filter that was chosen before the scripts were there applies now, as it would have then.
+// What was typed, chosen or opened before the scripts were there counts now, as it would have then. HTMX takes
+// what it finds in a field for what was last asked, so the form is told of it by an event of its own.
 const wasTouched = (field) => {
+  if (field.matches("[type=radio], [type=checkbox]")) return field.checked !== field.defaultChecked;
   // A date that is none stays in the address, with what is wrong with it, and the field is empty.
-  if (!field.matches("select")) return field.value !== field.defaultValue && !(field.type === "date" && !field.value);
+  if (field.matches("input:not([type=hidden])")) return field.value !== field.defaultValue && !(field.type === "date" && !field.value);
+  if (!field.matches("select")) return false;
   const first = [...field.options].find((option) => option.defaultSelected) ?? field.options[0];
   return field.value !== first?.value;
 };
 document.addEventListener("DOMContentLoaded", () => {
-  for (const form of document.querySelectorAll("form.filters")) {
-    const touched = [...form.querySelectorAll("input:not([type=hidden]), select")].find(wasTouched);
-    touched?.dispatchEvent(new Event("change", { bubbles: true }));
+  for (const form of document.querySelectorAll("form[hx-get]")) {
+    const touched = [...form.elements].find(wasTouched);
+    touched?.dispatchEvent(new Event("input", { bubbles: true }));
+    touched?.dispatchEvent(new Event("touched", { bubbles: true }));
   }
+  for (const open of document.querySelectorAll("details[hx-get][open]")) open.dispatchEvent(new Event("toggle"));
 });

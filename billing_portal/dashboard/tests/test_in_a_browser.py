@@ -1,12 +1,13 @@
 """What a person does in a real browser: with the keyboard, with scripts, and without."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from pytest_django import Settings
 
 from accounts import cards, gateway
@@ -15,7 +16,14 @@ from accounts.stripe_objects import Setup
 from accounts.tests.factories import NOW, make_card
 from billing_portal.dashboard.history import PAGE_SIZE
 from billing_portal.dashboard.tests import scenes
-from billing_portal.dashboard.tests.browser import STRIPE_STUB, picture, problems_of, visit
+from billing_portal.dashboard.tests.browser import (
+    ORIGIN,
+    STRIPE_STUB,
+    Site,
+    picture,
+    problems_of,
+    visit,
+)
 from invoices.models import Status
 from invoices.tests.factories import make_transaction
 from wallet.models import AutoRefill
@@ -250,21 +258,44 @@ def test_a_list_is_filtered_and_paged_without_losing_the_focus(
         assert site.complaints == []
 
 
-def test_a_filter_that_was_chosen_before_the_scripts_came_applies_all_the_same(
-    browser: Browser, long_history: Account, sign_in: SignIn
-) -> None:
-    with visit(browser, sign_in(long_history)) as site:
-        page = site.open("/billing/history/")
-        page.add_init_script(
-            """document.addEventListener("readystatechange", () => {
-                if (document.readyState === "interactive")
-                    document.querySelector("[name=status]").value = "failed";
-            })"""
-        )
-        page.reload()
+@contextmanager
+def before_the_scripts(site: Site, path: str) -> Iterator[Page]:
+    """Open a page over a line so slow that what is done within comes before HTMX does."""
+    held: list[Route] = []
+    site.page.route("**/htmx*.js", lambda route: held.append(route))
+    site.page.goto(f"{ORIGIN}{path}", wait_until="commit")
+    yield site.page
+    for route in held:
+        route.fallback()
+    site.page.unroute("**/htmx*.js")
 
-        expect(page.locator("tbody tr")).to_have_count(2)
-        assert page.url.endswith("/billing/history/?status=failed")
+
+def test_what_was_done_before_the_scripts_came_counts_all_the_same(
+    browser: Browser, sign_in: SignIn
+) -> None:
+    with visit(browser, sign_in(scenes.busy_company())) as site:
+        with before_the_scripts(site, "/billing/history/") as page:
+            page.get_by_label("Status").select_option("Failed")
+        expect(page).to_have_url(f"{ORIGIN}/billing/history/?status=failed")
+        expect(page.locator("tbody")).not_to_contain_text("Paid")
+
+        with before_the_scripts(site, "/billing/plan/rentals/phone_number/") as page:
+            page.get_by_label("How many to hold").fill("6")
+        expect(page.get_by_role("button", name="Take 6 numbers")).to_be_visible()
+
+        with before_the_scripts(site, "/billing/top-up/?amount=50.00") as page:
+            page.get_by_label("Own amount in USD").fill("77.50")
+        expect(page.get_by_role("button", name="Pay $77.50")).to_be_visible()
+        expect(page.get_by_role("radio", name="$50")).not_to_be_checked()
+
+        with before_the_scripts(site, "/billing/top-up/?amount=50.00") as page:
+            page.get_by_role("radio", name="$100").check()
+        expect(page.get_by_role("button", name="Pay $100.00")).to_be_visible()
+
+        with before_the_scripts(site, "/billing/usage/history/") as page:
+            page.locator(".explain > summary").first.click()
+        expect(page.locator(".reckoning")).to_be_visible()
+        assert site.complaints == []
 
 
 def test_a_region_that_can_t_be_reached_is_said_aloud(
