@@ -20,7 +20,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import api_keys
+from accounts import api_keys, database_trouble
 from accounts.models import ApiKey, Scope
 
 if TYPE_CHECKING:
@@ -99,6 +99,15 @@ class TooLarge(exceptions.APIException):
     default_code = "body_too_large"
 
 
+class Unavailable(exceptions.APIException):
+    """The database is away for a moment, or has no room."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "The portal can't do this just now. Send the request again in a moment."
+    default_code = "unavailable"
+    wait = database_trouble.RETRY_AFTER_SECONDS
+
+
 #: DRF's own names, where ours are clearer.
 _CODES = {"parse_error": "invalid_json", "invalid": "invalid_request"}
 
@@ -128,6 +137,10 @@ def _as_api_exception(error: Exception) -> exceptions.APIException | None:
     if isinstance(error, ValidationError):
         fields = error.message_dict if hasattr(error, "error_dict") else error.messages
         return exceptions.ValidationError(fields)
+    if isinstance(error, database_trouble.TROUBLE):
+        log.error("The database failed", exc_info=error)
+        database_trouble.drop_dead_connections()
+        return Unavailable()
     return None
 
 

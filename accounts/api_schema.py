@@ -61,6 +61,8 @@ def _headers_of(status: str, *, has_etag: bool) -> list[str]:
     """Return which headers an answer always has."""
     if status in ("401", "403"):
         return ["WWW-Authenticate"]
+    if status == "503":
+        return ["Retry-After"]
     headers = ["RateLimit-Policy", "RateLimit"]
     if status == "429":
         headers.append("Retry-After")
@@ -130,6 +132,7 @@ def errors(*statuses: int) -> dict[int, Any]:
         401: OpenApiResponse(ErrorSerializer, "The key is missing, wrong, expired or revoked."),
         403: OpenApiResponse(ErrorSerializer, "The key lacks the scope."),
         429: OpenApiResponse(ErrorSerializer, "Too many requests; see Retry-After."),
+        503: OpenApiResponse(ErrorSerializer, "Not just now; nothing was lost, see Retry-After."),
     }
 
 

@@ -44,6 +44,11 @@ ERRORS: Final[Mapping[str, Any]] = {
         "detail": "Request was throttled. Expected available in 23 seconds.",
         "fields": {},
     },
+    "503": {
+        "code": "unavailable",
+        "detail": "The portal can't do this just now. Send the request again in a moment.",
+        "fields": {},
+    },
 }
 
 

@@ -15,6 +15,7 @@ from django.db import transaction as database
 from djmoney.money import Money
 
 from accounts import outbox
+from accounts.database_trouble import again_after_deadlock
 from accounts.models import AuditEvent
 from accounts.money import format_omr, format_usd, from_minor_units, usd
 from accounts.stripe_objects import StripeDispute
@@ -37,6 +38,7 @@ log = structlog.get_logger(__name__)
 _ORDER = {status: place for place, status in enumerate(DisputeStatus)}
 
 
+@again_after_deadlock
 @database.atomic
 def record(*, transaction_id: int, report: StripeDispute, now: datetime) -> Dispute:
     """Bring a dispute to where Stripe says it is, and return it.

@@ -17,6 +17,7 @@ from django.db.models import QuerySet, Sum
 from djmoney.money import Money
 
 from accounts import outbox
+from accounts.database_trouble import again_after_deadlock
 from accounts.models import CARD_BRANDS, AuditEvent
 from accounts.money import format_omr, format_usd, from_minor_units, usd
 from accounts.stripe_objects import RefundOutcome, StripeRefund
@@ -82,6 +83,7 @@ def sum_of(parts: QuerySet[Refund] | QuerySet[Dispute]) -> Portion:
     return Portion(**sums)
 
 
+@again_after_deadlock
 @database.atomic
 def settle(*, transaction_id: int, report: StripeRefund, now: datetime) -> Refund:
     """Bring a refund to where Stripe says it is, and return it.

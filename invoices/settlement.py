@@ -15,6 +15,7 @@ from django.utils.translation import gettext_noop
 from django_countries import countries
 
 from accounts import outbox
+from accounts.database_trouble import again_after_deadlock
 from accounts.models import CARD_BRANDS, Account, AuditEvent, Message
 from accounts.money import format_omr, format_usd, to_minor_units
 from accounts.prepared import fetch_one
@@ -39,6 +40,7 @@ _WRITTEN_WHEN_PAID = (
 )  # fmt: skip
 
 
+@again_after_deadlock
 @database.atomic
 def settle(
     *, transaction_id: int, payment: Payment, now: datetime, asked_at: datetime | None = None

@@ -17,6 +17,7 @@ import msgspec
 from django.db import connection, transaction
 
 from accounts.bulk import any_uuid
+from accounts.database_trouble import again_after_deadlock
 from plans import opening, spend_caps, usage_parts, usage_store
 from plans.usage_records import Code, ParsedRecord, Rejected
 from wallet import ledger, refills
@@ -115,19 +116,27 @@ def _rate(records: Sequence[ParsedRecord], *, now: datetime) -> list[Result]:
     waiting = usage_parts.places_by_part(records)
     results: dict[int, Result] = {}
     while waiting:
-        with transaction.atomic():
-            taken = usage_parts.take(list(waiting))
-            places = sorted(place for part in taken for place in waiting[part])
-            chosen = [records[place] for place in places]
-            answer = _rate_here(chosen, now=now)
+        taken, places, answer = _rate_free_parts(records, waiting, now=now)
         if answer.to_open:
             opening.open_due_periods(now=now, account_ids=answer.to_open)
             continue
         # Only now: until the commit others wait for the wallets.
+        chosen = [records[place] for place in places]
         results.update(zip(places, _results(chosen, answer), strict=True))
         for part in taken:
             del waiting[part]
     return [results[place] for place in range(len(records))]
+
+
+@again_after_deadlock
+@transaction.atomic
+def _rate_free_parts(
+    records: Sequence[ParsedRecord], waiting: dict[int, list[int]], *, now: datetime
+) -> tuple[list[int], list[int], usage_store.Answer]:
+    """Rate the parts that no other writer is at; return which, and where their records are."""
+    taken = usage_parts.take(list(waiting))
+    places = sorted(place for part in taken for place in waiting[part])
+    return taken, places, _rate_here([records[place] for place in places], now=now)
 
 
 def _rate_alone(records: Sequence[ParsedRecord], *, now: datetime) -> list[Result]:
@@ -145,11 +154,16 @@ def _rate_alone(records: Sequence[ParsedRecord], *, now: datetime) -> list[Resul
 
 def _rate_together(records: Sequence[ParsedRecord], *, now: datetime) -> list[Result]:
     while True:
-        with transaction.atomic():
-            answer = _rate_here(records, now=now)
+        answer = _rate_in_a_transaction(records, now=now)
         if not answer.to_open:
             return _results(records, answer)
         opening.open_due_periods(now=now, account_ids=answer.to_open)
+
+
+@again_after_deadlock
+@transaction.atomic
+def _rate_in_a_transaction(records: Sequence[ParsedRecord], *, now: datetime) -> usage_store.Answer:
+    return _rate_here(records, now=now)
 
 
 def _rate_here(records: Sequence[ParsedRecord], *, now: datetime) -> usage_store.Answer:
@@ -165,6 +179,7 @@ def _rate_here(records: Sequence[ParsedRecord], *, now: datetime) -> usage_store
     return answer
 
 
+@again_after_deadlock
 def _ask(records: Sequence[ParsedRecord], *, now: datetime) -> usage_store.Answer:
     return usage_store.rate(records, now=now, oldest=now - MAXIMUM_AGE, newest=now + MAXIMUM_AHEAD)
 
