@@ -11,7 +11,7 @@ BASELINES := $(VENV)/.installed-bench
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test bench bench-full api-conformance properties screenshots messages lint format clean
+.PHONY: help demo demo-reset test simulate bench bench-full api-conformance properties screenshots messages lint format clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,10 @@ demo-reset: $(RUNTIME) ## Delete the demo's data and run it anew
 # A new test database each time, left behind at the end: the next run, or its folder's end, drops it.
 test: $(TOOLS) ## Run all tests
 	@exec $(PY) -m pytest --create-db --reuse-db $(ARGS)
+
+MINUTES ?= 10
+simulate: $(TOOLS) ## Live through months of business and bad luck, seed after seed (MINUTES=10)
+	@exec env DEBUG=1 $(PY) manage.py simulate --minutes $(MINUTES) --processes 2 $(ARGS)
 
 bench: $(BASELINES) ## Measure how quick it is, in a few minutes (results: bench/RESULTS.md)
 	@exec $(PY) -m bench $(ARGS)

@@ -24,7 +24,7 @@ TRANSLATIONS = tuple(code for code, _ in settings.LANGUAGES if code != "en")
 APPS = ("accounts", "invoices", "wallet", "plans", "billing_portal")
 #: What staff and programs read stays English; allauth's elements only wrap what they are given.
 _ENGLISH_ONLY = {
-    *("tests", "migrations", "admin", "unfold", "management", "simulation", "audit", "mailbox"),
+    *("tests", "migrations", "admin", "unfold", "management", "demo_months", "audit", "mailbox"),
     "elements",
     *("dispute_opened", "dispute_closed", "refund_failed", "reconciliation_findings"),
 }

@@ -1,4 +1,4 @@
-"""The people of the demo. Its company's past months are made by the simulation."""
+"""The people of the demo. Its company's past months are made by `demo_months`."""
 
 from datetime import datetime
 from typing import Any

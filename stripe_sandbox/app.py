@@ -29,8 +29,14 @@ def _sweep(store: Store) -> None:
             refunds.settle_due(tx)
 
 
-def create_app(data_dir: str | None = None, public_url: str = "") -> Flask:
-    """Open the state, start the couriers, and serve."""
+def create_app(
+    data_dir: str | None = None, public_url: str = "", *, in_background: bool = True
+) -> Flask:
+    """Open the state, start the couriers, and serve.
+
+    Without what goes on `in_background` nothing happens but what is asked for: no event is
+    delivered, and what is due at a time waits for somebody to set the clock.
+    """
     if debug_is_off():
         raise RuntimeError(REFUSAL)
     folder = Path(data_dir or os.environ.get("STRIPE_SANDBOX_DATA_DIR", ".data/stripe_sandbox"))
@@ -40,15 +46,16 @@ def create_app(data_dir: str | None = None, public_url: str = "") -> Flask:
     ).rstrip("/")
     app.config["MAX_CONTENT_LENGTH"] = 1024 * 1024
     store = Store(folder)
-    courier = Courier(store)
-    store.on_commit = courier.nudge
     app.extensions["store"] = store
     for part in (api, pages, control, bank, board):
         app.register_blueprint(part.blueprint)
     app.register_error_handler(StripeError, _refused)
     app.register_error_handler(InternalServerError, _broken)
-    courier.start()
-    threading.Thread(target=_sweep, args=(store,), name="sweep", daemon=True).start()
+    if in_background:
+        courier = Courier(store)
+        store.on_commit = courier.nudge
+        courier.start()
+        threading.Thread(target=_sweep, args=(store,), name="sweep", daemon=True).start()
     return app
 
 

@@ -24,8 +24,8 @@ from accounts.models import Account, User
 from billing_portal import demo
 from billing_portal.dashboard.tests.browser import STRIPE_STUB, Form
 from billing_portal.dashboard.tests.test_every_page import PAGES, address, numbers_of
-from billing_portal.simulation import engine, scenario
-from billing_portal.simulation.bank import Bank
+from billing_portal.demo_months import engine, scenario
+from billing_portal.demo_months.bank import Bank
 from invoices import numbers
 from invoices.models import Transaction
 from plans import catalogue

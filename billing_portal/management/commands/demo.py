@@ -10,7 +10,7 @@ from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from io import TextIOBase
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -48,6 +48,9 @@ LOGINS = {
     "admin@demo.test": "staff: administrator",
     "auditor@demo.test": "staff: auditor",
 }
+
+#: How long the demo's company has been a customer, and the chance it had.
+PAST_DAYS, PAST_SEED = 113, 7
 
 
 @dataclass
@@ -256,25 +259,41 @@ def fill(state: DemoState, step: Callable[[str], Any]) -> None:
     with step("people"):
         state.api_key = demo.seed(password=state.password, now=timezone.now())
     if settings.STRIPE_SANDBOX_URL:
-        with step("the past months, by simulation"):
-            call_command("simulate", verbosity=2, stdout=DaysOnOneLine(sys.stdout))
+        with step("the past months"):
+            live_through_the_past_months()
 
 
-class DaysOnOneLine(TextIOBase):
-    """Shows the day that is being simulated behind the step's name; in a file, nothing."""
+def live_through_the_past_months() -> None:
+    """Have the demo's customers do what they did, with a virtual clock that ends now."""
+    # Imported here: the supervisor needs no models.
+    from billing_portal.demo_months import engine
+    from billing_portal.demo_months.bank import Bank
+
+    now = timezone.now()
+    line = DaysOnOneLine(sys.stdout)
+    engine.run(
+        bank=Bank(settings.STRIPE_SANDBOX_URL),
+        start=now - timedelta(days=PAST_DAYS),
+        end=now,
+        seed=PAST_SEED,
+        progress=lambda day, days: line.show(f"day {day} of {days}"),
+    )
+
+
+class DaysOnOneLine:
+    """Shows the day that is being lived through behind the step's name; in a file, nothing."""
 
     def __init__(self, terminal: TextIO) -> None:
         self.terminal = terminal
         self.shown = 0
 
-    def write(self, text: str) -> int:
+    def show(self, text: str) -> None:
         """Show the text in place of the one before."""
-        if self.terminal.isatty() and text.startswith("day "):
-            line = " " + text.strip()
+        if self.terminal.isatty():
+            line = f" {text}"
             self.terminal.write("\b" * self.shown + line)
             self.terminal.flush()
             self.shown = len(line)
-        return len(text)
 
 
 def register_webhooks() -> None:

@@ -3,8 +3,8 @@
 from random import Random
 
 from accounts.roles import Role
-from billing_portal.simulation.bank import Bank
-from billing_portal.simulation.company import Company, Diary, Profile
+from billing_portal.demo_months.bank import Bank
+from billing_portal.demo_months.company import Company, Diary, Profile
 
 SOHAR = Profile(
     external_id="sohar-logistics",

@@ -10,9 +10,9 @@ from django.core.exceptions import ValidationError
 
 from accounts import card_sweeps, outbox
 from billing_portal import audit, business_days
-from billing_portal.simulation.bank import Bank
-from billing_portal.simulation.company import Company, Diary
-from billing_portal.simulation.scenario import demo_companies
+from billing_portal.demo_months.bank import Bank
+from billing_portal.demo_months.company import Company, Diary
+from billing_portal.demo_months.scenario import demo_companies
 from invoices import sweeper
 from plans import authorization, daily_spend, renewals, usage
 from plans.usage import ResultStatus

@@ -10,7 +10,7 @@ from accounts import api_keys, billing_details, cards, invitations, receipt_copi
 from accounts.models import Account, Card, Membership, User
 from accounts.roles import Role
 from accounts.staff_roles import StaffRole
-from billing_portal.simulation.bank import Bank
+from billing_portal.demo_months.bank import Bank
 from invoices import refunds, reversals
 from invoices.models import Dispute, Purpose, Status, Transaction
 from plans import provisioning, rentals, spend_caps, subscriptions

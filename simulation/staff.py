@@ -1,0 +1,178 @@
+"""Staff: they adjust, refund, approve, lock, give more time and ask Stripe."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+
+from django.contrib.auth.models import Group
+
+from accounts import service_locks
+from accounts.models import Account, User
+from accounts.staff_roles import StaffRole
+from invoices import refunds, sweeper
+from invoices.models import OPEN_STATUSES, Status, Transaction
+from plans import grace, payment_retries, usage_cycle
+from simulation.world import World
+from wallet import adjustments, approvals
+from wallet.models import Adjustment, ApprovalRequest, ApprovalState
+
+_ROLES = (StaffRole.SUPPORT, StaffRole.FINANCE, StaffRole.FINANCE, StaffRole.ADMINISTRATOR)
+_REASON = "As agreed with the customer"
+
+
+class Staff:
+    """Four colleagues."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._chance = world.chance
+        self._requests = 0
+        for number, role in enumerate(_ROLES, start=1):
+            person = User.objects.create_user(f"staff-{number}@badal.test", is_staff=True)
+            person.groups.add(Group.objects.get(name=role))
+
+    def act(self) -> None:
+        """Have somebody do something for a customer."""
+        accounts = list(Account.objects.order_by("created_at", "external_id"))
+        if not accounts:
+            return
+        account = self._chance.one_of(accounts)
+        deeds: list[tuple[int, tuple[str, Callable[[Account, User], str]]]] = [
+            (10, ("adjust credit", self.adjust)),
+            (4, ("reverse an adjustment", self.reverse)),
+            (12, ("refund", self.refund)),
+            (12, ("decide on a request", self.decide)),
+            (2, ("lock or unlock services", self.lock_or_unlock)),
+            (3, ("give more time", self.give_more_time)),
+            (4, ("charge again", self.charge_again)),
+            (4, ("ask Stripe", self.ask_stripe)),
+            (2, ("begin allowances anew", self.begin_allowances_anew)),
+        ]
+        act, work = self._chance.weighed(deeds)
+        number = self._chance.between(1, len(_ROLES))
+        person = User.objects.get(email=f"staff-{number}@badal.test")
+        who = f"staff-{number} for {account.external_id}"
+        self._world.do(who, act, lambda: work(account, person))
+
+    def adjust(self, account: Account, person: User) -> str:
+        """Give or take credit; what is beyond one's limit is asked for."""
+        now = self._world.clock.now
+        amount = Decimal(self._chance.one_of((-30, -5, 5, 12, 20, 40, 600, 5200)))
+        if self._chance.happens(0.5):
+            adjustments.adjust(
+                account=account, amount=amount, reason=_REASON, author=person, now=now
+            )
+            return "adjusted"
+        approvals.ask_for_adjustment(
+            account=account,
+            amount=amount,
+            reason=_REASON,
+            by=person,
+            request_key=self._new_key(),
+            now=now,
+        )
+        return "asked for"
+
+    def reverse(self, account: Account, person: User) -> str:
+        """Take an adjustment back."""
+        found = list(Adjustment.objects.filter(wallet__account=account).order_by("pk"))
+        if not found:
+            return "nothing to reverse"
+        adjustments.reverse(
+            adjustment=self._chance.one_of(found),
+            reason=_REASON,
+            by=person,
+            now=self._world.clock.now,
+        )
+        return "reversed"
+
+    def refund(self, account: Account, person: User) -> str:
+        """Refund a part of a payment, or all that is left of it, now and then too much."""
+        payment = self._any_payment(account, Status.PAID)
+        if payment is None:
+            return "nothing to refund"
+        left = refunds.amount_left(payment)
+        part = Decimal(self._chance.between(1, 3000)) / 100
+        amount = self._chance.one_of((left, part, min(left, part), left + 1))
+        now, key = self._world.clock.now, self._new_key()
+        if self._chance.happens(0.3):
+            approvals.ask_for_refund(
+                transaction_id=payment.pk,
+                amount=amount,
+                reason=_REASON,
+                by=person,
+                request_key=key,
+                now=now,
+            )
+            return "asked for"
+        refund = refunds.make_refund(
+            transaction_id=payment.pk,
+            amount=amount,
+            reason=_REASON,
+            by=person,
+            request_key=key,
+            now=now,
+        )
+        return str(refund.status)
+
+    def decide(self, account: Account, person: User) -> str:
+        """Approve, decline or withdraw what waits, of any account."""
+        waiting = list(ApprovalRequest.objects.filter(state=ApprovalState.REQUESTED).order_by("pk"))
+        if not waiting:
+            return "nothing waits"
+        decision = self._chance.weighed(
+            [(6, approvals.approve), (1, approvals.decline), (1, approvals.withdraw)]
+        )
+        request = self._chance.one_of(waiting)
+        by = request.requested_by if decision is approvals.withdraw else person
+        done = decision(request_id=request.pk, by=by, reason=_REASON, now=self._world.clock.now)
+        return str(done.state)
+
+    def lock_or_unlock(self, account: Account, person: User) -> str:
+        """Lock services for a while."""
+        act = self._chance.one_of((service_locks.lock, service_locks.unlock, service_locks.unlock))
+        act(account_id=account.pk, reason=_REASON, by=person, now=self._world.clock.now)
+        return act.__name__
+
+    def give_more_time(self, account: Account, person: User) -> str:
+        """Let services go on although the renewal is unpaid."""
+        now = self._world.clock.now
+        until = now + timedelta(days=self._chance.between(1, 10))
+        grace.extend(account=account, until=until, by=person, reason=_REASON, now=now)
+        return "given"
+
+    def charge_again(self, account: Account, person: User) -> str:
+        """Charge what failed once more."""
+        failed = self._any_payment(account, Status.FAILED)
+        if failed is None:
+            return "nothing failed"
+        paid = payment_retries.retry(
+            transaction=failed, by=person, reason=_REASON, now=self._world.clock.now
+        )
+        return str(paid.status) if paid else "nothing to charge"
+
+    def ask_stripe(self, account: Account, person: User) -> str:
+        """Ask about a payment at once."""
+        found = list(account.transactions.filter(status__in=OPEN_STATUSES).order_by("pk"))
+        if not found:
+            return "nothing open"
+        asked = sweeper.ask_now(
+            transaction=self._chance.one_of(found),
+            by=person,
+            reason=_REASON,
+            now=self._world.clock.now,
+        )
+        return str(asked.status)
+
+    def begin_allowances_anew(self, account: Account, person: User) -> str:
+        """Restore what the plan includes."""
+        usage_cycle.reset(account=account, by=person, reason=_REASON, now=self._world.clock.now)
+        return "done"
+
+    def _any_payment(self, account: Account, status: Status) -> Transaction | None:
+        found = list(account.transactions.filter(status=status).order_by("pk"))
+        return self._chance.one_of(found) if found else None
+
+    def _new_key(self) -> str:
+        self._requests += 1
+        return f"00000000-0000-4000-8000-{self._requests:012d}"

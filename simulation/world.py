@@ -1,0 +1,84 @@
+"""The world of a run: everything that there is, and how things happen in it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from django.core.exceptions import ValidationError
+
+from accounts.gateway import GatewayRefused, GatewayUnavailable
+from simulation.chance import Chance
+from simulation.clock import Clock
+from simulation.gateway_faults import GatewayFaults
+from simulation.options import Options
+from simulation.processes import Processes
+from simulation.report import Report
+from simulation.stripe_at_hand import Refused, StripeAtHand
+from simulation.webhooks import Courier
+from simulation.workers import WorkerFault, Workers
+
+
+class World:
+    """Stripe, the portal's processes, the events between them, time and chance."""
+
+    def __init__(
+        self, options: Options, *, chance: Chance, clock: Clock, report: Report, folder: Path
+    ) -> None:
+        self.chance, self.clock, self.report = chance, clock, report
+        self.rate = rate = options.rate
+        self.processes = Processes()
+        self.faults = GatewayFaults(chance, self.processes, rate=rate)
+        self.stripe = StripeAtHand(folder)
+        self.workers = Workers(chance, clock, self.processes, rate=rate, is_quick=options.is_quick)
+        self.courier = Courier(chance, clock, self.processes, self.stripe, rate=rate)
+        self.faults.meanwhile = self.workers.meanwhile
+        self.jumps = 0
+
+    def close(self) -> None:
+        """Let go of what is held."""
+        self.workers.close()
+        self.processes.close()
+
+    def let_time_pass(self, by: timedelta) -> None:
+        """Go on by so much; now and then the portal's clock is set wrong, or right again."""
+        self.clock.go_on(by)
+        if self.clock.off_by and self.chance.happens(0.5):
+            self.clock.jump(timedelta(0))
+        elif self.chance.happens(self.rate / 4):
+            self.jumps += 1
+            seconds = self.chance.one_of((-3600, -300, -20, 20, 300, 3600))
+            self.clock.jump(timedelta(seconds=seconds))
+        self.stripe.set_clock(self.clock.true)
+
+    def do(self, who: str, act: str, work: Callable[[], str]) -> bool:
+        """Have somebody do something in a process of the portal; note how it went.
+
+        Returns whether it came to its end. What the portal refuses in words is an outcome, and so
+        is that Stripe gave no answer; anything else is a mistake, and ends the run.
+        """
+        dies_at = None
+        if self.chance.happens(self.rate):
+            dies_at = 1 + int(self.chance.about(40))
+        is_done = False
+        try:
+            lived, outcome = self.processes.run(work, dies_at=dies_at)
+        except ValidationError:
+            outcome = "refused"
+        except (GatewayUnavailable, GatewayRefused) as error:
+            outcome = type(error).__name__
+        except Refused as refused:
+            outcome = f"refused by Stripe ({refused.code or 'no code'})"
+        else:
+            is_done = lived
+            if not lived:
+                self.workers.counts[WorkerFault.DIED] += 1
+                outcome = "died"
+        self.report.note(self.clock.now, who, act, outcome)
+        return is_done
+
+    def heal(self) -> None:
+        """From now on nothing goes wrong."""
+        self.rate = self.faults.rate = self.workers.rate = self.courier.rate = 0
+        self.faults.stop()
+        self.clock.jump(timedelta(0))
+        self.workers.start_beat()
