@@ -81,6 +81,24 @@ def _speaking(language: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
         yield from chunks
 
 
+class NothingKeptMiddleware:
+    """No browser and no proxy keeps an answer that does not say itself that it may be kept.
+
+    What is shown to one person must not be there for the next one at the same computer: the page
+    with the secret of an authenticator app is a library's, and says nothing of it.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        """Go before what answers."""
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Add the header where there is none."""
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+
 class PageCompressionMiddleware(GZipMiddleware):
     """Compress pages, which are a fifth of their size then; static files WhiteNoise has compressed.
 

@@ -83,6 +83,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "billing_portal.middleware.NothingKeptMiddleware",
     "billing_portal.middleware.PageCompressionMiddleware",
     "billing_portal.middleware.ContentSecurityPolicyMiddleware",
     "billing_portal.unavailable.UnavailableMiddleware",
