@@ -1,14 +1,17 @@
 """Stripe's webhooks: our own check in front of dj-stripe.
 
 dj-stripe stores a body before it verifies the signature, accepts a live event on a test endpoint,
-answers 500 to a garbage X-Forwarded-For, and with DEBUG on accepts a forged secret header. So size,
-signature, age and mode are checked here first, and only what passes reaches it. What an event does
+answers 500 to a garbage X-Forwarded-For and to what is no event, and with DEBUG on accepts a forged
+secret header. So size, signature, age, form and mode are checked here first, and only what passes
+reaches it. What an event does
 is in each app's `webhook_receivers`; where Stripe is told to send them, in `webhook_endpoint`.
 """
 
 import ipaddress
 import json
 import uuid
+from collections.abc import Iterator
+from typing import Any, Final
 
 import structlog
 from django.conf import settings
@@ -51,6 +54,9 @@ EVENTS = [
 ]
 
 _receive = ProcessWebhookView.as_view()
+#: What columns of ids hold, and the last second of the year 9999.
+_LONGEST_ID: Final = 255
+_LAST_MOMENT: Final = 253_402_300_799
 
 
 @csrf_exempt
@@ -59,7 +65,7 @@ def receive(request: HttpRequest, uuid: uuid.UUID) -> HttpResponseBase:
     """Check an event and hand it to dj-stripe.
 
     404 for an endpoint that is not ours, 413 for a body that is too large, 400 for a signature
-    that is missing, wrong or too old, or for the other mode.
+    that is missing, wrong or too old, for what is no event, or for the other mode.
     """
     endpoint = WebhookEndpoint.objects.filter(djstripe_uuid=uuid).first()
     if endpoint is None:
@@ -73,13 +79,56 @@ def receive(request: HttpRequest, uuid: uuid.UUID) -> HttpResponseBase:
             secret=endpoint.secret,
             tolerance=settings.STRIPE_WEBHOOK_TOLERANCE_SECONDS,
         )
-        event = json.loads(request.body)
-    except (gateway.GatewayRefused, ValueError):
+    except (gateway.GatewayRefused, ValueError):  # the latter: its length is no number
         return _refuse(400, "invalid_signature", "The signature is missing, wrong or too old.")
-    if not isinstance(event, dict) or event.get("livemode") is not settings.STRIPE_LIVE_MODE:
+    try:
+        event = _event_in(request.body)
+    except ValueError:
+        return _refuse(400, "not_an_event", "This is no event that can be kept.")
+    if event.get("livemode") is not settings.STRIPE_LIVE_MODE:
         return _refuse(400, "wrong_mode", "The event is of the other mode, live or test.")
     _drop_what_dj_stripe_trips_over(request)
     return _receive(request, uuid=uuid)
+
+
+def _event_in(body: bytes) -> dict[str, Any]:
+    """Return the event. Raises ValueError for what is none, and what PostgreSQL can't keep."""
+    try:
+        event = json.loads(body, parse_constant=_refuse_number)
+        for text in _texts_of(event):
+            if "\0" in text:
+                raise ValueError("There is a NUL in a text.")
+            text.encode()  # half a character can't be
+        data = event["data"]
+        is_event = (
+            isinstance(event["id"], str)
+            and 0 < len(event["id"]) <= _LONGEST_ID
+            and isinstance(event["type"], str)
+            and isinstance(event["created"], int)
+            and 0 <= event["created"] <= _LAST_MOMENT
+            and isinstance(data["object"], dict)
+        )
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError("This is no event.") from error
+    if not is_event:
+        raise ValueError("This is no event.")
+    return dict(event)
+
+
+def _texts_of(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield key
+            yield from _texts_of(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts_of(item)
+
+
+def _refuse_number(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON.")
 
 
 def _refuse(status: int, code: str, detail: str) -> JsonResponse:

@@ -14,6 +14,8 @@ def verify_signature(*, payload: bytes, header: str, secret: str, tolerance: int
 
     Raises GatewayRefused when it did not.
     """
+    if not header.isascii():
+        raise GatewayRefused("A signature is plain letters and digits.")
     try:
         stripe.WebhookSignature.verify_header(payload.decode(), header, secret, tolerance)
     except (stripe.SignatureVerificationError, UnicodeDecodeError, ValueError) as error:
