@@ -11,8 +11,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from axe_playwright_python.base import AXE_SCRIPT
@@ -34,14 +35,24 @@ FLAGS = [
 
 Scheme = Literal["light", "dark"]
 Form = tuple[int, Scheme]
-_SCHEMES: tuple[Scheme, ...] = ("light", "dark")
-ALL_FORMS: tuple[Form, ...] = tuple(
-    (width, scheme) for width in (1440, 768, 390) for scheme in _SCHEMES
+_TABLET = 768
+#: Layouts, and colours: what stands on a tablet has the colours that it has on a desk.
+ALL_FORMS: tuple[Form, ...] = (
+    (1440, "light"),
+    (1440, "dark"),
+    (_TABLET, "light"),
+    (390, "dark"),
 )
 #: For what is the same page in another state.
 TWO_FORMS: tuple[Form, ...] = ((1440, "light"), (390, "dark"))
-#: What depends on the colours alone; nothing else differs between light and dark.
-_COLOURS = {"runOnly": ["color-contrast", "link-in-text-block"]}
+#: For somebody who wants to look.
+_PICTURED = tuple(product((1440, _TABLET, 390), get_args(Scheme)))
+#: Of a long list the first lines are looked at: one piece of a template writes them all.
+_MORE_OF_THE_SAME = "tbody tr:nth-child(n + 9)"
+#: What depends on the colours, and takes most of axe's time.
+_COLOURS = ("color-contrast", "link-in-text-block")
+_ONLY_COLOURS = {"runOnly": list(_COLOURS)}
+_NO_COLOURS = {"rules": {rule: {"enabled": False} for rule in _COLOURS}}
 STRIPE_STUB = """
 window.Stripe = () => ({
   elements: () => ({ create: () => ({
@@ -166,10 +177,10 @@ def problems_of(
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     found = page.evaluate(
-        "async ([within, options]) => (await axe.run(within, "
+        "async ([part, options]) => (await axe.run(part, "
         "{...options, resultTypes: ['violations']})).violations"
         ".map((each) => `${each.id} at ${each.nodes.map((node) => node.target)}`)",
-        [within, options or {}],
+        [{"include": [within], "exclude": [_MORE_OF_THE_SAME]}, options or {}],
     )
     overflow = page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -177,22 +188,29 @@ def problems_of(
     return [*found, f"scrolls sideways by {overflow}px"] if overflow > 0 else list(found)
 
 
-def problems_in_forms(page: Page, name: str, forms: tuple[Form, ...]) -> list[str]:
+def problems_in_forms(
+    page: Page, name: str, forms: tuple[Form, ...], *, colours: bool = True
+) -> list[str]:
     """What is wrong with a page in these widths and schemes, without loading it again.
 
-    With SCREENSHOTS set to a folder, a picture of each form is left there.
+    Its structure is looked at in each width, its colours on a desk and on a phone in each scheme
+    that is asked for. With SCREENSHOTS set to a folder, a picture of each form is left there.
     """
     wrong: list[str] = []
     widths: set[int] = set()
     page.evaluate("document.fonts.ready.then(() => true)")
-    for width, scheme in ALL_FORMS if os.environ.get("SCREENSHOTS") else forms:
+    for width, scheme in _PICTURED if os.environ.get("SCREENSHOTS") else forms:
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=scheme)
         where = f"{name} {width} {scheme}"
         picture(page, where)
-        options = _COLOURS if width in widths else None
-        widths.add(width)
-        wrong += [f"{where}: {problem}" for problem in problems_of(page, options)]
+        has_colours = colours and width != _TABLET
+        if width not in widths:
+            widths.add(width)
+            found = problems_of(page, {} if has_colours else _NO_COLOURS)
+        else:
+            found = problems_of(page, _ONLY_COLOURS) if has_colours else []
+        wrong += [f"{where}: {problem}" for problem in found]
     return wrong
 
 
