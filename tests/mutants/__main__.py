@@ -1,0 +1,108 @@
+"""Break each rule in turn, and see that a test notices: `make mutants`.
+
+    python -m tests.mutants                      what is not known to be caught yet, then all others
+    python -m tests.mutants --only wallet_entry  those whose title has this in it
+    python -m tests.mutants --resume             go on where the last run ended
+
+A rule of the database is dropped in a clone of a freshly migrated one; a guard of the code is
+reversed in a copy of the tree. Then the tests that may notice run, the likeliest first, until one
+fails that does not fail without the mutant. A mutant that no test notices is a missing test: the
+command lists it and fails.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+django.setup()
+
+from tests.mutants import catalogue, database, guards, records  # noqa: E402
+from tests.mutants.runs import Runs, in_turn  # noqa: E402
+
+PROGRESS = guards.ROOT / ".data" / "mutants" / "progress.json"
+
+
+def main() -> int:
+    """Run the mutants that are asked for; return how many survived, at most 1."""
+    arguments = _arguments()
+    if not (arguments.resume and database.is_prepared()):
+        database.prepare()
+    database.connect_to(database.TEMPLATE)
+    mutants: list[records.Mutant] = [*catalogue.rules(), *guards.guards()]
+    titles = [mutant.title for mutant in mutants]
+    excused = records.equivalent()
+    progress: dict[str, str] = {}
+    if arguments.resume and PROGRESS.exists():
+        progress = json.loads(PROGRESS.read_text())
+    wanted = [
+        mutant
+        for mutant in mutants
+        if arguments.only in mutant.title
+        and mutant.title not in excused
+        and not progress.get(mutant.title)
+    ]
+    # What was caught before is quick to catch again: the news come first.
+    known = records.caught()
+    wanted.sort(key=lambda mutant: mutant.title in known)
+    rules = [mutant for mutant in wanted if isinstance(mutant, catalogue.Rule)]
+    for title, test in in_turn(rules).items() if rules else ():
+        progress[title] = test
+        print(f"{title}: caught by {test}", flush=True)
+    _keep(progress, titles)
+    wanted = [mutant for mutant in wanted if not progress.get(mutant.title)]
+    if arguments.quick:
+        wanted = []
+    runs = Runs(groups=arguments.groups)
+    for number, mutant in enumerate(wanted, start=1):
+        started = time.monotonic()
+        test = runs.who_notices(mutant)
+        progress[mutant.title] = test
+        _keep(progress, titles)
+        said = f"caught by {test}" if test else "SURVIVED"
+        took = time.monotonic() - started
+        print(f"[{number}/{len(wanted)}] {mutant.title}: {said} ({took:.1f} s)", flush=True)
+    return _report(mutants, progress, excused, arguments.only)
+
+
+def _keep(progress: dict[str, str], titles: list[str]) -> None:
+    PROGRESS.write_text(json.dumps(progress, indent=1))
+    records.keep({title: test for title, test in progress.items() if test}, titles=titles)
+
+
+def _report(
+    mutants: list[records.Mutant],
+    progress: dict[str, str],
+    excused: dict[str, str],
+    only: str,
+) -> int:
+    ran = [mutant.title for mutant in mutants if only in mutant.title]
+    survivors = [title for title in ran if title not in excused and not progress.get(title)]
+    for title in ran:
+        if title in excused:
+            print(f"not to be caught: {title}: {excused[title]}")
+    for title in survivors:
+        print(f"SURVIVED: {title}")
+    print(f"{len(ran)} mutants, {len(survivors)} survived.")
+    return 1 if survivors else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
+    parser.add_argument("--only", default="", help="those whose title has this in it")
+    parser.add_argument("--resume", action="store_true", help="leave out what was caught already")
+    parser.add_argument(
+        "--quick", action="store_true", help="rules only, and only the tests that name or met them"
+    )
+    parser.add_argument(
+        "--groups", type=int, default=99, help="ask only so many groups of tests, for a quick look"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""A pytest plugin: each test that may notice a broken rule runs with that rule dropped.
+
+The drop is part of the test's own database transaction and is rolled back with it, so that hundreds
+of rules are tried in one run of pytest, on one database. A test may notice when it names the rule
+(in its name, its parameters or its text) or met it when last measured. It first runs with nothing
+dropped: one that fails then says nothing.
+
+MUTANTS_IN_TURN names a file: {"rules": {title: [name, drop]}, "met": {title: [tests]}}. What was
+caught is added to it under "caught".
+"""
+
+import inspect
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+from django.db import connection
+
+
+class InTurn:
+    """The rules, which of them a test is asked about, and which one is dropped just now."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.plan: dict[str, Any] = json.loads(path.read_text())
+        self.caught: dict[str, str] = {}
+        self.asked: dict[str, list[str]] = {}
+        self.dropped = ""
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep the tests that may notice something, each with what."""
+        for item in items:
+            self.asked[item.nodeid] = list(self._rules_of(item))
+        items[:] = [item for item in items if self.asked[item.nodeid]]
+
+    def _rules_of(self, item: pytest.Item) -> Iterator[str]:
+        if not isinstance(item, pytest.Function) or item.cls is not None:
+            return
+        marker = item.get_closest_marker("django_db")
+        if marker is None or marker.kwargs.get("transaction"):
+            return
+        text = item.nodeid + inspect.getsource(item.function)
+        for title, (name, _) in self.plan["rules"].items():
+            if name in text or item.nodeid in self.plan["met"].get(title, ()):
+                yield title
+
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+        """Run it whole, then with each rule dropped that nobody has missed yet."""
+        titles = [title for title in self.asked[item.nodeid] if title not in self.caught]
+        if titles and not self._fails(item, "", nextitem if not titles else item):
+            for title in titles:
+                if self._fails(item, title, nextitem if title == titles[-1] else item):
+                    self.caught[title] = item.nodeid
+        return True
+
+    def _fails(self, item: pytest.Item, title: str, nextitem: pytest.Item | None) -> bool:
+        self.dropped = title
+        item._initrequest()  # type: ignore[attr-defined]
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        return any(report.failed for report in reports)
+
+    @pytest.fixture(autouse=True)
+    def _broken(self, request: pytest.FixtureRequest) -> None:
+        """Drop the rule whose turn it is, in the test's transaction."""
+        if self.dropped:
+            request.getfixturevalue("db")
+            with connection.cursor() as cursor:
+                cursor.execute(self.plan["rules"][self.dropped][1])
+
+    def pytest_sessionfinish(self) -> None:
+        """Tell what was caught."""
+        self.path.write_text(json.dumps({**self.plan, "caught": self.caught}))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin."""
+    config.pluginmanager.register(InTurn(Path(os.environ["MUTANTS_IN_TURN"])))

@@ -1,0 +1,79 @@
+"""What is known of mutants: who caught each, which need not be caught and why.
+
+caught.toml is written by the runner and kept in the repository: the next run asks the test that
+caught a mutant last time first. equivalent.toml is written by people.
+"""
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from tests.mutants.catalogue import Rule
+from tests.mutants.guards import ROOT, Guard
+
+HERE = Path(__file__).parent
+CAUGHT = HERE / "caught.toml"
+EQUIVALENT = HERE / "equivalent.toml"
+#: Of this machine: what `tests.mutants.measure` found, which tests met which rule.
+MEASURED = ROOT / ".data" / "mutants" / "measured.json"
+
+Mutant = Rule | Guard
+
+
+def caught() -> dict[str, str]:
+    """Return the test that caught each mutant, by its title."""
+    return _read(CAUGHT)
+
+
+def equivalent() -> dict[str, str]:
+    """Return why some mutants need not be caught, by their titles."""
+    return _read(EQUIVALENT)
+
+
+def keep(found: Mapping[str, str], *, titles: Iterable[str]) -> None:
+    """Write who caught what, of the mutants that there are."""
+    known = {title: test for title, test in {**caught(), **found}.items() if title in set(titles)}
+    lines = [f"{json.dumps(title)} = {json.dumps(test)}" for title, test in sorted(known.items())]
+    CAUGHT.write_text("\n".join(["# Written by `make mutants`.", *lines, ""]))
+
+
+def candidates(mutant: Mutant) -> list[list[str]]:
+    """Return which tests to ask, in groups, those first that most likely notice."""
+    last_time = caught().get(mutant.title)
+    groups = [[last_time] if last_time else [], who_met(mutant), who_names(mutant)]
+    if isinstance(mutant, Rule) and mutant.table.startswith("accounts_"):
+        groups.append(["accounts/tests"])
+    groups += [[f"{mutant.app}/tests"], _all_tests()]
+    return [group for group in groups if group]
+
+
+def who_met(mutant: Mutant) -> list[str]:
+    if isinstance(mutant, Guard) or not MEASURED.exists():
+        return []
+    met = json.loads(MEASURED.read_text())
+    return list(met.get(mutant.function or mutant.name, []))[:8]
+
+
+def who_names(mutant: Mutant) -> list[str]:
+    """The modules of tests that name a rule, or import the module that a guard is in."""
+    if isinstance(mutant, Rule):
+        words = [f"{mutant.name}"]
+    else:
+        package, module = mutant.file.removesuffix(".py").rsplit("/", 1)
+        words = [f"from {package.replace('/', '.')} import {module}\n", f"test_{module}.py"]
+    found = []
+    for path in sorted(ROOT.glob("*/**/tests/**/test_*.py")) + sorted(ROOT.glob("tests/**/test_*")):
+        named = f"{path.name}\n{path.read_text()}" if path.suffix == ".py" else ""
+        if any(word in named for word in words):
+            found.append(str(path.relative_to(ROOT)))
+    return [each for each in found if not each.startswith((".", "tests/mutants"))]
+
+
+def _all_tests() -> list[str]:
+    apps = ("wallet", "invoices", "plans", "accounts", "billing_portal")
+    return [*(f"{app}/tests" for app in apps), "billing_portal/dashboard/tests", "tests"]
+
+
+def _read(path: Path) -> dict[str, str]:
+    return tomllib.loads(path.read_text()) if path.exists() else {}

@@ -1,0 +1,146 @@
+"""Running tests on a mutant, until one of them fails because of it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.mutants import database, records
+from tests.mutants.catalogue import Rule
+from tests.mutants.guards import ROOT, Guard
+
+COPY = ROOT / ".data" / "mutants" / "tree"
+#: What the tests said last.
+LOG = ROOT / ".data" / "mutants" / "last.log"
+#: Nothing that needs a browser, other servers or minutes: who keeps a rule is quicker to ask.
+_USUAL = ["-p", "tests.mutants.on_mutant", "-p", "no:cacheprovider", "-q", "--tb=short"]
+_OPTIONS = [*_USUAL, "-x", "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
+_OPTIONS += ["-m", "not browser", "--deselect", "billing_portal/tests/test_embedded_postgres.py"]
+
+
+def in_turn(rules: list[Rule]) -> dict[str, str]:
+    """Return which tests caught which rules (by their titles), all tried in one run of pytest."""
+    plan = {
+        "rules": {rule.title: [rule.name, rule.drop] for rule in rules},
+        "met": {rule.title: records.who_met(rule) for rule in rules},
+    }
+    path = LOG.with_name("in_turn.json")
+    path.write_text(json.dumps(plan))
+    files = {test.split("::")[0] for tests in plan["met"].values() for test in tests}
+    files |= {file for rule in rules for file in records.who_names(rule)}
+    with database.clone() as name, LOG.open("wb") as log:
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "tests.mutants.in_turn", *_USUAL,
+             *sorted(file for file in files if (ROOT / file).exists())],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "MUTANT_DATABASE": name,
+                "MUTANT_CAUGHT_BY": os.devnull,
+                "MUTANTS_IN_TURN": str(path),
+            },
+            stdout=log,
+            stderr=log,
+            check=False,
+        )  # fmt: skip
+    return dict(json.loads(path.read_text()).get("caught", {}))
+
+
+class Runs:
+    """Asks the tests. Those that fail without any mutant, too, have noticed nothing."""
+
+    def __init__(self, *, groups: int) -> None:
+        self._groups = groups
+        self._passes: dict[str, bool] = {}
+
+    def who_notices(self, mutant: records.Mutant) -> str:
+        """Return the test that fails on a mutant, or ""."""
+        unsound: list[str] = []
+        for group in records.candidates(mutant)[: self._groups]:
+            while test := self._first_failure(mutant, group, unsound):
+                if self._passes_alone(test):
+                    return test
+                unsound.append(test)
+        return ""
+
+    def _first_failure(self, mutant: records.Mutant, tests: list[str], but: list[str]) -> str:
+        arguments = [*tests, *(option for test in but for option in ("--deselect", test))]
+        if isinstance(mutant, Rule):
+            with database.clone(mutant.drop) as name:
+                return in_a_fork(name, arguments)
+        with database.clone() as name:
+            return in_a_copy(name, arguments, mutant)
+
+    def _passes_alone(self, test: str) -> bool:
+        if test not in self._passes:
+            with database.clone() as name:
+                self._passes[test] = not in_a_fork(name, [test])
+        return self._passes[test]
+
+
+def in_a_fork(name: str, arguments: list[str]) -> str:
+    """Run tests of this tree on a database, in a process that has everything imported already."""
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder) / "failed"
+        child = os.fork()
+        if not child:
+            _write_to_the_log()
+            os.environ.update(MUTANT_DATABASE=name, MUTANT_CAUGHT_BY=str(answer))
+            os._exit(int(pytest.main([*_OPTIONS, *arguments])))
+        _, status = os.waitpid(child, 0)
+        return _answer(answer, os.waitstatus_to_exitcode(status), arguments)
+
+
+def in_a_copy(name: str, arguments: list[str], guard: Guard) -> str:
+    """Run tests on a database, in a copy of the tree in which a guard is reversed."""
+    copy_tree()
+    guard.reverse(COPY)
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder) / "failed"
+        with LOG.open("wb") as log:
+            ran = subprocess.run(
+                [sys.executable, "-m", "pytest", *_OPTIONS, *arguments],
+                cwd=COPY,
+                env={**os.environ, "MUTANT_DATABASE": name, "MUTANT_CAUGHT_BY": str(answer)},
+                stdout=log,
+                stderr=log,
+                check=False,
+            )
+        return _answer(answer, ran.returncode, arguments)
+
+
+def copy_tree() -> None:
+    """Copy what is under version control, as it is now: the tree itself is never changed."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    shutil.rmtree(COPY, ignore_errors=True)
+    for file in filter(None, listed.stdout.split("\0")):
+        source, target = ROOT / file, COPY / file
+        if source.is_file() and not source.is_symlink():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+
+
+def _answer(path: Path, exit_code: int, arguments: list[str]) -> str:
+    if path.exists():
+        return path.read_text()
+    # 5: no test was there to run, as when the one that caught it last time is gone.
+    if exit_code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED, 4):
+        raise RuntimeError(f"The tests ended with {exit_code}: {' '.join(arguments)}")
+    return ""
+
+
+def _write_to_the_log() -> None:
+    log = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
