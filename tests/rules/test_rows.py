@@ -158,7 +158,7 @@ UNIQUE = [
     (
         model._meta.db_table,
         str(rule.name),
-        [model._meta.get_field(field).column for field in rule.fields],
+        [str(getattr(model._meta.get_field(field), "column", "")) for field in rule.fields],
     )
     for app in OUR_APPS
     for model in apps.get_app_config(app).get_models()
