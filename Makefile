@@ -11,7 +11,7 @@ BASELINES := $(VENV)/.installed-bench
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test simulate bench bench-full api-conformance properties screenshots messages lint format clean
+.PHONY: help demo demo-reset test simulate bench bench-full api-conformance properties screenshots restore-drill messages lint format clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,9 @@ properties: $(TOOLS) ## Hold the books against a plain model for some minutes, w
 screenshots: $(TOOLS) ## Take a picture of every page anew (docs/screenshots/)
 	@exec $(PY) -m pytest --create-db --reuse-db -q \
 		billing_portal/dashboard/tests/screenshots.py $(ARGS)
+
+restore-drill: $(TOOLS) ## Restore backups of what the demo has made, and look whether the books are right
+	@exec env DEBUG=1 $(PY) -m tests.restore_drill
 
 messages: $(TOOLS) ## Bring the translations to what is marked in the code (docs/translating.md)
 	@exec env DATABASE_URL=postgresql://nowhere/none DEBUG=1 $(PY) manage.py messages

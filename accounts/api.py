@@ -21,6 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import api_keys, database_trouble
+from accounts.event_log import speak_of
 from accounts.models import ApiKey, Scope
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         key = api_keys.verify(token=header[1], now=timezone.now())
         if key is None:
             raise exceptions.AuthenticationFailed("The API key is wrong, expired or revoked.")
+        speak_of(api_key=key.prefix)
         return ApiClient(key), key
 
     def authenticate_header(self, request: Request) -> str:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from accounts import delivery_log, emails, platform_webhooks
-from accounts.models import Account, AuditEvent, Message, MessageChannel, User
+from accounts.models import Account, AuditEvent, DeliveryAttempt, Message, MessageChannel, User
 from accounts.notices import missing_from
 from accounts.platform_webhooks import PlatformRefused, PlatformUnreachable
 
@@ -212,6 +212,26 @@ def deliver_due(
         elif isinstance(error, PlatformUnreachable):
             break
     return sent
+
+
+def is_stalled(*, now: datetime, after: timedelta) -> bool:
+    """Tell whether a message has been due for longer than `after`, and none was tried in that time.
+
+    A long queue is worked off, an address that takes nothing is tried again: neither is stalled.
+    """
+    channels = [
+        channel
+        for channel in MessageChannel
+        if channel != MessageChannel.PLATFORM or platform_webhooks.is_listening()
+    ]
+    due = Message.objects.filter(
+        channel__in=channels,
+        sent_at__isnull=True,
+        next_attempt_at__lt=now - after,
+        attempts__lt=MAXIMUM_ATTEMPTS,
+    )
+    tried = DeliveryAttempt.objects.filter(started_at__gte=now - after)
+    return due.exists() and not tried.exists()
 
 
 def _claim_next(channel: MessageChannel, *, now: datetime) -> Message | None:

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from accounts import outbox
+from accounts.event_log import happened
 from accounts.models import Account, AuditEvent, Message, PauseReason, User
 from accounts.money import format_usd
 from accounts.recorded_words import in_english
@@ -107,6 +108,8 @@ def _record(
     if not changed:
         return []
     flipped = {account_id for account_id, state_changed in changed if state_changed}
+    for account_id in flipped:
+        happened(action, account=account_id, reason=reason.value)
     events = AuditEvent.objects.bulk_create(
         AuditEvent(
             account_id=account_id,

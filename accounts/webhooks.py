@@ -88,7 +88,14 @@ def receive(request: HttpRequest, uuid: uuid.UUID) -> HttpResponseBase:
     if event.get("livemode") is not settings.STRIPE_LIVE_MODE:
         return _refuse(400, "wrong_mode", "The event is of the other mode, live or test.")
     _drop_what_dj_stripe_trips_over(request)
-    return _receive(request, uuid=uuid)
+    response = _receive(request, uuid=uuid)
+    log.info(
+        "webhook_received",
+        event_id=event.get("id"),
+        type=event.get("type"),
+        status=response.status_code,
+    )
+    return response
 
 
 def _event_in(body: bytes) -> dict[str, Any]:

@@ -6,14 +6,12 @@ These answer without a login and never say more than which part is wrong; the lo
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
-from django.db.models import Count, Min
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -23,28 +21,23 @@ from kombu.exceptions import ChannelError
 from kombu.exceptions import OperationalError as BrokerError
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
-from accounts import webhook_endpoint
-from accounts.models import Account, Message
+from accounts import outbox, webhook_endpoint
 from billing_portal.celery import app
+from billing_portal.metrics import PortalCollector
 from billing_portal.models import Heartbeat
-from invoices.models import OPEN_STATUSES, ReconciliationFinding, Transaction
-from invoices.reconciliation_models import FindingKind
-from plans.models import Renewal, RenewalStatus, Subscription
-from wallet.models import Wallet
 
 logger = structlog.get_logger(__name__)
 
 #: The heartbeat of the task that beat sends every minute (see tasks.py).
 TICK = "beat"
-#: Three ticks may be missed before somebody should look.
-HEARTBEAT_FRESH_FOR = timedelta(minutes=4)
+#: Beat ticks every minute.
+HEARTBEAT_FRESH_FOR = timedelta(minutes=3)
+#: Messages are sent each minute.
+OUTBOX_STALLED_AFTER = timedelta(minutes=10)
 #: A portal that has just started has not been ticked yet.
 STARTING_FOR_SECONDS = 180.0
 BROKER_TIMEOUT_SECONDS = 2
-METRIC_TIMEOUT_MILLISECONDS = 2000
 
 _process_started = time.monotonic()
 
@@ -66,11 +59,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
     Webhooks that Stripe was not told to send are only said: the sweeper asks for what they tell.
     """
     parts = {"database": _database(), "broker": _broker()}
-    parts["beat"] = (
-        _beat(now=timezone.now(), uptime=time.monotonic() - _process_started)
-        if parts["database"] == OK
-        else FAILED
-    )
+    now, uptime = timezone.now(), time.monotonic() - _process_started
+    works = parts["database"] == OK
+    parts["beat"] = _beat(now=now, uptime=uptime) if works else FAILED
+    parts["outbox"] = _outbox(now=now, uptime=uptime) if works else FAILED
     states = set(parts.values())
     if parts["database"] == OK:
         parts["webhooks"] = _webhooks()
@@ -163,6 +155,17 @@ def _beat(*, now: datetime, uptime: float) -> str:
     return STARTING if uptime < STARTING_FOR_SECONDS else FAILED
 
 
+def _outbox(*, now: datetime, uptime: float) -> str:
+    try:
+        stalled = outbox.is_stalled(now=now, after=OUTBOX_STALLED_AFTER)
+    except DatabaseError:
+        logger.warning("the outbox cannot be read", exc_info=True)
+        return FAILED
+    if not stalled:
+        return OK
+    return STARTING if uptime < STARTING_FOR_SECONDS else FAILED
+
+
 def _webhooks() -> str:
     try:
         missing = webhook_endpoint.missing_events(portal_url=settings.PORTAL_URL)
@@ -180,152 +183,3 @@ def _may_see_metrics(request: HttpRequest) -> bool:
         return secrets.compare_digest(given.strip().encode(), token.encode())
     direct = "X-Forwarded-For" not in request.headers
     return settings.DEBUG and direct and request.META.get("REMOTE_ADDR") in {"127.0.0.1", "::1"}
-
-
-class PortalCollector(Collector):
-    """Asks the database when Prometheus asks us. A query that takes too long leaves a gap."""
-
-    def __init__(self, *, now: datetime) -> None:
-        self.now = now
-
-    def collect(self) -> Iterable[Metric]:
-        """Yield each gauge that could be read, and how many could not."""
-        failed = 0
-        for gauge in (
-            self._transactions,
-            self._open_transactions,
-            self._wallets,
-            self._paused,
-            self._subscriptions,
-            self._renewals,
-            self._outbox,
-            self._findings,
-            self._heartbeats,
-            self._webhooks,
-        ):
-            try:
-                yield from self._read(gauge)
-            except DatabaseError:
-                logger.warning("a metric could not be read", metric=gauge.__name__, exc_info=True)
-                failed += 1
-        yield GaugeMetricFamily(
-            "billing_portal_metrics_failed", "Metrics that could not be read.", value=failed
-        )
-
-    def _read(self, gauge: Callable[[], Iterator[Metric]]) -> list[Metric]:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('statement_timeout', %s, true)",
-                [str(METRIC_TIMEOUT_MILLISECONDS)],
-            )
-            return list(gauge())
-
-    def _transactions(self) -> Iterator[Metric]:
-        yield _by(
-            "transactions",
-            "Transactions by status.",
-            "status",
-            Transaction.objects.order_by().values_list("status").annotate(Count("pk")),
-        )
-
-    def _open_transactions(self) -> Iterator[Metric]:
-        yield _by(
-            "open_transactions_oldest_seconds",
-            "Age of the oldest transaction whose outcome is not known.",
-            "status",
-            (
-                (status, self._age(oldest))
-                for status, oldest in Transaction.objects.filter(
-                    status__in=OPEN_STATUSES, expired_at__isnull=True
-                )
-                .order_by()
-                .values_list("status")
-                .annotate(Min("created_at"))
-            ),
-        )
-
-    def _wallets(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily(
-            "billing_portal_wallets_negative",
-            "Wallets below zero.",
-            value=Wallet.objects.filter(balance__lt=0).count(),
-        )
-
-    def _paused(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily(
-            "billing_portal_accounts_paused",
-            "Accounts whose services are paused.",
-            value=Account.objects.exclude(pause_reasons=[]).count(),
-        )
-
-    def _subscriptions(self) -> Iterator[Metric]:
-        yield _by(
-            "subscriptions",
-            "Subscriptions by status.",
-            "status",
-            Subscription.objects.order_by().values_list("status").annotate(Count("pk")),
-        )
-
-    def _renewals(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily(
-            "billing_portal_renewals_overdue",
-            "Renewals whose next attempt should have been made.",
-            value=Renewal.objects.filter(
-                status=RenewalStatus.DUE, next_attempt_at__lt=self.now - HEARTBEAT_FRESH_FOR
-            ).count(),
-        )
-
-    def _outbox(self) -> Iterator[Metric]:
-        waiting = list(
-            Message.objects.filter(sent_at__isnull=True)
-            .order_by()
-            .values_list("channel")
-            .annotate(Count("pk"), Min("created_at"))
-        )
-        yield _by(
-            "outbox_waiting",
-            "Messages not yet sent.",
-            "channel",
-            ((channel, count) for channel, count, _ in waiting),
-        )
-        yield _by(
-            "outbox_oldest_seconds",
-            "Age of the oldest message not yet sent.",
-            "channel",
-            ((channel, self._age(oldest)) for channel, _, oldest in waiting),
-        )
-
-    def _findings(self) -> Iterator[Metric]:
-        findings = ReconciliationFinding.objects.filter(dealt_with_at__isnull=True)
-        counts = dict(findings.values_list("kind").annotate(count=Count("pk")).order_by())
-        yield _by(
-            "reconciliation_findings",
-            "Differences from Stripe's payments that nobody has dealt with.",
-            "kind",
-            ((kind.value, counts.get(kind.value, 0)) for kind in FindingKind),
-        )
-
-    def _heartbeats(self) -> Iterator[Metric]:
-        yield _by(
-            "heartbeat_age_seconds",
-            "Time since a scheduled job last ran to its end.",
-            "name",
-            ((name, self._age(at)) for name, at in Heartbeat.objects.values_list("name", "at")),
-        )
-
-    def _webhooks(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily(
-            "billing_portal_webhook_events_missing",
-            "Kinds of events that Stripe was not told to send: run register_webhooks.",
-            value=len(webhook_endpoint.missing_events(portal_url=settings.PORTAL_URL)),
-        )
-
-    def _age(self, moment: datetime) -> float:
-        return (self.now - moment).total_seconds()
-
-
-def _by(name: str, text: str, label: str, values: Iterable[tuple[Any, ...]]) -> Metric:
-    family = GaugeMetricFamily(f"billing_portal_{name}", text, labels=[label])
-    for key, value in values:
-        family.add_metric([str(key)], value)
-    return family

@@ -5,6 +5,20 @@ import logging.config
 import structlog
 
 
+class RouteForPath(logging.Filter):
+    """Of an address that answered with an error, Django logs the path: log its pattern instead.
+
+    Invitations and password resets have secrets in their paths.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record through, changed where it is of a request that was resolved."""
+        match = getattr(getattr(record, "request", None), "resolver_match", None)
+        if match is not None and isinstance(record.args, tuple) and record.args:
+            record.args = (*record.args[:-1], match.route)
+        return True
+
+
 def configure_logging(*, debug: bool) -> None:
     """Send the standard library's and structlog's messages to stderr through one formatter."""
     shared: list[structlog.typing.Processor] = [
@@ -49,9 +63,11 @@ def configure_logging(*, debug: bool) -> None:
                     "foreign_pre_chain": shared,
                 }
             },
+            "filters": {"route": {"()": RouteForPath}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
             "root": {"handlers": ["stderr"], "level": "INFO"},
             "loggers": {
+                "django.request": {"filters": ["route"]},
                 "django.server": {"level": "WARNING"},
                 "kombu.connection": {"level": "ERROR"},
                 "stripe": {"level": "WARNING"},

@@ -23,7 +23,8 @@ keepalive = 75
 # Workers prove that they live by touching a file: on a disk that hangs, they would be killed.
 worker_tmp_dir = str(_SHARED_MEMORY) if _SHARED_MEMORY.is_dir() else None
 control_socket_disable = True
-accesslog = "-"
+# No access log: the portal logs its requests itself, without the secrets in some of their addresses
+# (log_context.py).
 
 
 #: How long a thread that computes keeps the others waiting. With Python's 5 ms, a question that

@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy, gettext_noop
 from djmoney.money import Money
 
 from accounts import gateway
+from accounts.event_log import happened
 from accounts.models import Account, Card, CardStatus, User
 from accounts.money import convert_to_omr, usd
 from accounts.prepared import fetch_one
@@ -210,6 +211,14 @@ def _record(transactions: Sequence[Transaction], lines: Sequence[Sequence[NewLin
         for transaction, of_one in zip(transactions, lines, strict=True)
         for row in _lines(transaction, of_one)
     )
+    for transaction in transactions:
+        happened(
+            "transaction_opened",
+            account=transaction.account_id,
+            transaction=transaction.number,
+            purpose=transaction.purpose,
+            charged=transaction.charged_amount,
+        )
 
 
 def _lines(transaction: Transaction, lines: Sequence[NewLine]) -> list[Line]:

@@ -18,6 +18,7 @@ from djmoney.money import Money
 
 from accounts import outbox
 from accounts.database_trouble import again_after_deadlock
+from accounts.event_log import happened
 from accounts.models import CARD_BRANDS, AuditEvent
 from accounts.money import format_omr, format_usd, from_minor_units, usd
 from accounts.stripe_objects import RefundOutcome, StripeRefund
@@ -159,6 +160,17 @@ def _record(transaction: Transaction, report: StripeRefund, now: datetime) -> Re
     )
 
 
+def _log(refund: Refund, transaction: Transaction) -> None:
+    happened(
+        "refund_settled",
+        account=transaction.account_id,
+        transaction=transaction.number,
+        refund=refund.number,
+        status=refund.status,
+        returned=refund.charged_amount,
+    )
+
+
 def _succeed(refund: Refund, transaction: Transaction, now: datetime) -> Refund:
     refund.status = RefundStatus.SUCCEEDED
     refund.succeeded_at = now
@@ -169,6 +181,7 @@ def _succeed(refund: Refund, transaction: Transaction, now: datetime) -> Refund:
     # Last, for its lock is everybody's.
     refund.credit_note_number = next_in_sequence(settings.SELLER["credit_note_prefix"])
     refund.save(update_fields=["credit_note_number"])
+    _log(refund, transaction)
     credit_note = outbox.email(
         account=transaction.account,
         event="refund_made",
@@ -202,6 +215,7 @@ def fail(refund: Refund, transaction: Transaction, *, message: str, now: datetim
     refund.failed_at = now
     refund.failure_message = message[:500]
     refund.save()
+    _log(refund, transaction)
     returned = Decimal(0)
     if had_succeeded:
         returned = fulfilment_of(transaction).refund_failed(refund=refund, now=now)

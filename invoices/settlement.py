@@ -16,6 +16,7 @@ from django_countries import countries
 
 from accounts import outbox
 from accounts.database_trouble import again_after_deadlock
+from accounts.event_log import happened
 from accounts.models import CARD_BRANDS, Account, AuditEvent, Message
 from accounts.money import format_omr, format_usd, to_minor_units
 from accounts.prepared import fetch_one
@@ -124,6 +125,7 @@ def _settle_paid(transaction: Transaction, payment: Payment, now: datetime) -> T
     )
     receipts = [receipt, *outbox.copies_of(receipt)]
     outbox.record([*messages, *receipts, _platform_event(transaction, "transaction.paid", now)])
+    _log_settled(transaction)
     if went_back:
         refund_settlement.settle_waiting(transaction=transaction, now=now)
         disputes.settle_waiting(transaction=transaction, now=now)
@@ -200,7 +202,20 @@ def _settle_failed(transaction: Transaction, payment: Payment, now: datetime) ->
             now=now,
         )
     outbox.record([_platform_event(transaction, "transaction.failed", now)])
+    _log_settled(transaction)
     return transaction
+
+
+def _log_settled(transaction: Transaction) -> None:
+    happened(
+        "transaction_settled",
+        account=transaction.account_id,
+        transaction=transaction.number,
+        purpose=transaction.purpose,
+        status=transaction.status,
+        charged=transaction.charged_amount,
+        failure_code=transaction.failure_code,
+    )
 
 
 def _settle_unconfirmed(transaction: Transaction, payment: Payment, now: datetime) -> Transaction:

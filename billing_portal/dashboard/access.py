@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
+from accounts.event_log import speak_of
 from accounts.models import Account, Membership, User
 from accounts.roles import Role, may_act, may_manage
 from billing_portal.dashboard.viewing import viewing_of
@@ -148,6 +149,7 @@ def member_page(view: MemberView) -> MemberView:
                 return redirect("admin:index")
             return render(request, "dashboard/no_account.html", status=403)
         request.member = member  # type: ignore[attr-defined]
+        speak_of(account=member.account.pk, user=member.user.pk)
         response = view(request, *args, **kwargs)
         # Figures of money: neither a proxy nor the Back button may show old ones.
         add_never_cache_headers(response)

@@ -1,6 +1,6 @@
 """What the health addresses say, to whom, and with which status."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,16 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts import webhook_endpoint
-from billing_portal import health
-from billing_portal.models import Heartbeat
+from accounts import delivery_log, outbox, webhook_endpoint
+from accounts.models import Card, Message
+from accounts.tests.factories import make_account
+from billing_portal import health, metrics
+from billing_portal.models import AuditReport, Heartbeat
+from invoices.tests.factories import make_transaction
+from plans import usage
+from plans.tests.factories import make_record
+from plans.tests.subscribers import make_subscriber
+from wallet.tests.factories import switch_on
 
 if TYPE_CHECKING:
     from conftest import Sandbox
@@ -56,7 +63,8 @@ def test_healthz_needs_nothing_but_the_process(client: Client) -> None:
 def test_ready_with_a_fresh_heartbeat(client: Client, long_running: None) -> None:
     Heartbeat.objects.create(name=health.TICK, at=timezone.now() - timedelta(minutes=1))
 
-    parts = {"database": "ok", "broker": "ok", "beat": "ok", "webhooks": "incomplete"}
+    ok = dict.fromkeys(["database", "broker", "beat", "outbox"], "ok")
+    parts = {**ok, "webhooks": "incomplete"}
     assert ready(client) == (200, {"status": "ok", "parts": parts})
 
 
@@ -66,8 +74,8 @@ def test_webhooks_are_complete_when_stripe_was_told_of_every_event(
 ) -> None:
     def said() -> tuple[str, bool]:
         gauge = "billing_portal_webhook_events_missing 0.0"
-        metrics = client.get("/metrics", headers={"Authorization": "Bearer a-token-for-metrics"})
-        return ready(client)[1]["parts"]["webhooks"], gauge in metrics.content.decode()
+        answer = client.get("/metrics", headers={"Authorization": "Bearer a-token-for-metrics"})
+        return ready(client)[1]["parts"]["webhooks"], gauge in answer.content.decode()
 
     settings.METRICS_TOKEN = "a-token-for-metrics"
     assert said() == ("incomplete", False)
@@ -80,8 +88,8 @@ def test_webhooks_are_complete_when_stripe_was_told_of_every_event(
     ("age", "uptime", "expected"),
     [
         (timedelta(0), 3600, "ok"),
-        (timedelta(minutes=4), 3600, "ok"),
-        (timedelta(minutes=4, seconds=1), 3600, "failed"),
+        (timedelta(minutes=3), 3600, "ok"),
+        (timedelta(minutes=3, seconds=1), 3600, "failed"),
         (timedelta(days=3), 3600, "failed"),
         (timedelta(days=3), 10, "starting"),
         (None, 10, "starting"),
@@ -117,7 +125,8 @@ def test_not_ready_without_a_database_and_tells_no_secret(
     response = client.get("/readyz")
 
     assert response.status_code == 503
-    assert response.json()["parts"] == {"database": "failed", "broker": "ok", "beat": "failed"}
+    failed = dict.fromkeys(["database", "beat", "outbox"], "failed")
+    assert response.json()["parts"] == {**failed, "broker": "ok"}
     assert b"secret" not in response.content
 
 
@@ -198,10 +207,71 @@ def test_a_metric_that_takes_too_long_leaves_a_gap(client: Client, settings: Any
         yield
 
     with (
-        mock.patch.object(health, "METRIC_TIMEOUT_MILLISECONDS", 50),
-        mock.patch.object(health.PortalCollector, "_wallets", slow),
+        mock.patch.object(metrics, "METRIC_TIMEOUT_MILLISECONDS", 50),
+        mock.patch.object(metrics.PortalCollector, "_wallets", slow),
     ):
         text = client.get("/metrics", headers={"Authorization": "Bearer t0ken"}).content.decode()
 
     assert "wallets_negative" not in text
     assert "billing_portal_metrics_failed 1.0" in text
+
+
+@pytest.mark.django_db
+def test_an_outbox_that_nobody_works_off_turns_it_red(client: Client, long_running: None) -> None:
+    """Not a queue that is worked off, nor an address that takes nothing: each was tried."""
+    now = timezone.now()
+    Heartbeat.objects.create(name=health.TICK, at=now)
+
+    def state(minutes_due: int) -> tuple[int, str]:
+        Message.objects.update(next_attempt_at=now - timedelta(minutes=minutes_due))
+        status, body = ready(client)
+        return status, body["parts"]["outbox"]
+
+    outbox.record_email(
+        account=make_account(),
+        event="services_resumed",
+        key="services_resumed:1",
+        context={"path": "/billing/"},
+        now=now,
+    )
+    assert state(9) == (200, "ok")
+    assert state(11) == (503, "failed")
+
+    message = Message.objects.get()
+    delivery_log.note(
+        message=message, started_at=now, duration=timedelta(seconds=1), status=None, error="no"
+    )
+    assert state(11) == (200, "ok")
+
+
+@pytest.mark.django_db
+def test_metrics_tell_how_usage_payments_refills_and_events_go(
+    client: Client, settings: Any, add_card: Callable[..., Card]
+) -> None:
+    """A call reported 90 seconds after its end, a payment settled after 4, a refill that is due."""
+    settings.METRICS_TOKEN = "t0ken"
+    now = timezone.now()
+    salim = make_subscriber(add_card, "growth", now=now - timedelta(days=1))
+    switch_on(salim, threshold="25", amount="25", now=now)
+    seconds = timedelta(seconds=1)
+    call = make_record(salim, "12", occurred_at=now - 100 * seconds)
+    usage.record(records=[call], now=now - 10 * seconds)
+    make_transaction(salim, asked_at=now - 14 * seconds, paid_at=now - 10 * seconds)
+    make_transaction(salim, status="processing", created_at=now - 120 * seconds)
+    AuditReport.objects.create(began_at=now - 60 * seconds, violations=2)
+
+    text = client.get("/metrics", headers={"Authorization": "Bearer t0ken"}).content.decode()
+
+    for line in (
+        'usage_lag_seconds{quantile="0.95"} 90.0',
+        f"usage_records_per_second {1 / 60}",
+        'settlement_seconds{quantile="0.5"} 4.0',
+        "payments_unknown 1.0",
+        'auto_refills{state="working"} 1.0',
+        "auto_refills_due 1.0",
+        "renewals_due 0.0",
+        "audit_violations 2.0",
+        'webhook_events{outcome="failed"} 0.0',
+        "metrics_failed 0.0",
+    ):
+        assert f"billing_portal_{line}\n" in text
