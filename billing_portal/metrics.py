@@ -292,7 +292,7 @@ def _by(name: str, text: str, label: str, values: Iterable[tuple[Any, ...]]) -> 
     return family
 
 
-def _quantiles(name: str, text: str, statement: str, **parameters: object) -> Metric:
+def _quantiles(name: str, text: str, statement: str, **parameters: datetime) -> Metric:
     """Return a gauge of the median, the 95th percentile and the most; of nothing, none."""
     with connection.cursor() as cursor:
         cursor.execute(statement, {"quantiles": list(QUANTILES), **parameters})

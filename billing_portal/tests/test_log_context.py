@@ -96,7 +96,7 @@ def test_a_task_carries_the_id_of_the_request_that_sent_it() -> None:
     log_context._send_along(headers=headers)
 
     received = deliver_messages
-    received.push_request(headers=headers)
+    received.push_request(headers=headers)  # type: ignore[call-arg]
     try:
         log_context._bind_task(task_id="t-1", task=received)
         bound = structlog.contextvars.get_contextvars()
