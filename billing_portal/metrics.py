@@ -298,5 +298,5 @@ def _quantiles(name: str, text: str, statement: str, **parameters: datetime) -> 
         cursor.execute(statement, {"quantiles": list(QUANTILES), **parameters})
         (found,) = cursor.fetchone()
     pairs = zip(QUANTILES, found or (), strict=False)
-    values = ((f"{quantile:g}", float(value)) for quantile, value in pairs)
+    values = ((f"{quantile:g}", value) for quantile, value in pairs)
     return _by(name, text, "quantile", values)
