@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from accounts import card_attempts, cards
+from accounts import billing_details, card_attempts, cards
 from accounts.models import Account, Card, CardStatus, User
 from invoices import checkout, confirmations
 from invoices.models import Status, Transaction
@@ -21,7 +21,6 @@ from plans.models import Feature, PlanVersion, RentalVia
 from simulation.stripe_at_hand import Refused
 from simulation.world import World
 from wallet import low_balance, refill_rules, topups
-from wallet.models import Wallet
 from wallet.refill_rules import Terms
 
 #: Cards as the sandbox names them: good ones, and bad ones of every kind.
@@ -43,7 +42,6 @@ CARDS: Sequence[tuple[int, str]] = (
 )
 _AMOUNTS = (10, 15, 25, 25, 50, 100, 250)
 _RENTALS = ("phone_number", "user_seat", "call_concurrency", "whitelabel_license")
-_DECLINES = (None, None, "insufficient_funds", "generic_decline", "lost_card", "do_not_honor")
 
 
 class Customer:
@@ -90,6 +88,7 @@ class Customer:
             (8, ("take or release a rental", self.rent)),
             (8, ("set auto-refill", self.set_auto_refill)),
             (2, ("set limits", self.set_limits)),
+            (2, ("move to another country", self.move)),
             (8, ("answer the bank", self.answer_the_bank)),
         ]
         act, work = self._chance.weighed(deeds)
@@ -326,7 +325,13 @@ class Customer:
         )
         return "low balance"
 
-    @property
-    def balance(self) -> Decimal:
-        """What is left, in USD."""
-        return Decimal(Wallet.objects.get(account__external_id=self.name).balance)
+    def move(self) -> str:
+        """Live where another tax is due."""
+        country = self._chance.one_of(("OM", "AE", "DE"))
+        billing_details.change(
+            account=self.account,
+            details={"country": country},
+            by=self.owner,
+            now=self.world.clock.now,
+        )
+        return country

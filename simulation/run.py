@@ -57,8 +57,12 @@ def simulate(
     _forget()
     with (
         tempfile.TemporaryDirectory() as folder,
-        # Renewals are charged one after the other, by the thread that opens them.
-        override_settings(RENEWAL_THREADS=0),
+        override_settings(
+            # Renewals are charged one after the other, by the thread that opens them.
+            RENEWAL_THREADS=0,
+            CHARGE_TAX=chance.happens(0.5),
+            TAX_RATES={"OM": Decimal(5), "AE": Decimal("7.5")},
+        ),
         checks.listening() as complaints,
         determined(chance, clock),
     ):

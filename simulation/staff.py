@@ -11,7 +11,16 @@ from accounts.models import Account, User
 from accounts.staff_roles import StaffRole
 from invoices import refunds, sweeper
 from invoices.models import OPEN_STATUSES, Status, Transaction
-from plans import grace, payment_retries, usage_cycle
+from plans import (
+    cancellation,
+    grace,
+    payment_retries,
+    subscriber_moves,
+    subscriptions,
+    usage_cycle,
+    versions,
+)
+from plans.models import Plan, PlanVersion
 from simulation.world import World
 from wallet import adjustments, approvals
 from wallet.models import Adjustment, ApprovalRequest, ApprovalState
@@ -47,6 +56,8 @@ class Staff:
             (4, ("charge again", self.charge_again)),
             (4, ("ask Stripe", self.ask_stripe)),
             (2, ("begin allowances anew", self.begin_allowances_anew)),
+            (3, ("sell another version of a plan", self.change_a_plan)),
+            (2, ("cancel or keep a customer's plan", self.cancel_or_keep)),
         ]
         act, work = self._chance.weighed(deeds)
         number = self._chance.between(1, len(_ROLES))
@@ -168,6 +179,35 @@ class Staff:
         """Restore what the plan includes."""
         usage_cycle.reset(account=account, by=person, reason=_REASON, now=self._world.clock.now)
         return "done"
+
+    def change_a_plan(self, account: Account, person: User) -> str:
+        """Publish a version with another monthly price, and move who is on an older one."""
+        now = self._world.clock.now
+        plan = Plan.objects.get(slug=self._chance.one_of(("payg", "starter", "growth")))
+        newest = subscriptions.latest_version(plan=plan)
+        assert newest is not None
+        if self._chance.happens(0.5):
+            draft = PlanVersion.objects.filter(plan=plan, published_at=None).first()
+            draft = draft or versions.draft_from(version=newest)
+            if plan.slug != "payg":
+                draft.monthly_price += self._chance.one_of((-3, 2, 7))
+                draft.save()
+            versions.publish(version=draft, by=person, reason=_REASON, now=now)
+            return "published"
+        subscriber_moves.order(
+            plan_version=newest,
+            by=person,
+            reason=_REASON,
+            tells_customers=self._chance.happens(0.5),
+            now=now,
+        )
+        return "subscribers move"
+
+    def cancel_or_keep(self, account: Account, person: User) -> str:
+        """Cancel a plan for its customer, or keep it."""
+        wish = self._chance.one_of((cancellation.cancel, cancellation.keep))
+        wish(account=account, by=person, reason=_REASON, now=self._world.clock.now)
+        return wish.__name__
 
     def _any_payment(self, account: Account, status: Status) -> Transaction | None:
         found = list(account.transactions.filter(status=status).order_by("pk"))

@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Any
 
 from celery.exceptions import Retry
-from django.db import connection
 from django_celery_beat.models import PeriodicTask
 
 from accounts.gateway import GatewayUnavailable
@@ -46,7 +45,6 @@ class Workers:
         self._left_out = {"accounts.deliver_messages"} if is_quick else set()
         self._sent_at: dict[str, datetime] = {}
         self._stopped_until = clock.true
-        self._is_within = False
         app.loader.import_default_modules()  # where the tasks are
         self._connection = app.connection_for_read()
         self._queue = self._connection.SimpleQueue(app.conf.task_default_queue)
@@ -93,19 +91,10 @@ class Workers:
                 taken.append(job)
         return taken
 
-    def meanwhile(self) -> None:
-        """While a process waits for Stripe, have another worker do something, now and then."""
-        if self._is_within or not self._chance.happens(self.rate / 4):
-            return
-        if connection.in_atomic_block:
-            return  # dj-stripe asks within its transaction: who waits for its locks waits for ever
-        self._is_within = True
-        try:
-            self.counts[WorkerFault.MEANWHILE] += 1
-            task = self._chance.one_of(_MONEY_TASKS)
-            self.run([*self.nudges(), (task, [])])
-        finally:
-            self._is_within = False
+    def come_by(self) -> None:
+        """Have another worker do something while a process waits for Stripe."""
+        self.counts[WorkerFault.MEANWHILE] += 1
+        self.run([*self.nudges(), (self._chance.one_of(_MONEY_TASKS), [])])
 
     def _due(self) -> list[Job]:
         due: list[Job] = []

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db import connection
 
 from accounts.gateway import GatewayRefused, GatewayUnavailable
 from simulation.chance import Chance
@@ -31,13 +34,27 @@ class World:
         self.stripe = StripeAtHand(folder)
         self.workers = Workers(chance, clock, self.processes, rate=rate, is_quick=options.is_quick)
         self.courier = Courier(chance, clock, self.processes, self.stripe, rate=rate)
-        self.faults.meanwhile = self.workers.meanwhile
+        self.faults.meanwhile = self._meanwhile
         self.jumps = 0
 
     def close(self) -> None:
         """Let go of what is held."""
         self.workers.close()
         self.processes.close()
+
+    def _meanwhile(self) -> None:
+        """While a process waits for Stripe: nothing, or another worker, or news of Stripe's."""
+        # dj-stripe asks within its transaction: who waits for its locks would wait for ever.
+        if connection.in_atomic_block or not self.chance.happens(self.rate / 3):
+            return
+        self.faults.meanwhile = lambda: None
+        try:
+            if self.chance.happens(0.4):
+                self.courier.bring()
+            else:
+                self.workers.come_by()
+        finally:
+            self.faults.meanwhile = self._meanwhile
 
     def let_time_pass(self, by: timedelta) -> None:
         """Go on by so much; now and then the portal's clock is set wrong, or right again."""
@@ -49,6 +66,8 @@ class World:
             seconds = self.chance.one_of((-3600, -300, -20, 20, 300, 3600))
             self.clock.jump(timedelta(seconds=seconds))
         self.stripe.set_clock(self.clock.true)
+        if self.chance.happens(0.005):
+            settings.USD_TO_OMR = self.chance.one_of((Decimal("0.385"), Decimal("0.3917")))
 
     def do(self, who: str, act: str, work: Callable[[], str]) -> bool:
         """Have somebody do something in a process of the portal; note how it went.
