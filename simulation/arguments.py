@@ -23,6 +23,9 @@ def add(parser: ArgumentParser) -> None:
         "--faults", type=float, default=0.05, help="how likely something goes wrong, 0 to 0.5"
     )
     parser.add_argument(
+        "--pace", type=int, default=100, help="minutes between two steps, on average"
+    )
+    parser.add_argument(
         "--speed",
         action="store_true",
         help="leave out what is slow and moves no money: e-mails and their receipts are not "
@@ -58,6 +61,7 @@ def wanted(given: Mapping[str, Any]) -> Iterator[Options]:
                 accounts=_ACCOUNTS[seed % len(_ACCOUNTS)],
                 days=given["days"] or given["months"] * DAYS_OF_A_MONTH,
                 rate=_RATES[seed % len(_RATES)],
+                pace=given["pace"],
                 is_quick=given["speed"],
             )
         return
@@ -74,6 +78,7 @@ def _with_seed(given: Mapping[str, Any], seed: int) -> Options:
         accounts=given["accounts"],
         days=given["days"] or given["months"] * DAYS_OF_A_MONTH,
         rate=given["faults"],
+        pace=given["pace"],
         is_quick=given["speed"],
     )
 

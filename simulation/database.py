@@ -115,10 +115,7 @@ def environment(url: str) -> dict[str, str]:
 
 
 def _settle(url: str) -> None:
-    """Leave nothing to a moment of PostgreSQL's own choice: rows stay where they were written.
-
-    Nor does a commit wait for the disk: a crash of the machine is none of the faults here.
-    """
+    """Leave nothing to a moment of PostgreSQL's own choice: rows stay where they were written."""
     with psycopg.connect(url, autocommit=True) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         for (table,) in tables.fetchall():
@@ -136,8 +133,12 @@ def _alone(url: str) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
 def _create(server: "psycopg.Connection[tuple[object, ...]]", name: str, template: str) -> None:
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
     server.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
-    quick = sql.SQL("ALTER DATABASE {} SET synchronous_commit = off")
-    server.execute(quick.format(sql.Identifier(name)))
+    # No commit waits for the disk: a crash of the machine is none of the faults here. And a process
+    # that waits for a lock of the one it runs within would wait for ever.
+    for setting in ("synchronous_commit = off", "lock_timeout = '20s'"):
+        server.execute(
+            sql.SQL("ALTER DATABASE {} SET {}").format(sql.Identifier(name), sql.SQL(setting))
+        )
 
 
 def _drop(server: "psycopg.Connection[tuple[object, ...]]", name: str) -> None:

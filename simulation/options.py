@@ -13,13 +13,16 @@ class Options:
     accounts: int = 4
     days: int = DAYS_OF_A_MONTH
     rate: float = 0.05
+    #: Minutes between two steps, on average.
+    pace: int = 100
     is_quick: bool = False
 
     @property
     def arguments(self) -> list[str]:
         """What names this run on a command line."""
         told = ["--seed", self.seed, "--accounts", self.accounts, "--days", self.days]
-        told += ["--faults", f"{self.rate:g}", *(["--speed"] if self.is_quick else [])]
+        told += ["--faults", f"{self.rate:g}", "--pace", self.pace]
+        told += ["--speed"] if self.is_quick else []
         return [str(each) for each in told]
 
     @property

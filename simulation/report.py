@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from simulation.options import Options
+
 
 @dataclass
 class Report:
     """Counts, sums, and a digest of every step. No clock but the virtual one, no random id."""
 
-    seed: int
-    accounts: int
-    days: int
-    rate: float
+    options: Options
     steps: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: dict[str, int] = field(default_factory=dict)
@@ -41,7 +40,8 @@ class Report:
     def lines(self) -> list[str]:
         """Return it as text."""
         return [
-            f"seed {self.seed}, {self.accounts} accounts, {self.days} days, faults {self.rate:g}",
+            f"seed {self.options.seed}, {self.options.accounts} accounts, "
+            f"{self.options.days} days, faults {self.options.rate:g}",
             f"steps            {self.steps}",
             *_listed("what happened", self.outcomes),
             *_listed("faults survived", self.faults),

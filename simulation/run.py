@@ -53,7 +53,7 @@ def simulate(
     found. The database must be empty but for what migrations left there.
     """
     chance, clock = Chance(options.seed), Clock(START)
-    report = Report(options.seed, options.accounts, options.days, options.rate)
+    report = Report(options)
     _forget()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -138,7 +138,7 @@ class _Run:
     def _step(self) -> None:
         """Let some time pass, and one thing happen; then what is due happens, too."""
         began = self._clock.now
-        minutes = min(self._chance.about(100), 600)
+        minutes = min(self._chance.about(self._options.pace), 6 * self._options.pace)
         self._world.let_time_pass(timedelta(minutes=1 + int(minutes)))
         actor = self._chance.weighed(
             [(50, "customer"), (20, "platform"), (14, "staff"), (16, "bank")]

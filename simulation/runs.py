@@ -56,6 +56,7 @@ def run(
         for options in wanted:
             if until is not None and time.monotonic() >= until:
                 break
+            say(f"Begins: {options.command}")
             under_way.add(pool.submit(_run, options, url))
             if len(under_way) == processes:
                 under_way = _collect(under_way, total, say)

@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group
 
 from accounts import service_locks
 from accounts.models import Account, User
+from accounts.money import usd
 from accounts.staff_roles import StaffRole
 from invoices import refunds, sweeper
 from invoices.models import OPEN_STATUSES, Status, Transaction
@@ -190,7 +191,7 @@ class Staff:
             draft = PlanVersion.objects.filter(plan=plan, published_at=None).first()
             draft = draft or versions.draft_from(version=newest)
             if plan.slug != "payg":
-                draft.monthly_price += self._chance.one_of((-3, 2, 7))
+                draft.monthly_price += usd(self._chance.one_of((-3, 2, 7)))
                 draft.save()
             versions.publish(version=draft, by=person, reason=_REASON, now=now)
             return "published"

@@ -57,7 +57,9 @@ def test_another_balance_is_found_and_can_be_replayed() -> None:
     told = str(failed.value)
     # What no entry explains is found by the audit of everything, if not by that of what is new.
     assert re.search(r"FAILED seed 5 at step \d+: .*I1 ", told)
-    assert "Replay: manage.py simulate --seed 5 --accounts 1 --days 1 --faults 0.1" in told
+    assert (
+        "Replay: manage.py simulate --seed 5 --accounts 1 --days 1 --faults 0.1 --pace 100" in told
+    )
 
 
 @pytest.mark.usefixtures("afresh")
