@@ -256,7 +256,12 @@ def test_metrics_tell_how_usage_payments_refills_and_events_go(
     seconds = timedelta(seconds=1)
     call = make_record(salim, "12", occurred_at=now - 100 * seconds)
     usage.record(records=[call], now=now - 10 * seconds)
-    make_transaction(salim, asked_at=now - 14 * seconds, paid_at=now - 10 * seconds)
+    make_transaction(
+        salim,
+        asked_at=now - 14 * seconds,
+        paid_at=now - 10 * seconds,
+        receipt_number="BT-900001",
+    )
     make_transaction(salim, status="processing", created_at=now - 120 * seconds)
     AuditReport.objects.create(began_at=now - 60 * seconds, violations=2)
 
