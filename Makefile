@@ -11,7 +11,7 @@ BASELINES := $(VENV)/.installed-bench
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test simulate bench bench-full api-conformance properties screenshots restore-drill messages lint format clean
+.PHONY: help demo demo-reset test simulate bench bench-full api-conformance properties crashes screenshots restore-drill messages lint format clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -19,6 +19,7 @@ help: ## List what can be made
 	@echo "  PORT=8080 make demo            another port"
 	@echo "  DATABASE_URL=postgresql://...  another PostgreSQL than the embedded one"
 	@echo "  make test ARGS='-k refill'     some of the tests"
+	@echo "  make crashes ARGS=disk         one scenario (--minutes 2: for so long)"
 	@echo "  make bench ARGS=ingest         one scenario"
 
 demo: $(RUNTIME) ## Run the whole portal, with a company's past months in it (Ctrl-C stops it)
@@ -48,6 +49,9 @@ api-conformance: $(TOOLS) ## Hold the API against its schema for some minutes, w
 properties: $(TOOLS) ## Hold the books against a plain model for some minutes, with ever other examples
 	@exec env PROPERTY_EXAMPLES=$${PROPERTY_EXAMPLES:-100} $(PY) -m pytest --create-db --reuse-db -q \
 		tests/properties $(ARGS)
+
+crashes: $(TOOLS) ## Kill parts of the portal under load for some minutes, and look at the books
+	@exec nice -n 10 $(PY) -m tests.crashes $(ARGS)
 
 screenshots: $(TOOLS) ## Take a picture of every page anew (docs/screenshots/)
 	@exec $(PY) -m pytest --create-db --reuse-db -q \

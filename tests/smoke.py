@@ -21,11 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
 from playwright.sync_api import Error as BrowserError
 from playwright.sync_api import Page, sync_playwright
 
 from tests import chromium
+from tests.processes import running
 
 ROOT = Path(__file__).resolve().parent.parent
 #: The first start includes the installation and the past months.
@@ -134,23 +134,6 @@ class Demo:
             process.kill()
         if hasattr(self, "process"):
             self.process.kill()
-
-
-def running(data_dir: Path) -> list[psutil.Process]:
-    """Return the processes that work for this data folder, by environment or command line."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
-                continue
-            mine = str(data_dir) in " ".join(process.cmdline()) or (
-                process.environ().get("DATA_DIR") == str(data_dir)
-            )
-        except psutil.Error:
-            continue
-        if mine:
-            found.append(process)
-    return found
 
 
 @contextmanager

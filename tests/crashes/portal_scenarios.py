@@ -1,0 +1,124 @@
+"""Scenarios in which parts of the running portal are killed under load."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import redis
+
+from tests.crashes.stage import ROOT, Stage, wait_until
+from tests.crashes.under_load import end, every, portal_under_load
+
+_MANAGE = str(ROOT / "manage.py")
+
+
+def kill_processes(folder: Path, seconds: float) -> str:
+    """SIGKILL web, its workers, the worker and beat in a loop."""
+    killed: Counter[str] = Counter()
+    with portal_under_load(folder) as (stage, load, _):
+
+        def kill_one(chance: random.Random) -> None:
+            victim = chance.choice(["web", "one of web's", "one of web's", "worker", "beat"])
+            if victim == "one of web's":
+                stage.kill_a_child("web")
+            else:
+                stage.kill(victim)
+                stage.start(victim)
+            killed[victim] += 1
+            # A worker that reads a half-written message from the folder that is its broker ends.
+            stage.start_what_died()
+
+        every(seconds, between=(0.5, 4), do=kill_one)
+        ended = end(stage, load)
+    kills = ", ".join(f"{name} {count}x" for name, count in sorted(killed.items()))
+    return f"killed {kills} in {seconds:.0f} s under load: {ended}"
+
+
+def restart_database(folder: Path, seconds: float) -> str:
+    """`pg_ctl stop -m immediate` in the middle of batches, settlements and renewal runs."""
+    runs = 0
+    with portal_under_load(folder) as (stage, load, _):
+        renewing = _renew(stage)
+
+        def crash(chance: random.Random) -> None:
+            nonlocal renewing, runs
+            stage.stop_database_at_once()
+            time.sleep(chance.uniform(0, 1.5))
+            stage.start_database()
+            stage.start_what_died()
+            if renewing.poll() is not None:
+                renewing = _renew(stage)
+                runs += 1
+
+        restarts = every(seconds, between=(2, 8), do=crash)
+        stage.start_what_died()
+        renewing.wait(timeout=240)
+        ended = end(stage, load)
+    return f"{restarts} immediate stops of PostgreSQL, {runs + 1} renewal runs beside: {ended}"
+
+
+def _renew(stage: Stage) -> "subprocess.Popen[bytes]":
+    return stage.spawn("renew", [sys.executable, _MANAGE, "renew"])
+
+
+def lose_redis(folder: Path, seconds: float) -> str:
+    """Redis, as broker and as cache, is flushed, killed and started again, empty."""
+    port = int(os.environ["BROKER_URL"].rpartition(":")[2].partition("/")[0])
+    did: Counter[str] = Counter()
+    with portal_under_load(folder, redis_port=port) as (stage, load, _):
+
+        def lose(chance: random.Random) -> None:
+            if chance.random() < 0.5:
+                redis.Redis(port=port).flushall()
+                did["flushed"] += 1
+                return
+            stage.kill("redis")
+            time.sleep(chance.uniform(0, 4))
+            stage.run_redis(port)
+            did["killed"] += 1
+
+        every(seconds, between=(1, 5), do=lose)
+        ended = end(stage, load)
+    return f"Redis flushed {did['flushed']}x, killed {did['killed']}x, empty each time: {ended}"
+
+
+def fill_disk(folder: Path, seconds: float) -> str:
+    """The database's disk, a small tmpfs, is filled to the last byte and emptied again."""
+    ballast = folder / "postgres" / "ballast"
+    stopped = 0
+    with portal_under_load(folder) as (stage, load, _):
+
+        def fill(chance: random.Random) -> None:
+            nonlocal stopped
+            _fill(ballast)
+            time.sleep(chance.uniform(3, 10))
+            ballast.unlink()
+            # Where its log had no room PostgreSQL stops: whoever runs it starts it again.
+            if not _database_runs(folder):
+                stopped += 1
+            stage.start_database()
+            stage.start_what_died()
+
+        times = every(seconds, between=(4, 10), do=fill)
+        assert "No space left on device" in (folder / "postgres" / "server.log").read_text()
+        ended = end(stage, load)
+        assert load.answers["503"] > 0, "nobody was told 503"
+    return f"the disk full {times}x ({stopped}x PostgreSQL stopped for it): {ended}"
+
+
+def _fill(ballast: Path) -> None:
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"\0" * 65536)
+        except OSError:
+            pass
+    wait_until("it is there", ballast.exists)
+
+
+def _database_runs(folder: Path) -> bool:
+    return (folder / "postgres" / "postmaster.pid").exists()
