@@ -159,7 +159,7 @@ def newest_events(request: HttpRequest) -> dict[str, Any] | None:
     """Return the newest audit events as a table, or None for who may not see them."""
     if not request.user.has_perm("accounts.view_auditevent"):
         return None
-    events = AuditEvent.objects.select_related("account", "actor")[:NEWEST_EVENTS]
+    events = AuditEvent.objects.select_related("account", "actor").order_by("-pk")[:NEWEST_EVENTS]
     return {
         "headers": ["What", "Account", "By", "Why", "At (UTC)"],
         "rows": [

@@ -70,10 +70,13 @@ class LongListAdmin(ReadOnlyAdmin):
             return queryset, False
         if "\0" in term:
             return queryset.none(), False
-        found = [*self._named(term), *self.also_found(term)]
+        accounts = search.named(term)[:MOST_ACCOUNTS]
+        # Words that name a company are no id of the platform's: there is no need to look for one.
+        is_company = bool(accounts) and " " in term
+        found = [*self._named(term, within_accounts=not is_company), *self.also_found(term)]
         if found:
             return queryset.filter(pk__in=found), False
-        return self._newest_of(queryset, search.named(term)[:MOST_ACCOUNTS]), False
+        return self._newest_of(queryset, accounts), False
 
     def _newest_of(self, rows: QuerySet[Any], accounts: list[UUID]) -> QuerySet[Any]:
         """Return each account's newest rows, from its index.
@@ -94,14 +97,14 @@ class LongListAdmin(ReadOnlyAdmin):
         ]
         return rows.filter(pk__in=each[0].union(*each[1:], all=True))
 
-    def _named(self, term: str) -> list[int]:
+    def _named(self, term: str, *, within_accounts: bool) -> list[int]:
         rows = self.model._default_manager.order_by().values_list("pk", flat=True)
         parts = [
             rows.filter(**{name: asked})
             for name in self.names
             for asked in dict.fromkeys((term, term.upper()))
         ]
-        if self.name_of_an_account:
+        if self.name_of_an_account and within_accounts:
             # Each account's index is asked for the name: much less to read than the table.
             own = {f"{self.account_field}__in": Account.objects.values("pk")}
             parts.append(rows.filter(**own, **{self.name_of_an_account: term}))
