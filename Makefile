@@ -36,6 +36,23 @@ MINUTES ?= 10
 simulate: $(TOOLS) ## Live through months of business and bad luck, seed after seed (MINUTES=10)
 	@exec env DEBUG=1 $(PY) manage.py simulate --minutes $(MINUTES) --processes 2 $(ARGS)
 
+security: $(TOOLS) ## Attack it (tests/security), with the linter's rules and what is known of its libraries
+	@$(PY) -m ruff check .
+	@$(PY) -m pytest --create-db --reuse-db -q tests/security $(ARGS)
+	@if command -v pip-audit >/dev/null 2>&1; then \
+		pip-audit --require-hashes --disable-pip -r requirements.lock; \
+	else \
+		echo "Known holes were not looked up: pip-audit is not installed (docs/security.md)."; \
+	fi
+
+lock: ## Pin every library and what it needs by hash: requirements*.lock (needs uv)
+	@command -v uv >/dev/null 2>&1 || { echo "make lock needs uv: pip install uv" >&2; exit 1; }
+	@for extra in "" -kafka -parquet; do \
+		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-annotate --custom-compile-command "make lock" \
+			requirements$$extra.txt --output-file requirements$$extra.lock || exit 1; \
+	done
+
 bench: $(BASELINES) ## Measure how quick it is, in a few minutes (results: bench/RESULTS.md)
 	@exec $(PY) -m bench $(ARGS)
 

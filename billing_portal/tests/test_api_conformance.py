@@ -19,6 +19,7 @@ from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from schemathesis.checks import CHECKS
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import ignored_auth
 
@@ -112,6 +113,13 @@ def token(settings: Any) -> Iterator[str]:
     request_started.connect(close_old_connections)
     request_finished.connect(close_old_connections)
     cache.clear()
+
+
+def test_every_check_is_on_for_every_call() -> None:
+    for operation in schema.get_all_operations():
+        checks = schema.config.checks_config_for(operation=operation.ok())
+        off = [name for name in CHECKS.get_all_names() if not checks.get_by_name(name=name).enabled]
+        assert off == [], operation.ok().label
 
 
 @schema.parametrize()
