@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -35,6 +35,11 @@ class Address:
 def addresses() -> list[Address]:
     """Return every address of the project."""
     return list(_walk(get_resolver(), "", "", {}))
+
+
+def named(names: Collection[str]) -> list[Address]:
+    """Return the addresses of these names."""
+    return [address for address in addresses() if address.name in names]
 
 
 def _walk(
