@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from schemathesis.checks import CHECKS
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import ignored_auth
 
 from accounts import api_keys
@@ -116,10 +117,11 @@ def token(settings: Any) -> Iterator[str]:
 
 
 def test_every_check_is_on_for_every_call() -> None:
-    for operation in schema.get_all_operations():
-        checks = schema.config.checks_config_for(operation=operation.ok())
+    for found in schema.get_all_operations():
+        assert isinstance(found, Ok)
+        checks = schema.config.checks_config_for(operation=found.ok())
         off = [name for name in CHECKS.get_all_names() if not checks.get_by_name(name=name).enabled]
-        assert off == [], operation.ok().label
+        assert off == [], found.ok().label
 
 
 @schema.parametrize()
