@@ -164,6 +164,16 @@ def sandbox(
     monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0)
 
     sandbox_process.control("reset")
+    # A page may load from the sandbox what the settings let it load from a laptop's.
+    settings.CONTENT_SECURITY_POLICY = {
+        "DIRECTIVES": {
+            directive: [
+                sandbox_process.url if source == settings.STRIPE_SANDBOX_URL else source
+                for source in sources
+            ]
+            for directive, sources in settings.CONTENT_SECURITY_POLICY["DIRECTIVES"].items()
+        }
+    }
     settings.STRIPE_API_BASE = sandbox_process.url
     settings.STRIPE_SANDBOX_URL = sandbox_process.url
     settings.STRIPE_JS_URL = f"{sandbox_process.url}/v3/"

@@ -14,6 +14,7 @@ SCENARIOS: Final = {
     "renewals": "bench.renewals.Renewals",
     "growth": "bench.growth.Growth",
     "admin": "bench.admin.Admin",
+    "pages": "bench.pages.Pages",
 }
 
 

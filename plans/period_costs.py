@@ -1,6 +1,7 @@
 """What a period costs: the plan's price and the rentals held, line by line. All amounts are USD."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -167,13 +168,13 @@ def releases(
     return found
 
 
-def rentals_staying(*, account: Account) -> list[Rental]:
-    """Return the rentals held, without what was released during this period."""
-    held = rentals_held(account=account)
-    for rental in held:
+def staying_of(held: Sequence[Rental]) -> list[Rental]:
+    """Return of the rentals `held` what stays, without what was released during this period."""
+    staying = [copy(rental) for rental in held]
+    for rental in staying:
         if rental.quantity_at_renewal is not None:
             rental.quantity = rental.quantity_at_renewal
-    return held
+    return staying
 
 
 def rentals_after_renewal(
@@ -187,14 +188,25 @@ def rentals_after_renewal(
     Without what was released during this one, and no more than the version allows. `prices` are
     the version's rental_prices, when they are at hand.
     """
-    held = rentals_staying(account=account)
+    held = rentals_held(account=account)
+    return after_renewal_of(held, plan_version=plan_version, prices=prices)
+
+
+def after_renewal_of(
+    held: Sequence[Rental],
+    *,
+    plan_version: PlanVersion,
+    prices: Sequence[FeaturePrice] | None = None,
+) -> list[Rental]:
+    """Return of the rentals `held` now what rentals_after_renewal returns, without asking."""
+    staying = staying_of(held)
     kept = {
         release.feature.pk: release.kept
-        for release in releases(held=held, plan_version=plan_version, prices=prices)
+        for release in releases(held=staying, plan_version=plan_version, prices=prices)
     }
-    for rental in held:
+    for rental in staying:
         rental.quantity = kept.get(rental.feature_id, rental.quantity)
-    return [rental for rental in held if rental.quantity]
+    return [rental for rental in staying if rental.quantity]
 
 
 def rental_price(*, subscription: Subscription, feature_key: str) -> FeaturePrice | None:

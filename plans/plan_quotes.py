@@ -8,13 +8,14 @@ the plan, the rate), the quote no longer holds and is shown anew.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 from django.core.exceptions import ValidationError
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -23,7 +24,14 @@ from invoices import charging
 from invoices.charging import NewLine
 from invoices.models import OPEN_STATUSES, Purpose, Transaction
 from plans import period_costs, periods, proration, quotes, subscriptions
-from plans.models import PlanVersion, RenewalStatus, Rental, Subscription
+from plans.models import (
+    FeaturePrice,
+    PlanVersion,
+    Renewal,
+    RenewalStatus,
+    Rental,
+    Subscription,
+)
 from plans.period_costs import Release
 from wallet import refill_adjustments
 
@@ -74,21 +82,28 @@ def kind_of(*, subscription: Subscription | None, plan_version: PlanVersion) -> 
     )
 
 
-def check_may_change(*, account: Account, plan_version: PlanVersion, now: datetime) -> None:
-    """Raise ValidationError, saying what to do, when the account can't move to a version now."""
-    subscription = subscriptions.current(account=account)
+def check_may_change(
+    *, account: Account, plan_version: PlanVersion, now: datetime
+) -> Subscription | None:
+    """Return the subscription in force, if any, from which the account may move to a version now.
+
+    Raises ValidationError, saying what to do, when it can't.
+    """
+    due = Renewal.objects.filter(subscription=OuterRef("pk"), status=RenewalStatus.DUE)
+    subscription = subscriptions.in_force(account=account).annotate(is_unpaid=Exists(due)).first()
     if subscription is None:
-        return
+        return None
     if subscription.plan_version_id == plan_version.pk:
         name = subscription.plan_version.plan.name
         raise ValidationError(_("You are on %(plan)s already.") % {"plan": name})
     check_is_at_rest(
         subscription=subscription,
-        is_unpaid=subscription.renewals.filter(status=RenewalStatus.DUE).exists(),
+        is_unpaid=subscription.is_unpaid,
         under_way=under_way(account=account),
         now=now,
     )
     check_is_kept(subscription=subscription, plan_version=plan_version)
+    return subscription
 
 
 def check_is_at_rest(
@@ -140,13 +155,31 @@ def under_way(*, account: Account) -> list[Transaction]:
     )
 
 
-def quote(*, account: Account, plan_version: PlanVersion, at: datetime) -> Quote:
-    """Return what moving to a version comes to at a moment, to the second."""
+def quote(
+    *,
+    account: Account,
+    plan_version: PlanVersion,
+    at: datetime,
+    subscription: Subscription | None = None,
+) -> Quote:
+    """Return what moving to a version comes to at a moment, to the second.
+
+    `subscription` is the one in force, when it is at hand.
+    """
     at = at.replace(microsecond=0)
-    subscription = subscriptions.current(account=account)
+    subscription = subscription or subscriptions.current(account=account)
     kind = kind_of(subscription=subscription, plan_version=plan_version)
-    period, lines, next_lines, released_from = _price(
-        kind, account=account, subscription=subscription, plan_version=plan_version, at=at
+    versions = [plan_version, *([subscription.plan_version] if subscription else [])]
+    prices = period_costs.rental_prices(versions)
+    held = period_costs.rentals_held(account=account)
+    period, lines, next_lines = _price(
+        kind,
+        account=account,
+        subscription=subscription,
+        plan_version=plan_version,
+        prices=prices,
+        held=held,
+        at=at,
     )
     lines_total = charging.total_of(lines)
     too_little = kind == Kind.UPGRADE and lines_total < charging.SMALLEST_CHARGE
@@ -164,7 +197,11 @@ def quote(*, account: Account, plan_version: PlanVersion, at: datetime) -> Quote
         next_lines=next_lines,
         next_price=charging.quote(charging.total_of(next_lines), account=account),
         next_renewal_at=period.end,
-        releases=period_costs.releases(held=released_from, plan_version=plan_version),
+        releases=period_costs.releases(
+            held=period_costs.staying_of(held),
+            plan_version=plan_version,
+            prices=prices[plan_version.pk],
+        ),
         raised_refill=minimum if below else None,
     )
 
@@ -175,13 +212,23 @@ def _price(
     account: Account,
     subscription: Subscription | None,
     plan_version: PlanVersion,
+    prices: Mapping[int, Sequence[FeaturePrice]],
+    held: Sequence[Rental],
     at: datetime,
-) -> tuple[periods.Period, list[NewLine], list[NewLine], list[Rental]]:
-    """Return the period that is paid for, what is charged now and next, and what is held."""
-    staying = period_costs.rentals_staying(account=account)
-    after = period_costs.rentals_after_renewal(account=account, plan_version=plan_version)
+) -> tuple[periods.Period, list[NewLine], list[NewLine]]:
+    """Return the period that is paid for, and what is charged now and next."""
+    after = period_costs.after_renewal_of(
+        held, plan_version=plan_version, prices=prices[plan_version.pk]
+    )
     if subscription is None or subscription.anchor is None or kind == Kind.START:
-        first = subscriptions.preview(account=account, plan_version=plan_version, now=at)
+        first = subscriptions.preview(
+            account=account,
+            subscription=subscription,
+            plan_version=plan_version,
+            prices=prices,
+            held=held,
+            now=at,
+        )
         following = periods.period(first.period.start, 2)
         period, lines = first.period, list(first.lines)
     else:
@@ -192,14 +239,19 @@ def _price(
             lines = proration.change_lines(
                 before=subscription.plan_version,
                 after=plan_version,
-                held=period_costs.rentals_held(account=account),
+                held=held,
+                prices=prices,
                 period=period,
                 at=at,
             )
     next_lines = period_costs.period_lines(
-        account=account, plan_version=plan_version, period=following, held=after
+        account=account,
+        plan_version=plan_version,
+        period=following,
+        held=after,
+        prices=prices[plan_version.pk],
     )
-    return period, lines, next_lines, staying
+    return period, lines, next_lines
 
 
 def seal(quote: Quote, *, account: Account) -> str:

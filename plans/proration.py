@@ -6,14 +6,14 @@ once, by whole seconds and half up to a cent (DESIGN.md section 7); the line tha
 unused rest carries what rounding leaves, so that the lines add up to exactly the difference.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
 from accounts.money import to_cents
 from invoices.charging import NewLine
 from plans import period_costs, periods, pricing
-from plans.models import FeatureKind, FeaturePrice, PlanVersion, Rental
+from plans.models import FeaturePrice, PlanVersion, Rental
 from plans.period_costs import PLAN_LINE, UNUSED_LINE
 
 
@@ -22,15 +22,19 @@ def change_lines(
     before: PlanVersion,
     after: PlanVersion,
     held: Sequence[Rental],
+    prices: Mapping[int, Sequence[FeaturePrice]],
     period: periods.Period,
     at: datetime,
 ) -> list[NewLine]:
     """Return the charges and credits of moving from `before` to `after` at a moment of a period.
 
-    A rental the new version does not have is kept at its old price until the period ends.
+    `prices` are both versions' rental_prices. A rental the new version does not have is
+    kept at its old price until the period ends.
     """
     lines = plan_lines(before=before, after=after, period=period, at=at)
-    old_prices, new_prices = rental_prices(before), rental_prices(after)
+    old_prices, new_prices = (
+        {price.feature_id: price for price in prices[version.pk]} for version in (before, after)
+    )
     for rental in held:
         old, new = old_prices.get(rental.feature_id), new_prices.get(rental.feature_id)
         if new is None:
@@ -58,12 +62,6 @@ def plan_lines(
         period=period,
         at=at,
     )
-
-
-def rental_prices(version: PlanVersion) -> dict[int, FeaturePrice]:
-    """Return a version's prices of rentals by feature."""
-    rentals = version.prices.filter(feature__kind=FeatureKind.RENTAL)
-    return {price.feature_id: price for price in rentals}
 
 
 def _monthly(rental: Rental, price: FeaturePrice | None) -> Decimal:

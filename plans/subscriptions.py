@@ -1,6 +1,6 @@
 """Subscriptions: what an account is on, subscribing, and what it costs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -21,11 +21,13 @@ from invoices.charging import NewLine
 from invoices.models import Purpose, Status, Transaction
 from plans import allowances, period_costs, periods, pricing
 from plans.models import (
+    FeaturePrice,
     Plan,
     PlanType,
     PlanVersion,
     Renewal,
     RenewalStatus,
+    Rental,
     Subscription,
     SubscriptionStatus,
 )
@@ -133,18 +135,33 @@ def start_free(*, account: Account, plan_version: PlanVersion, now: datetime) ->
     return begin(subscription, paid_by=None, now=now)
 
 
-def preview(*, account: Account, plan_version: PlanVersion, now: datetime) -> Preview:
-    """Return exactly what subscribing at `now` would charge."""
+def preview(
+    *,
+    account: Account,
+    plan_version: PlanVersion,
+    now: datetime,
+    subscription: Subscription | None = None,
+    held: Sequence[Rental] | None = None,
+    prices: Mapping[int, Sequence[FeaturePrice]] | None = None,
+) -> Preview:
+    """Return exactly what subscribing at `now` would charge. What is at hand is not read again."""
+    subscription = subscription or current(account=account)
+    held = period_costs.rentals_held(account=account) if held is None else held
+    prices = period_costs.rental_prices([plan_version]) if prices is None else prices
     period = periods.period(now.replace(microsecond=0), 1)
     lines = period_costs.period_lines(
         account=account,
         plan_version=plan_version,
         period=period,
-        held=period_costs.rentals_after_renewal(account=account, plan_version=plan_version),
+        held=period_costs.after_renewal_of(
+            held, plan_version=plan_version, prices=prices[plan_version.pk]
+        ),
+        prices=prices[plan_version.pk],
     )
     # Something is always left to charge: it is the payment that begins the period.
     limit = charging.total_of(lines) - charging.SMALLEST_CHARGE
-    lines += _credit_for_unused_rentals(account, now, limit=limit)
+    if subscription is not None:
+        lines += _credit_for_unused_rentals(account, subscription, held, prices, now, limit=limit)
     return Preview(
         plan_version=plan_version,
         lines=lines,
@@ -153,20 +170,23 @@ def preview(*, account: Account, plan_version: PlanVersion, now: datetime) -> Pr
     )
 
 
-def _credit_for_unused_rentals(account: Account, now: datetime, *, limit: Decimal) -> list[NewLine]:
+def _credit_for_unused_rentals(
+    account: Account,
+    subscription: Subscription,
+    held: Sequence[Rental],
+    prices: Mapping[int, Sequence[FeaturePrice]],
+    now: datetime,
+    *,
+    limit: Decimal,
+) -> list[NewLine]:
     """Return what was paid for rentals beyond `now`, as negative lines, no more than `limit`.
 
     The new subscription's first period charges the same rentals from `now` on: without this the
     customer would pay twice for the rest of the old period.
     """
-    subscription = current(account=account)
-    if subscription is None:
-        return []
-    paid = Renewal.objects.filter(
-        subscription=subscription,
-        number=subscription.current_period_number,
-        status=RenewalStatus.PAID,
-    ).first()
+    number = subscription.current_period_number
+    renewals = subscription.renewals.filter(number=number, status=RenewalStatus.PAID)
+    paid = renewals.select_related("plan_version__plan").first()
     if paid is None:
         return []
     old_period = periods.Period(paid.number, paid.period_start, paid.period_end)
@@ -175,7 +195,8 @@ def _credit_for_unused_rentals(account: Account, now: datetime, *, limit: Decima
         account=account,
         plan_version=paid.plan_version,
         period=old_period,
-        held=period_costs.rentals_held(account=account),
+        held=held,
+        prices=prices.get(paid.plan_version_id),
     ):
         unused = pricing.prorate(line.amount, start=old_period.start, end=old_period.end, now=now)
         unused = min(unused, max(limit, Decimal(0)))

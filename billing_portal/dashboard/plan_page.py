@@ -64,15 +64,6 @@ def build_plan_page(state: PlanState) -> PlanPage:
     )
 
 
-def why_blocked(*, account: Account, version: PlanVersion, now: datetime) -> str:
-    """Return why an account can't move to a version now, or "". A missing card is asked later."""
-    try:
-        plan_quotes.check_may_change(account=account, plan_version=version, now=now)
-    except ValidationError as error:
-        return " ".join(error.messages)
-    return ""
-
-
 def day_of(moment: datetime | None, account: Account) -> str:
     """Write the day of a moment where the account is."""
     return write_day(moment.astimezone(account.timezone).date()) if moment else ""

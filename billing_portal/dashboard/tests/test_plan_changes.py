@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Account, Card
 from accounts.roles import Role
@@ -50,6 +51,25 @@ def test_each_plan_has_the_button_that_leads_to_it(bob: Account, sign_in: SignIn
     assert cards["growth"].action == "Upgrade to Growth"
     assert (cards["starter"].badge, cards["starter"].action) == ("Current plan", "")
     assert cards["payg"].action == "Downgrade to Pay as you go"
+
+
+@pytest.mark.parametrize(
+    ("plan", "other"), [("starter", "growth"), ("growth", "starter"), ("payg", "growth")]
+)
+def test_the_exact_price_of_a_change_asks_the_database_twelve_times_at_most(
+    add_card: AddCard,
+    sign_in: SignIn,
+    django_assert_max_num_queries: DjangoAssertNumQueries,
+    plan: str,
+    other: str,
+) -> None:
+    company = make_subscriber(add_card, plan, now=timezone.now() - timedelta(days=10))
+    for rental in ("phone_number", "user_seat"):
+        hold(company, rental, 2, timezone.now())
+    client = sign_in(company)
+
+    with django_assert_max_num_queries(12):
+        assert quote_of(client, other).sealed
 
 
 def test_an_upgrade_charges_the_total_that_was_shown(bob: Account, sign_in: SignIn) -> None:

@@ -14,7 +14,7 @@ from accounts.recorded_words import translated
 from billing_portal.dashboard.access import MemberRequest, acting_page, form_action, member_page
 from billing_portal.dashboard.plan_cancel_page import build_cancel_page
 from billing_portal.dashboard.plan_costs_panel import REGION, build_costs_panel, periods_asked
-from billing_portal.dashboard.plan_page import build_plan_page, day_of, why_blocked
+from billing_portal.dashboard.plan_page import build_plan_page, day_of
 from billing_portal.dashboard.plan_quote_page import build_quote_page
 from billing_portal.dashboard.plan_state import read_plan_state
 from billing_portal.dashboard.plan_table import build_plan_table
@@ -22,7 +22,7 @@ from billing_portal.dashboard.rentals_panel import build_rentals_panel
 from billing_portal.dashboard.shell import page
 from invoices.models import Status
 from plans import cancellation, plan_changes, plan_quotes, renewal_charges, subscriptions
-from plans.models import PlanVersion
+from plans.models import PlanVersion, Subscription
 from plans.plan_changes import Agreed
 from plans.plan_quotes import Kind
 
@@ -55,11 +55,13 @@ def choose(request: MemberRequest, slug: str) -> HttpResponse:
     """Show what moving to the plan comes to; on POST do exactly what was shown."""
     account, now = request.member.account, timezone.now()
     version = _offered_version(request, slug)
-    if why := why_blocked(account=account, version=version, now=now):
-        messages.warning(request, why)
+    try:
+        current = plan_quotes.check_may_change(account=account, plan_version=version, now=now)
+    except ValidationError as error:
+        messages.warning(request, " ".join(error.messages))
         return redirect("plan")
     if request.method != "POST":
-        return _quote_page(request, version)
+        return _quote_page(request, version, current)
     try:
         agreed = plan_changes.agree(
             account=account,
@@ -183,9 +185,17 @@ def _offered_version(request: MemberRequest, slug: str) -> PlanVersion:
     raise Http404
 
 
-def _quote_page(request: MemberRequest, version: PlanVersion, *, problem: str = "") -> HttpResponse:
+def _quote_page(
+    request: MemberRequest,
+    version: PlanVersion,
+    current: Subscription | None = None,
+    *,
+    problem: str = "",
+) -> HttpResponse:
     account = request.member.account
-    quote = plan_quotes.quote(account=account, plan_version=version, at=timezone.now())
+    quote = plan_quotes.quote(
+        account=account, plan_version=version, at=timezone.now(), subscription=current
+    )
     composed = build_quote_page(account=account, quote=quote, problem=problem)
     status = 422 if problem else 200
     return page(request, "dashboard/choose_plan.html", {"quote": composed}, nav=NAV, status=status)
