@@ -82,20 +82,13 @@ def run(name: str, scenario: Scenario, seconds: float) -> bool:
     database = migrated_database()
     began = time.monotonic()
     with guarded_folder() as folder:
-        if scenario.disk:
-            mount(folder / "postgres", megabytes=scenario.disk)
+        if scenario.disk and not mount(folder / "postgres", megabytes=scenario.disk):
+            say(f"{name}: FAILED, a small disk can't be mounted here; it takes root")
+            return False
         copy(database, folder / "postgres")
-        ran = subprocess.run(
-            [sys.executable, "-m", "tests.crashes.act", name, str(folder), str(seconds)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=(folder / "said").open("wb"),
-            timeout=seconds + _AROUND_SECONDS,
-            check=False,
-        )
-        said = ran.stdout.decode().strip().splitlines()
-        if ran.returncode == 0 and said:
-            say(f"{name}: ok, {said[-1]} ({time.monotonic() - began:.0f} s)")
+        said = act(name, folder, seconds)
+        if said:
+            say(f"{name}: ok, {said} ({time.monotonic() - began:.0f} s)")
             return True
         errors = (folder / "said").read_text(errors="replace").strip()
         logs = KEPT / f"logs-of-{name}"
@@ -112,11 +105,32 @@ def run(name: str, scenario: Scenario, seconds: float) -> bool:
     return False
 
 
-def mount(place: Path, *, megabytes: int) -> None:
-    """Mount a small disk, which goes with its folder: for root. Raises CalledProcessError."""
+def act(name: str, folder: Path, seconds: float) -> str:
+    """Have it done by a process of its own; return its last line, or "" when it failed."""
+    command = [sys.executable, "-m", "tests.crashes.act", name, str(folder), str(seconds)]
+    with (folder / "said").open("wb") as errors:
+        try:
+            ran = subprocess.run(
+                command,
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                timeout=seconds + _AROUND_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            errors.write(str(error).encode())
+            return ""
+    said = ran.stdout.decode().strip().splitlines()
+    return said[-1] if ran.returncode == 0 and said else ""
+
+
+def mount(place: Path, *, megabytes: int) -> bool:
+    """Mount a small disk, which goes with its folder; return whether it could be."""
     place.mkdir()
     options = f"size={megabytes}m,mode=0700"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], check=True)
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
+    return subprocess.run(command, check=False).returncode == 0
 
 
 def main() -> int:

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import redis
+import requests
 
 from tests.crashes.stage import ROOT, Stage, wait_until
 from tests.crashes.under_load import end, every, portal_under_load
@@ -41,6 +42,7 @@ def kill_processes(folder: Path, seconds: float) -> str:
 def restart_database(folder: Path, seconds: float) -> str:
     """`pg_ctl stop -m immediate` in the middle of batches, settlements and renewal runs."""
     runs = 0
+    died: Counter[str] = Counter()
     with portal_under_load(folder) as (stage, load, _):
         renewing = _renew(stage)
 
@@ -49,15 +51,17 @@ def restart_database(folder: Path, seconds: float) -> str:
             stage.stop_database_at_once()
             time.sleep(chance.uniform(0, 1.5))
             stage.start_database()
-            stage.start_what_died()
+            died.update(stage.start_what_died())
             if renewing.poll() is not None:
                 renewing = _renew(stage)
                 runs += 1
 
         restarts = every(seconds, between=(2, 8), do=crash)
-        stage.start_what_died()
+        died.update(stage.start_what_died())
         renewing.wait(timeout=240)
         ended = end(stage, load)
+    # Nothing has to be started again but the database.
+    assert not died, f"ended with the database: {died}"
     return f"{restarts} immediate stops of PostgreSQL, {runs + 1} renewal runs beside: {ended}"
 
 
@@ -69,6 +73,7 @@ def lose_redis(folder: Path, seconds: float) -> str:
     """Redis, as broker and as cache, is flushed, killed and started again, empty."""
     port = int(os.environ["BROKER_URL"].rpartition(":")[2].partition("/")[0])
     did: Counter[str] = Counter()
+    while_away: dict[str, set[int]] = {"readyz": set(), "sign-in": set()}
     with portal_under_load(folder, redis_port=port) as (stage, load, _):
 
         def lose(chance: random.Random) -> None:
@@ -77,13 +82,26 @@ def lose_redis(folder: Path, seconds: float) -> str:
                 did["flushed"] += 1
                 return
             stage.kill("redis")
+            # Sign-ins are counted there: nobody may try passwords meanwhile, and nobody sees a 500.
+            while_away["readyz"].add(requests.get(f"{stage.url}/readyz", timeout=60).status_code)
+            while_away["sign-in"].add(_try_to_sign_in(stage))
             time.sleep(chance.uniform(0, 4))
             stage.run_redis(port)
             did["killed"] += 1
 
         every(seconds, between=(1, 5), do=lose)
         ended = end(stage, load)
+    assert while_away == {"readyz": {503}, "sign-in": {503}}, while_away
     return f"Redis flushed {did['flushed']}x, killed {did['killed']}x, empty each time: {ended}"
+
+
+def _try_to_sign_in(stage: Stage) -> int:
+    with requests.Session() as browser:
+        address = f"{stage.url}/accounts/login/"
+        page = browser.get(address, timeout=60)
+        token = browser.cookies.get("csrftoken", "")
+        form = {"login": "owner@caller-0.test", "password": "wrong", "csrfmiddlewaretoken": token}
+        return browser.post(address, data=form, timeout=60).status_code if page.ok else 0
 
 
 def fill_disk(folder: Path, seconds: float) -> str:
