@@ -6,8 +6,10 @@ from typing import Any
 
 from accounts.models import Account
 from plans import authorization, usage
+from plans.models import UsageRecord
 from plans.usage import Result, ResultStatus
 from plans.usage_records import Code, ParsedRecord
+from simulation.checks import Broken
 from simulation.customers import Customer
 from simulation.world import World
 
@@ -37,7 +39,8 @@ class Platform:
         self._unanswered: list[ParsedRecord] = []
         #: What was recorded, as it was sent: some of it is sent again much later.
         self._recorded: list[ParsedRecord] = []
-        self.charged = Decimal(0)
+        #: The ids of which the portal said that they are recorded.
+        self._acknowledged: set[str] = set()
 
     def report(self) -> None:
         """Report what was called since the last time."""
@@ -62,6 +65,13 @@ class Platform:
         if batch:
             self._world.do("platform", "report usage", lambda: self._send(batch, []))
 
+    def check(self) -> None:
+        """Every record that was acknowledged was charged, and no other. Raises Broken."""
+        charged = list(UsageRecord.objects.values_list("record_id", flat=True))
+        if len(charged) != len(set(charged)) or set(charged) != self._acknowledged:
+            differ = sorted(self._acknowledged.symmetric_difference(charged))
+            raise Broken(f"{len(charged)} records charged; not as acknowledged: {differ}")
+
     def _send(self, batch: list[ParsedRecord], repeated: list[ParsedRecord]) -> str:
         results = usage.record(records=batch, now=self._world.clock.now)
         self._judge(batch, results, repeated)
@@ -72,6 +82,7 @@ class Platform:
             if result.status != ResultStatus.REJECTED
         ]
         self._recorded = (self._recorded + kept)[-200:]
+        self._acknowledged.update(record.id for record in kept)
         return "answered"
 
     def _judge(

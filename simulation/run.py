@@ -2,6 +2,7 @@
 
 import tempfile
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -184,13 +185,14 @@ class _Run:
 
     def _take_stock(self) -> None:
         world, report = self._world, self._world.report
+        self._platform.check()
         books = checks.in_the_end(at_hand=world.stripe, now=self._clock.latest)
         report.faults = {
             str(name): count
             for counts in (world.faults.counts, world.workers.counts, world.courier.counts)
             for name, count in counts.items()
         } | ({"the clock jumped": world.jumps} if world.jumps else {})
-        report.facts = {
+        report.facts = _payments() | {
             "webhooks": str(world.courier.delivered),
             "tasks": str(sum(world.workers.ran.values())),
             "captured": f"{books.captured} baisa",
@@ -199,6 +201,19 @@ class _Run:
         }
         report.drift = Decimal(books.drift) / 1000 / settings.USD_TO_OMR
         report.state(_state())
+
+
+def _payments() -> dict[str, str]:
+    """How many payments of each purpose were paid, or failed."""
+    told = Counter(Transaction.objects.values_list("purpose", "status"))
+    return {
+        purpose: ", ".join(
+            f"{told[purpose, status]} {status}"
+            for status in ("paid", "failed", "checkout")
+            if told[purpose, status]
+        )
+        for purpose in sorted({purpose for purpose, _ in told})
+    }
 
 
 def _state() -> list[str]:
