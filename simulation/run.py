@@ -131,6 +131,7 @@ class _Run:
         self._staff = Staff(world)
         self._banks = Banks(world, self._customers)
         self._platform = Platform(world, self._customers)
+        world.somebody_acts = self._somebody_acts
         while self._clock.true < self._end:
             self._step()
         self._heal()
@@ -141,6 +142,12 @@ class _Run:
         began = self._clock.now
         minutes = min(self._chance.about(self._options.pace), 6 * self._options.pace)
         self._world.let_time_pass(timedelta(minutes=1 + int(minutes)))
+        self._somebody_acts()
+        self._world.courier.bring()
+        self._world.workers.tick()
+        self._check(since=min(began, self._clock.now))
+
+    def _somebody_acts(self) -> None:
         actor = self._chance.weighed(
             [(50, "customer"), (20, "platform"), (14, "staff"), (16, "bank")]
         )
@@ -152,9 +159,6 @@ class _Run:
             self._staff.act()
         else:
             self._banks.act()
-        self._world.courier.bring()
-        self._world.workers.tick()
-        self._check(since=min(began, self._clock.now))
 
     def _check(self, *, since: datetime) -> None:
         self._meddle(self._world)

@@ -61,7 +61,7 @@ class Workers:
             self.run(self._due())
         if self._chance.happens(self.rate / 4):
             self.counts[WorkerFault.BEAT_STOPPED] += 1
-            hours = self._chance.one_of((1, 3, 12, 30))
+            hours = self._chance.one_of((1, 3, 12, 30, 300))
             self._stopped_until = self._clock.true + timedelta(hours=hours)
         self.run(self.nudges())
 

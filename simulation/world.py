@@ -35,6 +35,8 @@ class World:
         self.workers = Workers(chance, clock, self.processes, rate=rate, is_quick=options.is_quick)
         self.courier = Courier(chance, clock, self.processes, self.stripe, rate=rate)
         self.faults.meanwhile = self._meanwhile
+        #: Has anybody do anything: set by the run.
+        self.somebody_acts: Callable[[], None] = lambda: None
         self.jumps = 0
 
     def close(self) -> None:
@@ -43,16 +45,14 @@ class World:
         self.processes.close()
 
     def _meanwhile(self) -> None:
-        """While a process waits for Stripe: nothing, or another worker, or news of Stripe's."""
+        """While a process waits for Stripe: nothing, another worker, an event, or somebody else."""
         # dj-stripe asks within its transaction: who waits for its locks would wait for ever.
         if connection.in_atomic_block or not self.chance.happens(self.rate / 3):
             return
         self.faults.meanwhile = lambda: None
         try:
-            if self.chance.happens(0.4):
-                self.courier.bring()
-            else:
-                self.workers.come_by()
+            come_by = (self.courier.bring, self.workers.come_by, self.somebody_acts)
+            self.chance.one_of(come_by)()
         finally:
             self.faults.meanwhile = self._meanwhile
 
