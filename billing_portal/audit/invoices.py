@@ -174,8 +174,14 @@ CHECKS = (
         WHERE (charge.stripe_data ->> 'captured')::boolean
           AND charge.stripe_data ->> 'status' = 'succeeded'
           AND (payment.status <> 'paid'
-               -- Receivers settle in the transaction in which dj-stripe keeps the charge.
-               OR charge.stripe_data ->> 'payment_intent' <> payment.stripe_payment_intent_id
+               -- Receivers settle in the transaction in which dj-stripe keeps the charge. With a
+               -- dispute or a refund that is told first it keeps the charge as well: then Stripe is
+               -- to be asked, which is recorded in that transaction.
+                  AND NOT EXISTS (SELECT 1 FROM invoices_paymentquestion AS question
+                                  WHERE question.payment_intent_id
+                                        = charge.stripe_data ->> 'payment_intent')
+               OR payment.status = 'paid' AND charge.stripe_data ->> 'payment_intent'
+                  <> payment.stripe_payment_intent_id
                OR lower(payment.charged_amount_currency) <> charge.stripe_data ->> 'currency'
                OR payment.charged_amount <> (charge.stripe_data ->> 'amount_captured')::numeric
                   / CASE charge.stripe_data ->> 'currency' WHEN 'omr' THEN 1000 ELSE 100 END)

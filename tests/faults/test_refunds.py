@@ -15,6 +15,7 @@ from django.utils import timezone
 from accounts.models import Account, Card, Message
 from accounts.tests.factories import NOW
 from accounts.tests.stripe_side import lose_answers, payments
+from billing_portal import audit
 from invoices import reversals
 from invoices.models import (
     Dispute,
@@ -298,4 +299,26 @@ def test_a_dispute_and_a_refund_at_once_take_the_credit_once(
     worker(NOW + 3 * MINUTE)
     opened.refresh_from_db()
     assert (opened.status, balance_of(alice)) == (RefundStatus.FAILED, 0)
+    assert_books_are_right()
+
+
+def test_a_dispute_is_told_before_the_success_of_its_payment(
+    sandbox: "Sandbox", worker: Worker, alice: Account
+) -> None:
+    """dj-stripe keeps the charge with its dispute: what is still to be asked is no broken book."""
+    endpoint = listen(sandbox)
+    lose_answers(sandbox)
+    lost = charge(alice)
+    [paid] = payments(transaction=lost.number)
+    sandbox.control(f"charges/{paid.latest_charge}/dispute")
+    assert post(endpoint, events("charge.dispute.created")[0]).status_code == 200
+    lost.refresh_from_db()
+    assert lost.status == Status.PROCESSING
+    assert audit.run(now=timezone.now()) == []
+
+    worker(timezone.now() + 2 * MINUTE)
+
+    lost.refresh_from_db()
+    assert lost.status == Status.PAID
+    assert balance_of(alice) == 0
     assert_books_are_right()
