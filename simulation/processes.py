@@ -1,9 +1,9 @@
 """Processes of the portal that may die between any two steps.
 
-A step is a statement, a commit, a request to Stripe or a message to the broker. At its last one a
-process is stopped by an exception that no `except Exception` sees; whatever it asks for on the way
-out is refused, and its connection is cut, so that PostgreSQL rolls back what was not committed.
-What had an effect before had it, what would have come after never comes: as with SIGKILL.
+A step is a statement, a commit or a request to Stripe. At its last one a process is stopped by an
+exception that no `except Exception` sees; whatever it asks for on the way out is refused, and its
+connection is cut, so that PostgreSQL rolls back what was not committed. What had an effect before
+had it, what would have come after never comes: as with SIGKILL.
 """
 
 from collections.abc import Callable, Iterator
