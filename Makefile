@@ -11,7 +11,7 @@ BASELINES := $(VENV)/.installed-bench
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV DJANGO_SETTINGS_MODULE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test simulate bench bench-full api-conformance properties crashes screenshots restore-drill messages lint format clean
+.PHONY: help demo demo-reset test simulate bench bench-full api-conformance properties mutants crashes screenshots restore-drill messages lint format clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -69,6 +69,9 @@ properties: $(TOOLS) ## Hold the books against a plain model for some minutes, w
 
 crashes: $(TOOLS) ## Kill parts of the portal under load for some minutes, and look at the books
 	@exec nice -n 10 $(PY) -m tests.crashes $(ARGS)
+
+mutants: $(TOOLS) ## Break each rule of database and code in turn, and see that a test notices (an hour)
+	@exec nice $(PY) -m tests.mutants $(ARGS)
 
 screenshots: $(TOOLS) ## Take a picture of every page anew (docs/screenshots/)
 	@exec $(PY) -m pytest --create-db --reuse-db -q \

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from django.db import transaction as database
 from djmoney.money import Money
 from pytest_django import Settings
@@ -16,7 +16,7 @@ from accounts.models import Account, AuditEvent, Card, Message
 from accounts.money import usd
 from accounts.tests.factories import NOW, make_account
 from invoices import refunds, reversals
-from invoices.models import Refund, RefundStatus, Status, Transaction
+from invoices.models import Dispute, Refund, RefundStatus, Status, Transaction
 from invoices.tests.factories import make_transaction
 from invoices.tests.refunders import finance, open_refund, refund, refunds_at_stripe
 from invoices.tests.test_charging import charge
@@ -216,6 +216,57 @@ def test_a_pending_refund_reserves_what_it_gives_back(alice: Account) -> None:
     with pytest.raises(IntegrityError, match="more than was paid"), database.atomic():
         insert(payment, "6", "1.930")
     assert refunded(payment) == 0
+
+
+def test_refunds_beyond_a_limit_are_approved_by_somebody_else(alice: Account) -> None:
+    payment = make_transaction(alice, amount="25")
+    with pytest.raises(IntegrityError, match="beyond the limit"), database.atomic():
+        insert(payment, "5", "1.930", limit_of_maker=Decimal("4.99"))
+    with pytest.raises(IntegrityError, match="beyond the limit"), database.atomic():
+        insert(payment, "5", "1.930", limit_of_maker=None)
+    insert(payment, "5", "1.930", limit_of_maker=5)
+
+
+@pytest.mark.parametrize("fields", [{"limit_of_maker": 5000}, {"made_by": True}])
+def test_who_approved_a_refund_is_fixed_with_who_made_it(
+    alice: Account, fields: dict[str, Any]
+) -> None:
+    made = insert(make_transaction(alice, amount="25"), "5", "1.930")
+    if "made_by" in fields:
+        fields = {"made_by": finance()}
+    with pytest.raises(IntegrityError, match="is fixed when it is opened"), database.atomic():
+        Refund.objects.filter(pk=made.pk).update(**fields)
+
+
+def test_refunds_of_what_is_disputed_are_refused(alice: Account) -> None:
+    payment = make_transaction(alice, amount="25")
+    Dispute.objects.create(
+        account=alice,
+        transaction=payment,
+        status="opened",
+        amount=usd(25),
+        charged_amount=Money("9.630", "OMR"),
+        stripe_dispute_id="dp_1",
+        opened_at=NOW,
+        asked_at=NOW,
+    )
+    with pytest.raises(IntegrityError, match="the bank has the money"), database.atomic():
+        insert(payment, "5", "1.930")
+
+
+def test_a_refund_that_succeeded_has_a_credit_note(alice: Account) -> None:
+    made = insert(make_transaction(alice, amount="25"), "5", "1.930")
+
+    def succeed(**fields: Any) -> None:
+        Refund.objects.filter(pk=made.pk).update(
+            status="succeeded", succeeded_at=NOW, stripe_refund_id="re_1", **fields
+        )
+        # It is checked at the end of the transaction: the number comes last.
+        connection.check_constraints()
+
+    with pytest.raises(IntegrityError, match="without a credit note"), database.atomic():
+        succeed()
+    succeed(credit_note_number="CN-1")
 
 
 def test_a_refund_belongs_to_the_account_of_its_payment(alice: Account) -> None:

@@ -266,6 +266,7 @@ def test_a_cap_set_after_a_late_record_counts_it_too(account: Account) -> None:
 
 
 def test_credit_that_comes_and_goes_is_not_spent(account: Account) -> None:
+    """The trigger what_is_not_usage_is_not_spent counts it out."""
     set_cap(account, "10")
     use(account, 20, 20)
     for kind, amount in (

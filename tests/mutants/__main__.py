@@ -50,11 +50,15 @@ def main() -> int:
     known = records.caught()
     wanted.sort(key=lambda mutant: mutant.title in known)
     rules = [mutant for mutant in wanted if isinstance(mutant, catalogue.Rule)]
-    for title, test in in_turn(rules).items() if rules else ():
-        progress[title] = test
-        print(f"{title}: caught by {test}", flush=True)
-    _keep(progress, titles)
-    wanted = [mutant for mutant in wanted if not progress.get(mutant.title)]
+    for folder in ("", *(f"{app}/tests" for app in catalogue.OUR_APPS)):
+        left = [rule for rule in rules if rule.title not in progress]
+        if folder:
+            left = [rule for rule in left if folder.startswith(f"{rule.app}/")]
+        for title, test in in_turn(left, all_of=folder).items() if left else ():
+            progress[title] = test
+            print(f"{title}: caught by {test}", flush=True)
+        _keep(progress, titles)
+    wanted = [mutant for mutant in wanted if mutant.title not in progress]
     if arguments.quick:
         wanted = []
     runs = Runs(groups=arguments.groups)

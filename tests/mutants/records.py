@@ -7,9 +7,10 @@ caught a mutant last time first. equivalent.toml is written by people.
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
-from tests.mutants.catalogue import Rule
+from tests.mutants.catalogue import OUR_APPS, Rule
 from tests.mutants.guards import ROOT, Guard
 
 HERE = Path(__file__).parent
@@ -62,12 +63,16 @@ def who_names(mutant: Mutant) -> list[str]:
     else:
         package, module = mutant.file.removesuffix(".py").rsplit("/", 1)
         words = [f"from {package.replace('/', '.')} import {module}\n", f"test_{module}.py"]
-    found = []
-    for path in sorted(ROOT.glob("*/**/tests/**/test_*.py")) + sorted(ROOT.glob("tests/**/test_*")):
-        named = f"{path.name}\n{path.read_text()}" if path.suffix == ".py" else ""
-        if any(word in named for word in words):
-            found.append(str(path.relative_to(ROOT)))
-    return [each for each in found if not each.startswith((".", "tests/mutants"))]
+    return [file for file, text in _texts().items() if any(word in text for word in words)]
+
+
+@cache
+def _texts() -> dict[str, str]:
+    """Return what each module of tests says, after its name."""
+    folders = [ROOT / app for app in OUR_APPS] + [ROOT / "tests"]
+    paths = sorted(path for folder in folders for path in folder.rglob("test_*.py"))
+    files = {str(path.relative_to(ROOT)): f"{path.name}\n{path.read_text()}" for path in paths}
+    return {file: text for file, text in files.items() if not file.startswith("tests/mutants/")}
 
 
 def _all_tests() -> list[str]:

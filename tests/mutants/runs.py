@@ -23,16 +23,23 @@ _OPTIONS = [*_USUAL, "-x", "-W", "ignore:Module already imported:pytest.PytestAs
 _OPTIONS += ["-m", "not browser", "--deselect", "billing_portal/tests/test_embedded_postgres.py"]
 
 
-def in_turn(rules: list[Rule]) -> dict[str, str]:
-    """Return which tests caught which rules (by their titles), all tried in one run of pytest."""
+def in_turn(rules: list[Rule], *, all_of: str = "") -> dict[str, str]:
+    """Return which tests caught which rules (by their titles), all tried in one run of pytest.
+
+    Asked are the tests that name or met a rule, or all of a folder.
+    """
+    met = {rule.title: records.who_met(rule) for rule in rules}
     plan = {
         "rules": {rule.title: [rule.name, rule.drop] for rule in rules},
-        "met": {rule.title: records.who_met(rule) for rule in rules},
+        "met": met,
+        # No test's name begins like this.
+        "all_of": all_of or "/",
     }
     path = LOG.with_name("in_turn.json")
     path.write_text(json.dumps(plan))
-    files = {test.split("::")[0] for tests in plan["met"].values() for test in tests}
+    files = {test.split("::")[0] for tests in met.values() for test in tests}
     files |= {file for rule in rules for file in records.who_names(rule)}
+    files |= {all_of} if all_of else set()
     with database.clone() as name, LOG.open("wb") as log:
         subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "tests.mutants.in_turn", *_USUAL,
