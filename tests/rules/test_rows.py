@@ -60,6 +60,7 @@ def test_a_count_is_never_negative(table: str, column: str) -> None:
 ONE_OF = {
     "accounts_account.one_account_per_external_id": {"external_id": "customer-1"},
     "accounts_account.one_account_per_stripe_customer": {"stripe_customer_id": "cus_1"},
+    "accounts_apikey.one_key_for_a_form": {"account_id": ALICE, "request_key": "form-1"},
     "accounts_card.one_default_card_per_account": {"account_id": ALICE, "is_default": True},
     "accounts_cardattempt.one_attempt_per_setup_intent": {"stripe_setup_intent_id": "seti_1"},
     "invoices_reconciliationrun.one_unfinished_reconciliation": {"phase": "payments"},
