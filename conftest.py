@@ -56,6 +56,16 @@ def _flush_append_only_tables() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_secret_is_shown_or_logged() -> Iterator[None]:
+    """No answer shows a key but the one that makes it, and no log has one, whatever tests do."""
+    from tests.secrets_watch import answers_watched, logs_watched
+
+    with answers_watched(), logs_watched() as logs:
+        yield
+    assert not logs.found
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(
     django_db_setup: None, django_db_keepdb: bool, django_db_blocker: DjangoDbBlocker
@@ -63,11 +73,17 @@ def django_db_setup(
     """Before the test database is dropped, end the sessions that are still in it.
 
     A live server's thread may still be answering the last request of a browser that has gone.
+    Before that, look for what must not be in it.
     """
+    from tests.secrets_watch import secrets_in_the_database
+
     yield
-    if django_db_keepdb:
-        return
     with django_db_blocker.unblock():
+        found = secrets_in_the_database()
+        assert not found, f"The tests' database has {found}"
+        if django_db_keepdb:
+            connection.close()
+            return
         name = connection.settings_dict["NAME"]
         connection.close()
         connection.close_pool()  # type: ignore[attr-defined]
