@@ -11,7 +11,13 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect what asks for it."""
-        from accounts import email_changes, invitations, webhook_receivers  # noqa: F401
+        from accounts import (
+            email_changes,
+            invitations,
+            stripe_keys_kept_out,
+            webhook_receivers,  # noqa: F401
+        )
 
+        stripe_keys_kept_out.connect()
         invitations.connect()
         email_changes.connect()

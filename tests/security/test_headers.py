@@ -41,7 +41,7 @@ asked["upgraded"] = client.get(
 asked["settings"] = {
     name: getattr(settings, name)
     for name in dir(settings)
-    if name.startswith(("SESSION_", "CSRF_", "SECURE_")) and name != "SECRET_KEY"
+    if name.startswith(("SESSION_", "CSRF_", "SECURE_", "LANGUAGE_COOKIE")) and name != "SECRET_KEY"
 }
 print(json.dumps(asked, default=str))
 """
@@ -110,6 +110,7 @@ def test_cookies_are_of_this_host_over_https_and_no_script_reads_the_session(
     assert settings["SESSION_COOKIE_NAME"] == "__Host-sessionid"
     assert settings["SESSION_COOKIE_SECURE"] is settings["SESSION_COOKIE_HTTPONLY"] is True
     assert settings["SESSION_COOKIE_SAMESITE"] == "Lax"
+    assert settings["LANGUAGE_COOKIE_SECURE"] is settings["LANGUAGE_COOKIE_HTTPONLY"] is True
     assert (settings["SESSION_COOKIE_DOMAIN"], settings["SESSION_COOKIE_PATH"]) == (None, "/")
     assert settings["CSRF_TRUSTED_ORIGINS"] == ["https://billing.example.com"]
 

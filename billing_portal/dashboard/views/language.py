@@ -26,7 +26,12 @@ def save_language(request: MemberRequest) -> HttpResponse:
     # The page to sign in on speaks it too.
     if wanted:
         answer.set_cookie(
-            settings.LANGUAGE_COOKIE_NAME, wanted, max_age=365 * 24 * 3600, samesite="Lax"
+            settings.LANGUAGE_COOKIE_NAME,
+            wanted,
+            max_age=365 * 24 * 3600,
+            secure=settings.LANGUAGE_COOKIE_SECURE,
+            httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
+            samesite="Lax",
         )
     else:
         answer.delete_cookie(settings.LANGUAGE_COOKIE_NAME, samesite="Lax")
