@@ -38,6 +38,7 @@ PERMISSIONS: dict[str, frozenset[StaffRole]] = {
     "accounts.add_note": SUPPORT_AND_FINANCE,
     "accounts.lock_services": SUPPORT_AND_FINANCE,
     "accounts.end_sessions": SUPPORT_AND_FINANCE,
+    "accounts.view_invitation": EVERYBODY,
     "accounts.view_card": EVERYBODY,
     "accounts.view_cardattempt": EVERYBODY,
     "accounts.view_user": EVERYBODY,

@@ -23,6 +23,7 @@ GROUPS: list[tuple[str, bool, list[tuple[str, str, str]]]] = [
             ("Plan changes", "plans.planchange", "swap_horiz"),
             ("Rentals", "plans.rental", "dialpad"),
             ("People", "accounts.user", "person"),
+            ("Invitations", "accounts.invitation", "mail_lock"),
         ],
     ),
     (

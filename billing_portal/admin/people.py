@@ -1,20 +1,22 @@
-"""Cards, users and groups."""
+"""Cards, invitations, users and groups."""
 
 from ipaddress import ip_address
 from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin import EmptyFieldListFilter
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Count, Model, Q, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.models import Card, CardAttempt, Membership, User
+from accounts.models import Card, CardAttempt, Invitation, Membership, User
 from accounts.partial_match import containing
 from billing_portal.admin import cells, search
 from billing_portal.admin.base import PartOfParentInline, PortalAdmin, ReadOnlyAdmin
@@ -85,6 +87,50 @@ class CardAttemptAdmin(LongListAdmin):
             return []
         attempts = CardAttempt.objects.filter(ip_address=address).order_by("-created_at", "-pk")
         return list(attempts.values_list("pk", flat=True)[:MOST_ROWS])
+
+
+@admin.register(Invitation)
+class InvitationAdmin(LongListAdmin):
+    """Who was asked to join an account. Owners invite and revoke; the link itself is nowhere."""
+
+    exclude = ("token_hash",)
+    list_display = (
+        "email",
+        cells.account_column(),
+        "role",
+        "state",
+        cells.column("invited_by", "Invited by", cells.link),
+        cells.time_column("created_at", "Invited"),
+        cells.time_column("sent_at", "Last sent"),
+        "times_sent",
+        cells.time_column("expires_at", "Link works until"),
+    )
+    list_select_related = ("account", "invited_by")
+    list_filter = (
+        "role",
+        ("accepted_at", EmptyFieldListFilter),
+        ("revoked_at", EmptyFieldListFilter),
+        ("account", AutocompleteSelectFilter),
+    )
+    order_of_an_account = ("-created_at", "-id")
+    names = ("email",)
+    search_fields = names
+    search_help_text = "Address invited, or company"
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return the newest first: ids are random."""
+        return self.order_of_an_account
+
+    @admin.display(description="State")
+    def state(self, invitation: Invitation) -> SafeString:
+        """What became of it."""
+        if invitation.accepted_at:
+            return cells.badge("Accepted", "success")
+        if invitation.revoked_at:
+            return cells.badge("Revoked")
+        if not invitation.is_open(now=timezone.now()):
+            return cells.badge("Expired", "warning")
+        return cells.badge("Waiting", "info")
 
 
 class NewUserForm(UserCreationForm):

@@ -14,7 +14,7 @@ from django_celery_beat.models import (
 )
 from djstripe import models as stripe_models
 
-from accounts import api_keys, delivery_log
+from accounts import api_keys, delivery_log, invitations
 from accounts.models import (
     Account,
     ApiKey,
@@ -88,6 +88,9 @@ def make_company() -> Company:
     owner = User.objects.create_user("owner@muscat.test", "a-long-password")
     Membership.objects.create(account=account, user=owner, role=Role.OWNER, created_at=NOW)
     CardAttempt.objects.create(account=account, ip_address="192.0.2.7", created_at=NOW)
+    invitations.invite(
+        account=account, email="clerk@muscat.test", role=Role.VIEWER, by=owner, now=NOW
+    )
     card = make_card(account, is_default=True, last4="4242")
     version = make_version(included="5", tiers=GROWTH_TIERS, monthly_price="99")
     subscription = make_subscription(account, version)

@@ -50,6 +50,7 @@ TRUTH = {
     "accounts.card",
     "accounts.cardattempt",
     "accounts.deliveryattempt",
+    "accounts.invitation",
     "accounts.message",
     "auth.group",
     "billing_portal.auditreport",
@@ -362,8 +363,8 @@ def test_deleting_what_it_belongs_to_does_not_reach_the_truth(company: Company) 
         f"{label}.{field.name}"
         for label, model, _ in pages()
         for field in model._meta.get_fields()
-        # What people sign in with goes with them.
-        if label in TRUTH - {"account.emailaddress", "mfa.authenticator"}
+        # What people come in with goes with them.
+        if label in TRUTH - {"account.emailaddress", "accounts.invitation", "mfa.authenticator"}
         and isinstance(field, ForeignKey)
         and field.remote_field.on_delete is CASCADE
     ]
