@@ -59,7 +59,11 @@ class BillingDetailsForm(forms.ModelForm):
         """Leave room for what the account's own name and owner stand in for."""
         super().__init__(*args, **kwargs)
         country: Any = self.fields["country"]
-        country.widget = LongSelect(choices=country.choices)
+        # The model's own word for none is for staff.
+        choices = [
+            (code, name if code else gettext("No country")) for code, name in country.choices
+        ]
+        country.widget = LongSelect(choices=choices)
         for name, field in self.fields.items():
             field.widget.attrs["class"] = "select" if name == "country" else "input"
         for name, autofill in _AUTOFILL.items():
