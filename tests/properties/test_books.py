@@ -240,5 +240,5 @@ def test_the_books_of_a_customer_are_what_the_model_says(
     settings.CHARGE_TAX = True
     run_state_machine_as_test(
         lambda: BooksOfACustomer(sandbox, add_card),  # type: ignore[arg-type]
-        settings=examples(6, steps=25),
+        settings=examples(4, steps=25),
     )
