@@ -147,7 +147,7 @@ else \
 	$(PY) -m pip --version >/dev/null 2>&1 || $(PY) -m ensurepip >/dev/null; \
 	printf 'Installing $(1) with pip ($(2)) '; \
 	{ status=0; \
-		$(PY) -m pip install --disable-pip-version-check --no-input -r $(1) 2>&1 || status=$$?; \
+		$(PY) -m pip install --disable-pip-version-check --no-input --no-compile -r $(1) 2>&1 || status=$$?; \
 		echo "pip ended with $$status"; } \
 	| awk 'BEGIN{failed = 1} /^Collecting /{printf "."; fflush()} {said = said $$0 "\n"} \
 		/^pip ended with /{failed = ($$4 != 0)} \
