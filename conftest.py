@@ -1,6 +1,5 @@
 """What all tests share: a real sandbox Stripe; transactional tests beside append-only tables."""
 
-import gc
 import os
 import socket
 import subprocess
@@ -18,16 +17,6 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 from pytest_django import DjangoDbBlocker, Settings
 
 ROOT = Path(__file__).resolve().parent
-
-
-def pytest_collection_finish() -> None:
-    """Spare the garbage collector what was loaded and collected: it stays until the end.
-
-    Going through all of it, again and again, took a tenth of a run.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 #: What migrations left there and no test changes: emptied, it would all be made anew each time.
