@@ -156,7 +156,6 @@ GIVEN_TO_NOBODY: dict[str, str] = {
     "billing_portal.add_*": _IS_WRITTEN_BY_SERVICES,
     "billing_portal.change_*": _IS_WRITTEN_BY_SERVICES,
     "accounts.view_idempotentrequest": _HAS_NO_PAGE,
-    "accounts.view_invitation": _HAS_NO_PAGE,
     "invoices.view_line": _HAS_NO_PAGE,
     "invoices.view_paymentquestion": _HAS_NO_PAGE,
     "invoices.view_receiptsequence": _HAS_NO_PAGE,
