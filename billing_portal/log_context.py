@@ -81,10 +81,8 @@ def _send_along(headers: dict[str, Any] | None = None, **sent: Any) -> None:
 def _bind_task(task_id: str, task: Any, **sent: Any) -> None:
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(task=task.name, task_id=task_id)
-    # `headers` has what the sender added, whichever broker brought it.
-    request_id = (getattr(task.request, "headers", None) or {}).get(_TASK_HEADER) or getattr(
-        task.request, _TASK_HEADER, None
-    )
+    # A message's headers are what a task knows of the request that it is.
+    request_id = getattr(task.request, _TASK_HEADER, None)
     if request_id:
         structlog.contextvars.bind_contextvars(request_id=request_id)
 

@@ -22,7 +22,6 @@ import psycopg
 
 from billing_portal import embedded_postgres
 from billing_portal.demo_programs import answers
-from billing_portal.embedded_postgres import _Cluster, _programs
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = Path(os.environ.get("DATA_DIR", ROOT / ".data"))
@@ -99,8 +98,8 @@ def back_up(url: str, target: Path, data_dir: Path) -> None:
     target.mkdir()
     os.chown(target, owner.st_uid, owner.st_gid)
     target.chmod(0o700)
-    status, said = _Cluster(data_dir).run(
-        "pg_basebackup", "--dbname", url, "--pgdata", str(target), "--wal-method=stream",
+    status, said = embedded_postgres.run_program(
+        data_dir, "pg_basebackup", "--dbname", url, "--pgdata", str(target), "--wal-method=stream",
         "--checkpoint=fast", seconds=300,
     )  # fmt: skip
     assert status == 0, said
@@ -217,7 +216,7 @@ def manage(url: str, *arguments: str) -> str:
 
 def program(name: str, *arguments: str) -> None:
     """Run one of PostgreSQL's programs."""
-    subprocess.run([str(_programs() / name), *arguments], check=True)
+    subprocess.run([str(embedded_postgres.programs() / name), *arguments], check=True)
 
 
 def say(what: str) -> None:

@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 import structlog
+from celery.contrib.testing.worker import start_worker
 from django.test import Client
 
 from accounts.stripe_objects import Outcome, Payment
-from accounts.tasks import deliver_messages
 from accounts.tests.factories import NOW, make_account
-from billing_portal import log_context
+from billing_portal.celery import app
 from billing_portal.dashboard.tests.scenes import make_member
 from invoices import settlement
 from invoices.tests.factories import make_transaction
+from tests.live_portal import wait_until
 from wallet.tests.factories import make_wallet
 
 
@@ -89,21 +90,27 @@ def test_a_payment_is_logged_when_it_is_committed_and_not_before(
     assert (line["transaction"], line["status"]) == (payment.number, "paid")
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("lines")
 def test_a_task_carries_the_id_of_the_request_that_sent_it() -> None:
-    structlog.contextvars.bind_contextvars(request_id="edge-7f3a91c2")
-    headers: dict[str, Any] = {}
-    log_context._send_along(headers=headers)
+    """Through a broker, by a worker of its own."""
+    bound: list[dict[str, Any]] = []
 
-    received = deliver_messages
-    received.push_request(headers=headers)  # type: ignore[call-arg]
-    try:
-        log_context._bind_task(task_id="t-1", task=received)
-        bound = structlog.contextvars.get_contextvars()
-    finally:
-        received.pop_request()
-    assert bound == {
-        "task": "accounts.deliver_messages",
-        "task_id": "t-1",
+    @app.task(name="tests.look_around")
+    def look_around() -> None:
+        bound.append(dict(structlog.contextvars.get_contextvars()))
+
+    structlog.contextvars.bind_contextvars(request_id="edge-7f3a91c2")
+    with start_worker(app, perform_ping_check=False, pool="solo"):
+        sent = look_around.delay()
+        structlog.contextvars.clear_contextvars()
+        look_around.delay()
+        wait_until("both ran", lambda: len(bound) == 2)
+    app.tasks.pop("tests.look_around")
+
+    assert bound[0] == {
+        "task": "tests.look_around",
+        "task_id": sent.id,
         "request_id": "edge-7f3a91c2",
     }
+    assert "request_id" not in bound[1]

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from django.test import Client
-from djstripe.models import WebhookEndpoint
+from djstripe.models import Event, WebhookEndpoint, WebhookEventTrigger
 
 from accounts import gateway, webhook_endpoint
 
@@ -54,3 +54,8 @@ def post(
         content_type="application/json",
         headers={name: value for name, value in sent.items() if value},
     )
+
+
+def nothing_is_stored() -> bool:
+    """Whether dj-stripe has kept neither an event nor what was sent as one."""
+    return not (Event.objects.exists() or WebhookEventTrigger.objects.exists())

@@ -12,31 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.test import Client
-from djstripe.models import Event, WebhookEndpoint, WebhookEventTrigger
+from djstripe.models import Event, WebhookEndpoint
 
-from accounts import cards
-from accounts.tests.factories import make_account
-from invoices.tests.stripe_events import events, listen, post, signature
+from invoices.tests.stripe_events import nothing_is_stored, post, signature
 
 if TYPE_CHECKING:
-    from conftest import Sandbox
+    pass
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def endpoint(sandbox: "Sandbox") -> WebhookEndpoint:
-    return listen(sandbox)
-
-
-@pytest.fixture
-def event(endpoint: WebhookEndpoint) -> dict[str, Any]:
-    cards.ensure_customer(account=make_account())
-    return events("customer.created")[0]
-
-
-def nothing_is_stored() -> bool:
-    return not (Event.objects.exists() or WebhookEventTrigger.objects.exists())
 
 
 def altered(body: bytes, place: int) -> bytes:
