@@ -6,7 +6,9 @@ import structlog
 from django.db import transaction
 from structlog.contextvars import bind_contextvars
 
-log = structlog.get_logger("billing_portal.events")
+#: Its lines can be left out by this name.
+NAME = "billing_portal.events"
+log = structlog.get_logger(NAME)
 
 
 def happened(event: str, *, account: object, **facts: object) -> None:

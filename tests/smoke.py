@@ -100,6 +100,8 @@ class Demo:
             return facts.exists()
 
         took = wait_for("make demo", seconds, ready)
+        if "[billing_portal.events]" in self.output.read_text():
+            raise SmokeError("make demo writes log lines between its steps")
         self.facts = json.loads(facts.read_text())
         return took
 

@@ -1,6 +1,7 @@
 """`manage.py demo`: the whole portal on one machine, with a company's past months in it."""
 
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -20,6 +21,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.utils import timezone
 
+from accounts import event_log
 from billing_portal import embedded_postgres
 from billing_portal.demo_programs import (
     FIRST_SANDBOX_PORT,
@@ -269,6 +271,8 @@ def live_through_the_past_months() -> None:
     from billing_portal.demo_months import engine
     from billing_portal.demo_months.bank import Bank
 
+    # Thousands of payments in half a minute: what is watched is the line with the days.
+    logging.getLogger(event_log.NAME).setLevel(logging.WARNING)
     now = timezone.now()
     line = DaysOnOneLine(sys.stdout)
     engine.run(
