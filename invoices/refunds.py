@@ -245,6 +245,10 @@ def execute(*, refund_id: int, now: datetime) -> Refund:
         log.warning("refund_unanswered", refund=refund.number)
         return refund
     except gateway.GatewayRefused as refusal:
+        if not _is_key_remembered(refund, now):
+            # Not the refund was refused but the question: the card may have the money already.
+            log.error("refund_lookup_refused", refund=refund.number, why=str(refusal))
+            return refund
         log.warning("refund_refused", refund=refund.number, why=str(refusal))
         return _give_up(refund, message=str(refusal), now=now)
     if report is None:
@@ -254,18 +258,22 @@ def execute(*, refund_id: int, now: datetime) -> Refund:
 
 def _ask(refund: Refund, transaction: Transaction, now: datetime) -> StripeRefund | None:
     """Return how a refund stands at Stripe; None when it never got there."""
-    if not refund.stripe_refund_id and now - refund.created_at < KEY_LIFETIME:
+    if _is_key_remembered(refund, now):
         return gateway.refund(
             payment_intent_id=transaction.stripe_payment_intent_id,
             amount=refund.charged_amount,
             metadata={"refund": refund.number, "transaction": transaction.number},
             idempotency_key=f"refund-{refund.number}",
         )
-    # Once the key may have been forgotten, asking again would be a second refund.
     for report in gateway.list_refunds(payment_intent_id=transaction.stripe_payment_intent_id):
         if report.id == refund.stripe_refund_id or report.number == refund.number:
             return report
     return None
+
+
+def _is_key_remembered(refund: Refund, now: datetime) -> bool:
+    """Whether asking for it again is the same refund. Once the key is forgotten it is another."""
+    return not refund.stripe_refund_id and now - refund.created_at < KEY_LIFETIME
 
 
 def _give_up(refund: Refund, *, message: str, now: datetime) -> Refund:

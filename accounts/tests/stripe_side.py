@@ -37,6 +37,11 @@ def refuse_service(sandbox: "Sandbox", status: int, path: str = "/v1/payment_int
     sandbox.fail_next(action="status", status=status, count=count, match={"path": path})
 
 
+def refuse_question(sandbox: "Sandbox", path: str) -> None:
+    """Have Stripe refuse the next question at `path`, as of a payment that it does not know."""
+    sandbox.fail_next(action="status", status=404, match={"path": path, "method": "GET"})
+
+
 def decline_from_now_on(sandbox: "Sandbox", card: Any, code: str | None) -> None:
     """Have the bank decline a saved card, or with None accept it again."""
     sandbox.control(

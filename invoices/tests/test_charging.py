@@ -18,6 +18,7 @@ from accounts.tests.stripe_side import (
     decline_from_now_on,
     lose_answers,
     payments,
+    refuse_question,
     refuse_service,
 )
 from invoices import charging, settlement, sweeper
@@ -218,6 +219,18 @@ def test_a_charge_that_never_reached_stripe_is_not_made_a_day_later(
     never.refresh_from_db()
     assert (never.status, never.failure_code) == (Status.FAILED, "not_charged")
     assert payments(transaction=never.number) == []
+
+
+def test_a_question_that_stripe_refuses_says_nothing_of_the_charge(
+    alice: Account, sandbox: "Sandbox"
+) -> None:
+    """As when, for an hour, the key of another Stripe account is set: it is asked again."""
+    lose_answers(sandbox)
+    lost = charge(alice)
+    refuse_question(sandbox, "/v1/payment_intents/search")
+    assert charging.execute(transaction_id=lost.pk, now=NEXT_DAY).status == Status.PROCESSING
+    assert charging.execute(transaction_id=lost.pk, now=NEXT_DAY).status == Status.PAID
+    assert len(payments(transaction=lost.number)) == 1
 
 
 # Sweeping -------------------------------------------------------------------------------------

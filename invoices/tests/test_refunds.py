@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -15,6 +15,7 @@ from pytest_django import Settings
 from accounts.models import Account, AuditEvent, Card, Message
 from accounts.money import usd
 from accounts.tests.factories import NOW, make_account
+from accounts.tests.stripe_side import refuse_question
 from invoices import refunds, reversals
 from invoices.models import Dispute, Refund, RefundStatus, Status, Transaction
 from invoices.tests.factories import make_transaction
@@ -23,6 +24,9 @@ from invoices.tests.test_charging import charge
 from wallet import ledger
 from wallet.models import Entry, EntryKind
 from wallet.tests.factories import balance_of, make_payer, make_wallet, move
+
+if TYPE_CHECKING:
+    from conftest import Sandbox
 
 pytestmark = pytest.mark.django_db
 
@@ -339,6 +343,19 @@ def test_once_the_key_may_be_forgotten_a_refund_is_looked_up(
     never_sent.refresh_from_db()
     assert (lost.status, never_sent.status) == (RefundStatus.SUCCEEDED, RefundStatus.FAILED)
     assert never_sent.failure_message == "It did not reach Stripe."
+    assert (len(refunds_at_stripe(payment)), balance_of(alice)) == (1, 15)
+
+
+def test_a_question_that_stripe_refuses_says_nothing_of_the_refund(
+    alice: Account, payment: Transaction, sandbox: "Sandbox"
+) -> None:
+    """As when the key of another Stripe account is set: the card may have the money already."""
+    lost = open_refund(payment, "10")
+    refunds._ask(lost, payment, NOW)
+    refuse_question(sandbox, "/v1/refunds")
+    tomorrow = NOW + timedelta(hours=25)
+    assert refunds.execute(refund_id=lost.pk, now=tomorrow).status == RefundStatus.PENDING
+    assert reversals.sweep(now=tomorrow) == 1
     assert (len(refunds_at_stripe(payment)), balance_of(alice)) == (1, 15)
 
 

@@ -14,8 +14,8 @@ type_of_row = Mapping[str, Any]
 NUMBERS = ("bigint", "integer", "smallint", "numeric")
 
 
-def copy(table: str, *, check: str = "") -> None:
-    """Make an empty copy of a table that keeps one check of it: no other is in its way.
+def copy(table: str, *, check: str = "", all_checks: bool = False) -> None:
+    """Make an empty copy of a table that keeps one check of it, or all: no other is in its way.
 
     It is there for the rest of the database transaction.
     """
@@ -31,6 +31,8 @@ def copy(table: str, *, check: str = "") -> None:
         )
         for (column,) in cursor.fetchall():
             cursor.execute(f'ALTER TABLE copy ALTER "{column}" DROP NOT NULL')
+        if all_checks:
+            return
         cursor.execute(
             "SELECT conname FROM pg_constraint"
             " WHERE conrelid = 'copy'::regclass AND contype = 'c' AND conname <> %s",

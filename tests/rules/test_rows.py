@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import IntegrityError, models
+from django.db import DataError, IntegrityError, models
 from django.db import transaction as database
 
 from tests.mutants.catalogue import OUR_APPS
@@ -53,6 +53,31 @@ def test_a_count_is_never_negative(table: str, column: str) -> None:
     rows.copy(table, check=f"{table}_{column}_check")
     with pytest.raises(IntegrityError, match=f'"{table}_{column}_check"'):
         rows.insert({column: -1})
+
+
+# Amounts ----------------------------------------------------------------------------------------
+AMOUNTS = {
+    model._meta.db_table: columns
+    for app in OUR_APPS
+    for model in apps.get_app_config(app).get_models()
+    if (
+        columns := [
+            field.column
+            for field in model._meta.concrete_fields
+            if isinstance(field, models.DecimalField)
+        ]
+    )
+}
+
+
+@pytest.mark.parametrize(("table", "columns"), AMOUNTS.items(), ids=list(AMOUNTS))
+def test_every_amount_is_a_number(table: str, columns: list[str]) -> None:
+    """Whatever column a model gets: the database keeps neither NaN nor infinity in it."""
+    rows.copy(table, all_checks=True)
+    for column in columns:
+        for value in ("NaN", "Infinity", "-Infinity"):
+            with pytest.raises((IntegrityError, DataError)), database.atomic():
+                rows.insert({column: value})
 
 
 # Unique keys ------------------------------------------------------------------------------------
