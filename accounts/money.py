@@ -75,6 +75,11 @@ def format_usd(amount: Decimal) -> str:
     return f"{sign}${abs(rounded):,.2f}"
 
 
+def format_usd_in_words(amount: Decimal) -> str:
+    """Write dollars for the middle of a sentence: no line ends between the sign and the figure."""
+    return format_usd(amount).replace("−$", "−\N{WORD JOINER}$")
+
+
 def format_unit_price(amount: Decimal) -> str:
     """Write a price per unit: at least two decimals, up to eight, no trailing zeros after."""
     text = f"{abs(amount).normalize():f}"

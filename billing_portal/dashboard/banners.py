@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import Decimal
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -11,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import PauseReason
-from accounts.money import CENT, format_usd, round_up_to_cents
+from accounts.money import CENT, format_usd, format_usd_in_words, round_up_to_cents
 from accounts.recorded_words import translated
 from billing_portal.dashboard.card_expiry import expiry_words
 from billing_portal.dashboard.overview_state import OverviewState
@@ -90,7 +89,7 @@ def _paused(state: OverviewState) -> list[Banner]:
                     "The balance is %(balance)s and new calls are refused. They resume "
                     "by themselves as soon as the balance is above zero."
                 )
-                % {"balance": _unbroken(state.balance)},
+                % {"balance": format_usd_in_words(state.balance)},
                 _("Add credit"),
                 f"{reverse('top-up')}?{urlencode({'amount': _to_resume(state)})}",
             )
@@ -101,7 +100,7 @@ def _paused(state: OverviewState) -> list[Banner]:
                 "warn",
                 _("The balance is below zero."),
                 _("It is %(balance)s. Add credit to keep services running.")
-                % {"balance": _unbroken(state.balance)},
+                % {"balance": format_usd_in_words(state.balance)},
                 _("Add credit"),
                 reverse("top-up"),
             )
@@ -141,11 +140,6 @@ def _to_confirm(state: OverviewState) -> list[Banner]:
             reverse("payment-confirm", args=[transaction.number]),
         )
     ]
-
-
-def _unbroken(amount: Decimal) -> str:
-    """Write dollars so that no line ends between the sign and the figure."""
-    return format_usd(amount).replace("$", "\N{WORD JOINER}$")
 
 
 def _to_resume(state: OverviewState) -> str:
@@ -372,7 +366,7 @@ def _spend_cap(state: OverviewState) -> list[Banner]:
     spend = state.capped
     if spend is None or spend.cap is None or not (spend.is_near or spend.is_reached):
         return []
-    written = {"spent": _unbroken(spend.spent), "cap": _unbroken(spend.cap)}
+    written = {"spent": format_usd_in_words(spend.spent), "cap": format_usd_in_words(spend.cap)}
     if spend.is_reached:
         tone, title = "bad", _("Services are paused: the spend cap is reached.")
         text = _("Usage has cost %(spent)s in this period, the cap is %(cap)s.") % written

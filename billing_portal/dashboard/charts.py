@@ -25,7 +25,8 @@ MAXIMUM_SERIES = 5
 FUTURE_HEIGHT = Decimal("1.6")
 #: What separates stacked parts.
 GAP = Decimal("0.6")
-_LABEL_EVERY_DAYS = 7
+#: In so many days each week has a label; in more of them, fewer do.
+_DAYS_OF_WEEKLY_LABELS = 31
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ def spend_chart(
     `before` is what each day of the period before cost, by its place: it is a line at its height.
     """
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    every = 7 * -(-len(days) // _DAYS_OF_WEEKLY_LABELS)
     summary = _(
         "Spend by day from %(first)s to %(today)s, %(total)s in all. The "
         "table below has the figures."
@@ -110,18 +112,20 @@ def spend_chart(
         columns=days,
         today=today,
         write=write_short_day,
-        label=lambda index, day: (
-            write_short_day(day)
-            if index == 0
-            else str(day.day)
-            if index % _LABEL_EVERY_DAYS == 0
-            else ""
-        ),
+        label=lambda index, day: _label(index, day, every=every),
         summary=summary,
         values={"first": write_short_day(first), "today": write_short_day(min(today, last))},
         column=_("Day"),
         before=before or {},
     )
+
+
+def _label(index: int, day: date, *, every: int) -> str:
+    """The day below a bar, with its month where that is another than at the label before."""
+    if index % every:
+        return ""
+    is_told = index > 0 and (day - timedelta(days=every)).month == day.month
+    return str(day.day) if is_told else write_short_day(day)
 
 
 def months_chart(spends: Sequence[Spend], *, first: date, last: date, today: date) -> Chart | None:

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from accounts.dates import write_month
 from accounts.days import midnight
 from accounts.models import Account
-from accounts.money import format_omr, format_unit_price, format_usd
+from accounts.money import format_omr, format_unit_price, format_usd_in_words
 from accounts.recorded_words import translated
 from billing_portal.dashboard.credit_forms import CreditFilterForm
 from billing_portal.dashboard.cursors import ByNumber, page_of
@@ -150,7 +150,7 @@ def build_ledger(
     )
     wallet = Wallet.objects.get(account=account)
     return Ledger(
-        balance=format_usd(wallet.balance),
+        balance=format_usd_in_words(wallet.balance),
         rows=tuple(_row(entry, account) for entry in page.rows),
         is_filtered=bool(query),
         note=_note(len(page.rows)),

@@ -1,17 +1,16 @@
 """The Billing Overview, composed: typed values that the template only prints."""
 
-import uuid
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from django.conf import settings
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import Account
 from accounts.money import format_usd, to_cents
+from billing_portal.dashboard.balance_panel import BalancePanel, build_balance
 from billing_portal.dashboard.banners import SEEN_AT_ONCE, Banner, build_banners
 from billing_portal.dashboard.charts import Chart, spend_chart
 from billing_portal.dashboard.first_steps import FirstStep, build_first_steps
@@ -19,34 +18,12 @@ from billing_portal.dashboard.forms import AutoRefillForm
 from billing_portal.dashboard.meters import Meter, build_meters, is_waiting_for_payment
 from billing_portal.dashboard.overview_state import OverviewState, read_state
 from billing_portal.dashboard.plan_panel import PlanPanel, build_plan_panel
-from billing_portal.dashboard.presets import Preset, build_presets
 from billing_portal.dashboard.recent_activity import ActivityLine, build_recent_activity
 from billing_portal.dashboard.refill_panel import RefillPanel, build_refill_panel
-from billing_portal.dashboard.rows import Fact, label_of
-from billing_portal.dashboard.services_reasons import ServicesReason, services_reasons
+from billing_portal.dashboard.rows import Fact
 from billing_portal.dashboard.times import write_day, write_period, write_short_day
 from billing_portal.dashboard.workspaces import build_workspaces
 from invoices.models import Status
-from plans import run_out
-
-
-@dataclass(frozen=True)
-class BalancePanel:
-    """The dominant figure, and the shortest way to raise it."""
-
-    amount: str
-    is_negative: bool
-    note: str
-    services: str
-    services_tone: str
-    reasons: tuple[ServicesReason, ...]
-    may_act: bool
-    presets: tuple[Preset, ...]
-    presets_label: str
-    pay_with: str
-    key: str
-    button: str
-    busy: str
 
 
 @dataclass(frozen=True)
@@ -126,67 +103,6 @@ def build_overview(
         plan=build_plan_panel(state),
         activity=build_recent_activity(state),
     )
-
-
-def build_balance(state: OverviewState) -> BalancePanel:
-    """Compose the balance with its presets, paid by the default card or on a payment page."""
-    card = state.default_card
-    presets = build_presets(
-        account=state.account,
-        minimum=state.minimum_top_up,
-        maximum=settings.MAXIMUM_TOP_UP,
-        chosen=None,
-    )
-    is_paused = bool(state.account.pause_reasons)
-    return BalancePanel(
-        amount=format_usd(state.balance),
-        is_negative=state.balance < 0,
-        note=_balance_note(state),
-        services="paused" if is_paused else "active",
-        services_tone="bad" if is_paused else "good",
-        reasons=services_reasons(state),
-        may_act=state.may_act,
-        presets=presets,
-        presets_label=(
-            _("Add credit from %(card)s") % {"card": label_of(card).spoken}
-            if card
-            else _("Add credit on a secure payment page")
-        ),
-        pay_with=str(card.pk) if card else "hosted",
-        key=uuid.uuid4().hex,
-        button=_("Add credit") if card else _("Continue"),
-        busy=_("Charging…") if card else _("Opening the payment page…"),
-    )
-
-
-def _balance_note(state: OverviewState) -> str:
-    if state.balance < 0:
-        return _("Usage beyond your credit. The next top-up settles it first.")
-    if state.balance == 0:
-        return _("Add credit to pay for usage beyond what your plan includes.")
-    if state.days_left is not None:
-        if state.days_left >= run_out.HORIZON:
-            return _("At your last 14 days' pace it lasts longer than a year.")
-        if state.days_left == 0:
-            return _("Lasts less than a day at your last 14 days' pace.")
-        return ngettext(
-            "Lasts about a day at your last 14 days' pace, after what your plan still includes.",
-            "Lasts about %(count)s days at your last 14 days' pace, after what your plan still "
-            "includes.",
-            state.days_left,
-        ) % {"count": state.days_left}
-    if state.forecast is None:
-        return _("There is too little usage so far to say how long it lasts.")
-    pace = format_usd(state.forecast.per_day)
-    if state.forecast.days == 0:
-        return _("Lasts less than a day at your last 14 days' pace of %(pace)s a day.") % {
-            "pace": pace
-        }
-    return ngettext(
-        "Lasts about a day at your last 14 days' pace of %(pace)s a day.",
-        "Lasts about %(count)s days at your last 14 days' pace of %(pace)s a day.",
-        state.forecast.days,
-    ) % {"count": state.forecast.days, "pace": pace}
 
 
 def _period(state: OverviewState) -> str:

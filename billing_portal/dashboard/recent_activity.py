@@ -7,7 +7,7 @@ of their own.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import urlencode
 
@@ -21,7 +21,7 @@ from accounts.money import format_usd
 from billing_portal.dashboard.activity_words import Names, title_of
 from billing_portal.dashboard.overview_state import OverviewState
 from billing_portal.dashboard.rows import TransactionRow, transaction_rows
-from billing_portal.dashboard.times import moment, write_day
+from billing_portal.dashboard.times import write_day
 from plans.daily_spend import DaySum
 
 #: So many lines are shown.
@@ -43,7 +43,7 @@ class ActivityLine:
 @dataclass(frozen=True)
 class _UsedDay:
     day: date
-    calls: int
+    records: int
     amount: Decimal
 
 
@@ -51,12 +51,18 @@ def build_recent_activity(state: OverviewState) -> tuple[ActivityLine, ...]:
     """Compose the newest lines, newest first."""
     zone = state.account.timezone
     payments = transaction_rows(state.recent, zone=zone, now=state.now, may_act=state.may_act)
-    happened = [
-        (each.created_at, _payment(row)) for each, row in zip(state.recent, payments, strict=True)
-    ]
-    happened += [(event.created_at, _event(event, state)) for event in state.events]
-    happened.sort(key=lambda each: each[0], reverse=True)
     today = state.now.astimezone(zone).date()
+
+    def written(at: datetime) -> str:
+        day = at.astimezone(zone).date()
+        return _days(day, day, today=today)
+
+    happened = [
+        (each.created_at, _payment(row, written(each.created_at)))
+        for each, row in zip(state.recent, payments, strict=True)
+    ]
+    happened += [(each.created_at, _event(each, written(each.created_at))) for each in state.events]
+    happened.sort(key=lambda each: each[0], reverse=True)
     used = _used_days(state.used, until=today)
     lines: list[ActivityLine] = []
     for at, line in happened:
@@ -68,20 +74,14 @@ def build_recent_activity(state: OverviewState) -> tuple[ActivityLine, ...]:
     return tuple(lines[:MOST_LINES])
 
 
-def _payment(row: TransactionRow) -> ActivityLine:
-    return ActivityLine(
-        day=row.created.day, title=row.title, href=row.href, amount=row.amount, payment=row
-    )
+def _payment(row: TransactionRow, day: str) -> ActivityLine:
+    return ActivityLine(day=day, title=row.title, href=row.href, amount=row.amount, payment=row)
 
 
-def _event(event: AuditEvent, state: OverviewState) -> ActivityLine:
+def _event(event: AuditEvent, day: str) -> ActivityLine:
     plan, name = str(event.details.get("plan", "")), getattr(event, "plan_name", None)
     names = Names(plans={plan: name} if name else {}, features={})
-    return ActivityLine(
-        day=moment(event.created_at, state.account.timezone).day,
-        title=title_of(event, names),
-        href=_href(event),
-    )
+    return ActivityLine(day=day, title=title_of(event, names), href=_href(event))
 
 
 def _href(event: AuditEvent) -> str:
@@ -98,14 +98,14 @@ def _href(event: AuditEvent) -> str:
 
 def _used_days(rows: Iterable[DaySum], *, until: date) -> list[_UsedDay]:
     """What was used on each day, newest first; a day between two periods has both."""
-    calls: dict[date, int] = {}
+    records: dict[date, int] = {}
     amounts: dict[date, Decimal] = {}
     for row in rows:
-        calls[row.day] = calls.get(row.day, 0) + row.calls
+        records[row.day] = records.get(row.day, 0) + row.calls
         amounts[row.day] = amounts.get(row.day, Decimal(0)) + row.amount
     return [
-        _UsedDay(day, calls[day], amounts[day])
-        for day in sorted(calls, reverse=True)
+        _UsedDay(day, records[day], amounts[day])
+        for day in sorted(records, reverse=True)
         if day <= until
     ]
 
@@ -120,11 +120,12 @@ def _usage_lines(days: Sequence[_UsedDay], *, today: date) -> list[ActivityLine]
 
 def _usage_line(days: Sequence[_UsedDay], *, today: date) -> ActivityLine:
     first, last = days[-1].day, days[0].day
-    calls = sum(each.calls for each in days)
+    records = sum(each.records for each in days)
     query = urlencode({"date_from": str(first), "date_to": str(last)})
     return ActivityLine(
         day=_days(first, last, today=today),
-        title=ngettext("%(count)s call", "%(count)s calls", calls) % {"count": f"{calls:,}"},
+        title=ngettext("%(count)s usage record", "%(count)s usage records", records)
+        % {"count": f"{records:,}"},
         href=f"{reverse('usage-history')}?{query}",
         amount=format_usd(sum((each.amount for each in days), Decimal(0))),
     )

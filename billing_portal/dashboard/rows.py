@@ -39,6 +39,11 @@ class Fact:
     value: str
     note: str = ""
 
+    @property
+    def is_amount(self) -> bool:
+        """Whether the value is an amount of dollars and nothing else: it stays on one line."""
+        return "$" in self.value and " " not in self.value
+
 
 @dataclass(frozen=True)
 class CardLabel:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 from django.utils.translation import gettext as _
 
 from accounts.models import Message, MessageChannel
-from accounts.money import format_omr, format_usd
+from accounts.money import format_omr, format_usd, format_usd_in_words
 from billing_portal.dashboard.rows import card_label, is_expired, reason_of
 from billing_portal.dashboard.times import Moment, moment
 from invoices.models import (
@@ -157,7 +157,7 @@ def _credited(transaction: Transaction, entries: _Entries) -> Iterator[_Fact]:
             continue
         words = {
             "amount": format_usd(entry.amount),
-            "balance": format_usd(entry.balance_after),
+            "balance": format_usd_in_words(entry.balance_after),
         }
         yield _Fact(
             entry.created_at,

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.models import Account, Card, CardStatus
-from accounts.money import format_omr, format_usd
+from accounts.money import format_omr, format_usd, format_usd_in_words
 from billing_portal.dashboard.presets import Preset, build_presets
 from billing_portal.dashboard.rows import (
     CardLabel,
@@ -202,7 +202,7 @@ def build_outcome(
         tone, icon, again = "good", "check", ""
         title = _("%(amount)s was added") % {"amount": amount}
         text = _("Your balance is %(balance)s. The receipt is ready.") % {
-            "balance": format_usd(balance)
+            "balance": format_usd_in_words(balance)
         }
     elif transaction.status == Status.FAILED:
         tone, icon, title = "bad", "cross", _("The payment failed")

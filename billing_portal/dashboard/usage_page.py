@@ -56,6 +56,8 @@ class UsagePage:
     shares: tuple[Share, ...]
     shares_title: str
     shares_column: str
+    calls_column: str
+    average_column: str
     more: str
     has_before: bool
     is_empty: bool
@@ -83,6 +85,7 @@ def build_usage(*, account: Account, form: UsageOverviewForm, now: datetime) -> 
     form.is_valid()
     asked = form.cleaned_data
     group = Group(asked.get("group") or Group.FEATURE.value)
+    is_by_feature = group == Group.FEATURE
     span, before = spans_of(
         form.preset,
         account=account,
@@ -98,7 +101,7 @@ def build_usage(*, account: Account, form: UsageOverviewForm, now: datetime) -> 
     return UsagePage(
         tabs=usage_tabs("usage"),
         range=_write(span.first, span.last),
-        compared=_compared(before, total_before),
+        compared=_compared(before, total_before) if total.calls or total_before.calls else "",
         note=(
             ""
             if sums.is_complete and earlier.is_complete
@@ -107,8 +110,10 @@ def build_usage(*, account: Account, form: UsageOverviewForm, now: datetime) -> 
         facts=_facts(total, total_before),
         chart=_chart(sums.rows, span, asked, account=account, now=now),
         shares=_shares(totals[:MOST_ROWS], dict(_by_name(earlier.rows, group)), total),
-        shares_title=_("By feature") if group == Group.FEATURE else _("By workspace"),
-        shares_column=_("Feature") if group == Group.FEATURE else _("Workspace"),
+        shares_title=_("By feature") if is_by_feature else _("By workspace"),
+        shares_column=_("Feature") if is_by_feature else _("Workspace"),
+        calls_column=_calls(is_one=is_by_feature or bool(total.unit)),
+        average_column=_average(is_one=is_by_feature or bool(total.unit)),
         more=_more(len(totals) - MOST_ROWS),
         has_before=bool(earlier.rows),
         is_empty=not sums.rows,
@@ -157,6 +162,15 @@ def _by_name(rows: Sequence[DaySum], group: Group) -> list[tuple[str, _Total]]:
     return sorted(totals, key=lambda each: (-each[1].amount, -each[1].calls, each[0]))
 
 
+def _calls(*, is_one: bool) -> str:
+    """Of several features, a call has a record of each: their records are not so many calls."""
+    return _("Calls") if is_one else _("Records")
+
+
+def _average(*, is_one: bool) -> str:
+    return _("Average per call") if is_one else _("Average per record")
+
+
 def _shares(
     totals: Sequence[tuple[str, _Total]], before: Mapping[str, _Total], total: _Total
 ) -> tuple[Share, ...]:
@@ -178,12 +192,12 @@ def _facts(total: _Total, before: _Total) -> tuple[Fact, ...]:
     facts = [
         Fact(_("Cost"), _money(total.amount), _change(total.amount, before.amount, before)),
         Fact(
-            _("Calls"),
+            _calls(is_one=bool(total.unit)),
             format_quantity(Decimal(total.calls)),
             _change(Decimal(total.calls), Decimal(before.calls), before),
         ),
         Fact(
-            _("Average per call"),
+            _average(is_one=bool(total.unit)),
             format_unit_price(total.average),
             _change(total.average, before.average, before),
         ),

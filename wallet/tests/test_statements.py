@@ -1,10 +1,12 @@
 """Month statements: figures by hand, months that join, days that add up."""
 
+import io
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from django.utils import translation
+from pypdf import PdfReader
 
 from accounts.models import Account
 from accounts.tests.factories import make_account
@@ -141,4 +143,6 @@ def test_the_pdf_is_drawn_in_both_languages(alice: Account) -> None:
             first = drawn(alice, found)
             assert first.startswith(b"%PDF")
             assert drawn(alice, found) == first
+            # As it is drawn: from right to left, too, the year comes before the month.
+            assert "2026-10" in PdfReader(io.BytesIO(first)).pages[0].extract_text()
     assert statement_documents.filename(found) == "statement-2026-10.pdf"

@@ -13,7 +13,7 @@ from billing_portal.dashboard.overview import Overview, build_overview
 from billing_portal.dashboard.tests import scenes
 from invoices.models import Purpose, Status
 from invoices.tests.factories import make_transaction
-from plans import opening, usage
+from plans import opening, spend_caps, usage
 from plans.tests.factories import make_record
 from wallet import low_balance
 
@@ -352,3 +352,23 @@ def test_the_dearest_workspaces_are_named_and_the_rest_are_one_line() -> None:
         ("Sohar", "$4.50"),
         ("2 others", "$4.50"),
     ]
+
+
+def test_beside_the_balance_is_what_moved_it_last_and_what_is_about_to() -> None:
+    now = timezone.now()
+    account = scenes.make_company(balance="5")
+    scenes.start_plan(account, "payg", at=now - timedelta(days=3))
+    scenes.top_up(account, "30.00", at=now - timedelta(days=1))
+    make_transaction(account, status=Status.PROCESSING, amount="20.00", created_at=now)
+    scenes.use(account, "call_minutes", "10", at=now)
+    spend_caps.set_cap(account=account, cap=Decimal(40), by=None, now=now)
+
+    facts = {fact.label: fact.value for fact in overview_of(account).balance.facts}
+
+    assert facts == {
+        "On its way": "$20.00",
+        "Last added": "$30.00",
+        "Spent today": "$1.50",
+        "Spend cap": "$1.50 of $40.00",
+    }
+    assert overview_of(scenes.make_company()).balance.facts == ()

@@ -43,12 +43,12 @@ def test_usage_is_told_by_day_and_what_happened_between(account: Account) -> Non
     )
 
     assert lines_of(account) == [
-        ("Today", "1 call", "$0.30"),
-        ("Yesterday", "2 calls", "$12.60"),
-        ("Nov 19, 2026", "Credit adjusted by $5.00", ""),
-        ("Nov 16 – Nov 17, 2026", "2 calls", "$15.00"),
+        ("Today", "1 usage record", "$0.30"),
+        ("Yesterday", "2 usage records", "$12.60"),
+        ("Yesterday", "Credit adjusted by $5.00", ""),
+        ("Nov 16 – Nov 17, 2026", "2 usage records", "$15.00"),
         ("Nov 15, 2026", "Top-up", "$50.00"),
-        ("Nov 12 – Nov 13, 2026", "2 calls", "$4.50"),
+        ("Nov 12 – Nov 13, 2026", "2 usage records", "$4.50"),
         ("Nov 10, 2026", "The plan Pay as you go began", ""),
     ]
     activity = build_overview(account=account, now=NOW, may_act=True).activity

@@ -63,13 +63,15 @@ def test_a_period_is_compared_with_as_many_days_of_the_last_one(
     shown = {str(fact.label): (fact.value, fact.note) for fact in page.facts}
     assert shown == {
         "Cost": ("$4.00", "100% more than before"),
-        "Calls": ("3", "200% more than before"),
-        "Average per call": ("$1.333333", "33% less than before"),
+        "Records": ("3", "200% more than before"),
+        "Average per record": ("$1.333333", "33% less than before"),
     }
     assert [(share.name, share.amount, share.part, share.quantity) for share in page.shares] == [
         ("Call minutes", "$3.00", "75%", "30 minutes"),
         ("Voicemail detection", "$1.00", "25%", "50 detections"),
     ]
+    # Each line is of one feature, of which a call has one record.
+    assert (page.calls_column, page.average_column) == ("Calls", "Average per call")
     assert page.chart is not None
     daily_spend.add_up(account_id=account.pk)
     assert figures(client) == shown
@@ -84,8 +86,10 @@ def test_by_workspace_and_of_one_feature(account: Account, sign_in: SignIn) -> N
         ("Ruwi", "$3.00"),
         ("No workspace", "$1.00"),
     ]
+    assert (page.calls_column, page.average_column) == ("Records", "Average per record")
     of_one = figures(client, "?feature=call_minutes&workspace=Ruwi&days=30_days")
     assert of_one["Quantity"][0] == "30 minutes"
+    assert of_one["Calls"][0] == "2"
     assert of_one["Cost"] == ("$3.00", "")
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from accounts.quantities import write_price, write_quantity, write_used
 from billing_portal.dashboard.charts import MAXIMUM_SERIES, nice_scale, spend_chart
+from billing_portal.dashboard.rows import Fact
 from billing_portal.dashboard.shell import initials_of
 from billing_portal.dashboard.times import moment, write_period
 from plans.daily_spend import Spend
@@ -103,3 +104,18 @@ def test_days_to_come_are_stubs_and_nothing_spent_is_no_chart() -> None:
 )
 def test_initials(name: str, initials: str) -> None:
     assert initials_of(name) == initials
+
+
+def test_labels_of_a_chart_say_the_month_where_it_changes_and_are_fewer_for_many_days() -> None:
+    def labels(last: date) -> list[str]:
+        chart = spend_chart([Spend(DAY, "Calls", Decimal(1))], first=DAY, last=last, today=last)
+        assert chart is not None
+        return [bar.label for bar in chart.bars if bar.label]
+
+    assert labels(date(2026, 12, 2)) == ["Nov 3", "10", "17", "24", "Dec 1"]
+    assert labels(date(2027, 1, 31)) == ["Nov 3", "24", "Dec 15", "Jan 5", "26"]
+
+
+def test_an_amount_is_told_from_words_and_from_a_share_of_a_cap() -> None:
+    values = ("\N{MINUS SIGN}$1,234,567.89", "$4.00", "12 minutes", "$1.50 of $40.00", "T-2026-77")
+    assert [Fact("", value).is_amount for value in values] == [True, True, False, False, False]
