@@ -184,7 +184,9 @@ class UsageConsumer:
             try:
                 done = attempt()
             except (*_AWAY, _DeadLettersNotKept) as error:
-                logger.warning("waiting", error=f"{type(error).__name__}: {error}", seconds=delay)
+                logger.warning(
+                    "waiting", error=f"{type(error).__name__}: {error}", seconds=round(delay, 1)
+                )
                 connection.close()
                 WAITING.set(1)
                 self._wait(delay)
