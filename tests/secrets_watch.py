@@ -25,7 +25,7 @@ KEYS = (
     rb"|whsec_[0-9A-Za-z+/=]{16,}"
 )
 #: Visa, Mastercard, American Express: as somebody types them. The last digit proves the others.
-#: The places of a fraction are none: some tenth of the delays that chance makes ends as a card does.
+#: The places of a fraction are none: one in ten of the delays that chance makes would be a card.
 CARDS = (
     rb"(?<![0-9]\.)\b"
     rb"((4[0-9]{3}|5[1-5][0-9]{2})([ -]?)[0-9]{4}\3[0-9]{4}\3[0-9]{4}|3[47][0-9]{13})\b"
