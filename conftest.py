@@ -80,13 +80,19 @@ def _no_secret_is_shown_or_logged() -> Iterator[None]:
 def django_db_setup(
     django_db_setup: None, django_db_keepdb: bool, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[None]:
-    """Before the test database is dropped, end the sessions that are still in it.
+    """Have nobody wait for the disk at a commit: tests end processes, not the server's machine.
 
-    A live server's thread may still be answering the last request of a browser that has gone.
-    Before that, look for what must not be in it.
+    Before the test database is dropped, end the sessions that are still in it: a live server's
+    thread may still be answering the last request of a browser that has gone. Before that, look
+    for what must not be in it.
     """
     from tests.secrets_watch import secrets_in_the_database
 
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        name = cursor.connection.info.dbname
+        cursor.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+        connection.close()
+        connection.close_pool()  # type: ignore[attr-defined]
     yield
     with django_db_blocker.unblock():
         found = secrets_in_the_database()

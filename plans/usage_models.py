@@ -123,6 +123,12 @@ class UsageRecord(models.Model):
         ]
         indexes = [
             models.Index(fields=["account", "-occurred_at", "-id"], name="usage_history"),
+            # Of those who use more than is included they are few and far between.
+            models.Index(
+                fields=["account", "-occurred_at", "-id"],
+                name="usage_free_of_charge",
+                condition=Q(amount=0),
+            ),
             # What came since the sums of days (daily_spend.py): ids grow in the order of commits.
             models.Index(fields=["account", "id"], name="usage_as_recorded"),
             # Of all accounts, a range of time. Records are written as they come, some are late.

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.cache import cache
 from django.utils import timezone
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from accounts import webhook_endpoint
 from billing_portal import settings as imported_settings
-from billing_portal.dashboard.tests.browser import FLAGS
 from plans import catalogue
+from tests import chromium
 from tests.books import assert_books_are_right
 from tests.live_portal import LISTEN, PATIENCE_SECONDS, Platform, Portal, Visit, Visitor
 
@@ -25,12 +25,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def browser(chromium_path: str) -> Iterator[Browser]:
     """Start Chromium once for a module."""
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright runs an event loop in this thread; the ORM would refuse to work beside it.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=FLAGS)
+    with chromium.running(chromium_path) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

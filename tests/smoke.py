@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Error as BrowserError
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from tests import chromium
 from tests.processes import running
@@ -145,10 +145,7 @@ def browser_page(*, width: int, dark: bool) -> Iterator[tuple[Page, list[str]]]:
     if path is None:
         raise SmokeError(chromium.MISSING)
     complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with chromium.running(path) as browser:
         page = browser.new_page(
             viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
         )

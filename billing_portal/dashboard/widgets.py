@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.forms.utils import flatatt
-from django.utils.html import format_html, format_html_join
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 
@@ -29,11 +29,11 @@ class LongSelect(forms.Select):
 
 
 def _options(choices: Iterable[tuple[Any, Any]], chosen: set[str]) -> SafeString:
-    return format_html_join(
-        "",
-        '<option value="{}"{}>{}</option>',
-        (
-            (value, mark_safe(" selected") if str(value) in chosen else "", label)
+    # Not format_html for each: that takes four times as long.
+    return mark_safe(  # noqa: S308 - each is escaped
+        "".join(
+            f'<option value="{conditional_escape(value)}"'
+            f"{' selected' if str(value) in chosen else ''}>{conditional_escape(label)}</option>"
             for value, label in choices
-        ),
+        )
     )

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from accounts.models import Card, User
 from accounts.staff_roles import StaffRole
 from accounts.tests.factories import make_account, make_card, make_staff
 from billing_portal.dashboard.tests.browser import (
-    launch,
     picture,
     problems_of,
     visit,
@@ -20,19 +19,16 @@ from billing_portal.tests.admin_company import make_company
 from invoices.models import Refund, RefundStatus
 from invoices.tests.test_charging import charge
 from plans.models import UsageRecord
+from tests import chromium
 from wallet.tests.factories import balance_of, make_payer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db]
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright runs an event loop in this thread; the ORM would refuse to work beside it.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        browser = launch(playwright)
+def browser(chromium_path: str) -> Iterator[Browser]:
+    with chromium.running(chromium_path) as browser:
         yield browser
-        browser.close()
 
 
 def wrong_in_light_and_dark(page: Page, name: str, within: str) -> list[str]:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from .harness import Receiver, Sandbox
+from tests import chromium
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from .harness import Receiver, Sandbox
 
 
 @pytest.fixture(scope="session")
@@ -55,20 +45,10 @@ def receiver() -> Iterator[Receiver]:
     found.close()
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    found = os.environ.get("CHROMIUM_PATH") or shutil.which("chromium")
-    found = found or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        message = "NO CHROMIUM: the browser tests of the sandbox did not run (apt install chromium)"
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
+@pytest.fixture(scope="package")
+def browser(chromium_path: str) -> Iterator[Any]:
+    with chromium.running(chromium_path) as browser:
+        yield browser
 
 
 @pytest.fixture

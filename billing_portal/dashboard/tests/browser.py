@@ -7,7 +7,6 @@ test's own transaction, with the headers (and so the Content-Security-Policy) of
 import contextvars
 import mimetypes
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,20 +18,10 @@ from urllib.parse import urlsplit
 from axe_playwright_python.base import AXE_SCRIPT
 from django.contrib.staticfiles import finders
 from django.test import Client
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, Route
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route
 
 #: Chromium trusts localhost as it trusts https.
 ORIGIN = "http://localhost"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 Scheme = Literal["light", "dark"]
 Form = tuple[int, Scheme]
 _TABLET = 768
@@ -137,11 +126,6 @@ class Site:
             response = self.client.get(path, follow=True, **headers)  # type: ignore[arg-type]
         body = b"".join(response) if response.streaming else response.content
         route.fulfill(status=response.status_code, headers=dict(response.headers), body=body)
-
-
-def launch(playwright: Playwright) -> Browser:
-    """Start Debian's Chromium when it is there, else Playwright's own."""
-    return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
 
 
 @contextmanager

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.test import Client
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from accounts.models import Account, User
-from billing_portal.dashboard.tests.browser import launch
 from billing_portal.dashboard.tests.scenes import make_company, make_member
+from tests import chromium
 
 SignIn = Callable[..., Client]
 
@@ -35,11 +35,7 @@ def sign_in() -> SignIn:
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def browser(chromium_path: str) -> Iterator[Browser]:
     """One Chromium for all of them."""
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright runs an event loop in this thread; the ORM would refuse to work beside it.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        browser = launch(playwright)
+    with chromium.running(chromium_path) as browser:
         yield browser
-        browser.close()
