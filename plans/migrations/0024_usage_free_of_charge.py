@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0019_stripe_keys_kept_out"),
-        ("plans", "0022_staff_actions"),
+        ("plans", "0023_amounts_are_numbers"),
     ]
 
     operations = [
