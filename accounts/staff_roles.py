@@ -113,14 +113,9 @@ PERMISSIONS: dict[str, frozenset[StaffRole]] = {
     # What runs
     "billing_portal.view_heartbeat": AUDITORS,
     "django_celery_beat.view_periodictask": AUDITORS,
-    "django_celery_beat.add_periodictask": ADMINISTRATORS,
     "django_celery_beat.change_periodictask": ADMINISTRATORS,
     "django_celery_beat.view_intervalschedule": AUDITORS,
-    "django_celery_beat.add_intervalschedule": ADMINISTRATORS,
-    "django_celery_beat.change_intervalschedule": ADMINISTRATORS,
     "django_celery_beat.view_crontabschedule": AUDITORS,
-    "django_celery_beat.add_crontabschedule": ADMINISTRATORS,
-    "django_celery_beat.change_crontabschedule": ADMINISTRATORS,
     # Stripe's objects
     "djstripe.view_account": FINANCE_AND_AUDITORS,
     "djstripe.view_balancetransaction": FINANCE_AND_AUDITORS,
@@ -171,6 +166,8 @@ GIVEN_TO_NOBODY: dict[str, str] = {
     "admin.*_logentry": "Django's own note of an edit; the audit events tell more.",
     "contenttypes.*": "Django's own list of models.",
     "sessions.*": "Who has a session's key is that person.",
+    "django_celery_beat.add_*": "The jobs come with the portal's migrations.",
+    "django_celery_beat.change_*schedule": "Jobs share them: a job is given another one.",
     "django_celery_beat.*_clockedschedule": "Nothing here runs once at an hour that was chosen.",
     "django_celery_beat.*_solarschedule": "Nothing here runs by the sun.",
     "django_celery_beat.*_periodictasks": "Beat's own note of when the schedule changed.",

@@ -119,17 +119,6 @@ class ReadOnlyAdmin(PortalAdmin):
         return super().changelist_view(request, extra_context)
 
 
-class ActionsNeedChangeMixin:
-    """Takes the list's actions from those who may only look."""
-
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Offer actions only to those who may change what they act on."""
-        if not self.has_change_permission(request):  # type: ignore[attr-defined]
-            return {}
-        actions: dict[str, Any] = super().get_actions(request)  # type: ignore[misc]
-        return actions
-
-
 class ConstrainedFormSet(PaginationInlineFormSet):
     """Checks a row's constraints with its parent, which Django's inlines leave to the database.
 

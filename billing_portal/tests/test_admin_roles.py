@@ -32,9 +32,6 @@ WRITTEN: dict[str, set[str]] = {
     "accounts.account": {"change"},
     "accounts.apikey": {"change"},
     "accounts.user": {"add", "change"},
-    "django_celery_beat.crontabschedule": {"add", "change"},
-    "django_celery_beat.intervalschedule": {"add", "change"},
-    "django_celery_beat.periodictask": {"add", "change"},
     "plans.feature": {"add", "change"},
     "plans.featureprice": {"change"},
     "plans.plan": {"add", "change"},
@@ -56,6 +53,9 @@ TRUTH = {
     "billing_portal.auditreport",
     "billing_portal.businessday",
     "billing_portal.heartbeat",
+    "django_celery_beat.crontabschedule",
+    "django_celery_beat.intervalschedule",
+    "django_celery_beat.periodictask",
     "invoices.dispute",
     "invoices.reconciliationfinding",
     "invoices.reconciliationrun",
@@ -98,6 +98,10 @@ ACTIONS = {
     "accounts_user_sign_out": "accounts.end_sessions",
     "accounts_user_remove_second_factor": "accounts.remove_second_factor",
     "auth_user_password_change": "accounts.change_user",
+    "django_celery_beat_periodictask_change_interval": "django_celery_beat.change_periodictask",
+    "django_celery_beat_periodictask_run": "django_celery_beat.change_periodictask",
+    "django_celery_beat_periodictask_switch_off": "django_celery_beat.change_periodictask",
+    "django_celery_beat_periodictask_switch_on": "django_celery_beat.change_periodictask",
     "invoices_reconciliationfinding_deal_with": "invoices.change_reconciliationfinding",
     "invoices_refund_credit_note": "invoices.view_refund",
     "invoices_refund_export": "invoices.export_refunds",
@@ -123,9 +127,9 @@ ACTIONS = {
 LIST_ACTIONS = {
     "accounts.message": {"send_selected_again": "accounts.change_message"},
     "django_celery_beat.periodictask": {
-        "enable_tasks": "django_celery_beat.change_periodictask",
-        "disable_tasks": "django_celery_beat.change_periodictask",
-        "run_tasks": "django_celery_beat.change_periodictask",
+        "switch_on_selected": "django_celery_beat.change_periodictask",
+        "switch_off_selected": "django_celery_beat.change_periodictask",
+        "run_selected": "django_celery_beat.change_periodictask",
     },
 }
 #: Rows that are written on another record's page.
