@@ -17,6 +17,7 @@ from django.utils import timezone, translation
 
 from accounts import languages
 from accounts.models import Message
+from accounts.notices import TO_STAFF
 from accounts.recorded_words import translated
 
 
@@ -81,7 +82,8 @@ def compose(
     same by whoever receives it.
     """
     account = message.account
-    zone = account.timezone if account else ZoneInfo("UTC")
+    is_to_staff = message.event in TO_STAFF
+    zone = account.timezone if account and not is_to_staff else ZoneInfo("UTC")
     language = languages.of_recipient(message)
     portal_url = settings.PORTAL_URL.rstrip("/")
     with translation.override(language):

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from accounts.models import Account, Message, User
+from accounts.notices import TO_STAFF
 from accounts.roles import Role
 
 ENGLISH = "en"
@@ -48,7 +49,7 @@ def of_recipient(message: Message) -> str:
 
     Staff read English: what they are told of names what they find in the admin.
     """
-    if message.account is None or message.recipient == settings.STAFF_EMAIL:
+    if message.account is None or message.event in TO_STAFF:
         return ENGLISH
     readers = User.objects.filter(email__iexact=message.recipient).exclude(language="")
     chosen = readers.values_list("language", flat=True).first()

@@ -1,4 +1,4 @@
-"""The e-mails a customer gets: each event, and the context its templates are written with.
+"""The e-mails that customers and staff get: each event, and the context of its templates.
 
 Templates are `templates/email/<event>.subject.txt`, `.txt` and `.html`. A context is JSON: amounts
 are already formatted (`$99.00`, `OMR 38.120`), times are ISO 8601 strings in keys that end in
@@ -267,8 +267,46 @@ class ReconciliationFindings(TypedDict):
     path: str  # the run in the admin
 
 
+class ApprovalRequested(TypedDict):
+    """To a colleague who may decide: somebody asks for a second pair of eyes."""
+
+    asked_by: str  # an address
+    kind: str  # "Refund"
+    amount: str  # "−$100.00" is deducted
+    reason: str
+    expires_at: str
+    path: str  # the request's page
+
+
+class ApprovalEnded(TypedDict):
+    """To who asked for approval: how it ended."""
+
+    kind: str
+    amount: str
+    outcome: str  # "done", "declined", "failed", "expired"
+    decided_by: str  # an address, or empty when nobody decided in time
+    decision: str  # why it was decided so, or empty
+    failure: str  # why what was approved could not be done, or empty
+    reason: str  # why it was asked for
+    path: str  # the request's page
+
+
+#: What staff are told, not customers: it is in English, and its times are UTC.
+TO_STAFF = frozenset(
+    {
+        "approval_ended",
+        "approval_requested",
+        "dispute_closed",
+        "dispute_opened",
+        "reconciliation_findings",
+        "refund_failed",
+    }
+)
+
 #: Every event that may be recorded, with the shape of its context.
 NOTICES: dict[str, Any] = {
+    "approval_requested": ApprovalRequested,
+    "approval_ended": ApprovalEnded,
     "transaction_paid": TransactionPaid,
     "transaction_failed": TransactionFailed,
     "refund_made": RefundMade,

@@ -16,6 +16,8 @@ from babel.messages.pofile import read_po, write_po
 from django.conf import settings
 from django.utils.translation import template as django_templates
 
+from accounts.notices import TO_STAFF
+
 ROOT = Path(settings.BASE_DIR)
 DOMAIN = "django"
 #: English is in the code.
@@ -26,7 +28,7 @@ APPS = ("accounts", "invoices", "wallet", "plans", "billing_portal")
 _ENGLISH_ONLY = {
     *("tests", "migrations", "admin", "unfold", "management", "demo_months", "audit", "mailbox"),
     "elements",
-    *("dispute_opened", "dispute_closed", "refund_failed", "reconciliation_findings"),
+    *TO_STAFF,
 }
 _PLURAL = (1, 2)
 KEYWORDS = {

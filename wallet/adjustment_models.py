@@ -80,6 +80,7 @@ class ApprovalState(models.TextChoices):
     WITHDRAWN = "withdrawn", "Withdrawn"
     EXECUTED = "executed", "Executed"
     FAILED = "failed", "Failed"
+    EXPIRED = "expired", "Expired"
 
 
 class ApprovalRequest(models.Model):
@@ -147,6 +148,12 @@ class ApprovalRequest(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=Q(state="requested", decided_by__isnull=True, decided_at__isnull=True)
+                | Q(
+                    state="expired",
+                    decided_by__isnull=True,
+                    decided_at__isnull=False,
+                    decided_at__gt=F("expires_at"),
+                )
                 | Q(state="withdrawn", decided_by=F("requested_by"), decided_at__isnull=False)
                 | Q(
                     state__in=["approved", "declined", "executed", "failed"],
@@ -157,7 +164,7 @@ class ApprovalRequest(models.Model):
                 name="who_decides_is_not_who_asked",
             ),
             models.CheckConstraint(
-                condition=Q(state="requested") | ~Q(decision_reason=""),
+                condition=Q(state__in=["requested", "expired"]) | ~Q(decision_reason=""),
                 name="a_decision_has_a_reason",
             ),
             models.CheckConstraint(condition=~Q(reason=""), name="what_is_asked_has_a_reason"),
@@ -180,7 +187,7 @@ class ApprovalRequest(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(
-                    state__in=["requested", "declined", "withdrawn"],
+                    state__in=["requested", "declined", "withdrawn", "expired"],
                     adjustment__isnull=True,
                     refund__isnull=True,
                 )

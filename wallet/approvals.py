@@ -9,9 +9,10 @@ wallet), then the request, so that of two who decide at once one does.
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.db import transaction as database
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Abs
 
 from accounts.models import Account, AuditEvent, User
@@ -19,7 +20,7 @@ from accounts.money import format_usd
 from accounts.staff_limits import adjustment_limit, approval_limit, refund_limit
 from invoices import refund_settlement, refunds
 from invoices.models import Refund, RefundStatus, Transaction
-from wallet import adjustments, ledger
+from wallet import adjustments, approval_notices, ledger
 from wallet.models import Adjustment, ApprovalKind, ApprovalRequest, ApprovalState
 
 #: What nobody decided on for so long has to be asked for again.
@@ -98,7 +99,27 @@ def _ask(*, request_key: str, now: datetime, **asked: object) -> ApprovalRequest
     )
     if is_new:
         _note(request, "approval_requested", request.requested_by, request.reason, now)
+        approval_notices.tell_that_it_waits(
+            request=request, colleagues=who_may_decide(request=request, now=now), now=now
+        )
     return request
+
+
+def who_may_decide(*, request: ApprovalRequest, now: datetime) -> list[User]:
+    """Return the colleagues who could decide on a request now, by their address."""
+    app_label, _, codename = PERMISSION.partition(".")
+    named = {"content_type__app_label": app_label, "codename": codename}
+    allowed = Permission.objects.filter(**named)
+    colleagues = User.objects.filter(
+        Q(is_superuser=True) | Q(groups__permissions__in=allowed) | Q(user_permissions__in=allowed),
+        is_active=True,
+        is_staff=True,
+    )
+    return [
+        colleague
+        for colleague in colleagues.distinct().order_by("email")
+        if not why_not(request=request, by=colleague, now=now)
+    ]
 
 
 def why_not(*, request: ApprovalRequest, by: User, now: datetime) -> str:
@@ -210,7 +231,7 @@ def _bring_about(request: ApprovalRequest, by: User, now: datetime) -> None:
         raise _CannotBeDone(" ".join(error.messages)) from error
     request.save()
     if request.state == ApprovalState.EXECUTED:
-        _note(request, "approval_executed", by, request.reason, now)
+        _ended(request, by, request.reason, now)
 
 
 def _fail(request: ApprovalRequest, by: User, reason: str, why: str, now: datetime) -> None:
@@ -219,7 +240,7 @@ def _fail(request: ApprovalRequest, by: User, reason: str, why: str, now: dateti
         request.decided_by, request.decided_at, request.decision_reason = by, now, reason
         request.state, request.failure_message = ApprovalState.FAILED, why[:500]
         request.save()
-        _note(request, "approval_failed", by, why, now)
+        _ended(request, by, why, now)
 
 
 @database.atomic
@@ -248,8 +269,32 @@ def _close(
     request.state, request.decided_by = state, by
     request.decided_at, request.decision_reason = now, reason
     request.save()
-    _note(request, f"approval_{state}", by, reason, now)
+    if state == ApprovalState.WITHDRAWN:
+        _note(request, "approval_withdrawn", by, reason, now)
+    else:
+        _ended(request, by, reason, now)
     return request
+
+
+def expire_due(*, now: datetime, limit: int = 100) -> int:
+    """Close what nobody decided on in time, at most `limit` requests; return how many.
+
+    Each in a transaction of its own, so that who asked is told exactly when it is closed.
+    """
+    waits = ApprovalRequest.objects.filter(state=ApprovalState.REQUESTED, expires_at__lt=now)
+    return sum(_expire(pk, now) for pk in waits.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+@database.atomic
+def _expire(pk: int, now: datetime) -> bool:
+    still_waits = ApprovalRequest.objects.filter(pk=pk, state=ApprovalState.REQUESTED)
+    request = still_waits.select_for_update(no_key=True).first()
+    if request is None:
+        return False
+    request.state, request.decided_at = ApprovalState.EXPIRED, now
+    request.save()
+    _ended(request, None, "Nobody decided on it in time.", now)
+    return True
 
 
 def refund_ended(refund: Refund, now: datetime) -> None:
@@ -258,13 +303,12 @@ def refund_ended(refund: Refund, now: datetime) -> None:
     if request is None or request.state == ApprovalState.EXECUTED:
         return
     if refund.status == RefundStatus.SUCCEEDED:
-        request.state = ApprovalState.EXECUTED
-        _note(request, "approval_executed", request.decided_by, request.reason, now)
+        request.state, why = ApprovalState.EXECUTED, request.reason
     else:
-        request.state = ApprovalState.FAILED
-        request.failure_message = refund.failure_message or "The refund failed."
-        _note(request, "approval_failed", request.decided_by, request.failure_message, now)
+        request.state, why = ApprovalState.FAILED, refund.failure_message or "The refund failed."
+        request.failure_message = why
     request.save()
+    _ended(request, request.decided_by, why, now)
 
 
 def _checked(reason: str) -> str:
@@ -272,6 +316,12 @@ def _checked(reason: str) -> str:
     if not 3 <= len(reason) <= adjustments.LONGEST_REASON:
         raise ValidationError({"reason": "Say why, in 3 to 500 characters."})
     return reason
+
+
+def _ended(request: ApprovalRequest, actor: User | None, why: str, now: datetime) -> None:
+    """Keep how it ended, and tell who asked."""
+    _note(request, f"approval_{request.state}", actor, why, now)
+    approval_notices.tell_how_it_ended(request=request, now=now)
 
 
 def _note(

@@ -5,7 +5,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from wallet import refills
+from wallet import approvals, refills
 
 
 @shared_task(name="wallet.refill_accounts")
@@ -20,3 +20,9 @@ def refill_accounts(account_ids: list[str]) -> int:
 def refill_due() -> int:
     """Refill every account that is due: finds what a lost nudge should have done."""
     return refills.refill_due(now=timezone.now())
+
+
+@shared_task(name="wallet.expire_approvals")
+def expire_approvals() -> int:
+    """Close what nobody decided on in time, and tell who asked."""
+    return approvals.expire_due(now=timezone.now())

@@ -10,13 +10,12 @@ from django.core.mail import EmailMultiAlternatives
 
 from accounts import emails, outbox
 from accounts.models import Account
+from accounts.notices import TO_STAFF
 from accounts.tests.factories import NOW, make_account
 from accounts.tests.test_notices import EXAMPLES
 
 pytestmark = pytest.mark.django_db
 
-#: What staff are told is in English.
-TO_STAFF = {"dispute_opened", "dispute_closed", "refund_failed", "reconciliation_findings"}
 #: Names, and what is written alike in every language.
 NAMES = {"PDF", "USD", "OMR", "Visa", "Asia", "Muscat", "Auto"}
 _OUTSIDE_WORDS = re.compile(

@@ -31,7 +31,15 @@ from accounts.staff_limits import adjustment_limit
 from billing_portal.admin.approval_pages import tell_that_it_waits
 from billing_portal.admin.confirmed import Confirmation, confirm
 from wallet import adjustments, approvals, ledger
-from wallet.models import Adjustment, ApprovalRequest, ApprovalState, Entry, EntryKind, Wallet
+from wallet.models import (
+    Adjustment,
+    ApprovalRequest,
+    ApprovalState,
+    AutoRefill,
+    Entry,
+    EntryKind,
+    Wallet,
+)
 
 
 class AdjustmentForm(forms.Form):
@@ -76,6 +84,7 @@ class AdjustmentEffect:
     balance_after: str
     services_before: str
     services_after: str
+    refill: str
 
     @property
     def services(self) -> str:
@@ -120,11 +129,26 @@ def rehearse(*, account: Account, amount: Decimal, reason: str) -> AdjustmentEff
                 balance_after=format_usd(entry.balance_after),
                 services_before=account.services,
                 services_after=Account.objects.get(pk=account.pk).services,
+                refill=refill_that_follows(entry.wallet, entry.balance_after) if amount < 0 else "",
             )
             raise _NotApplied
     except _NotApplied:
         assert effect is not None
         return effect
+
+
+def refill_that_follows(wallet: Wallet | None, balance: Decimal) -> str:
+    """Say what auto-refill would charge once the credit is gone, or ""."""
+    refill = AutoRefill.objects.filter(
+        wallet=wallet, enabled=True, suspended_at__isnull=True, threshold__gt=balance
+    ).first()
+    if refill is None:
+        return ""
+    return (
+        f"Auto-Refill is on and will charge {format_usd(refill.amount.amount)}: the balance "
+        f"falls below {format_usd(refill.threshold.amount)}. Have it switched off first if that is "
+        "not wanted."
+    )
 
 
 @transaction.atomic

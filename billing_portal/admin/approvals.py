@@ -19,7 +19,7 @@ from billing_portal.admin import cells
 from billing_portal.admin.account_actions import rehearse
 from billing_portal.admin.approval_pages import page_of
 from billing_portal.admin.base import ReadOnlyAdmin
-from billing_portal.admin.filters import RangeDateTimeFilter
+from billing_portal.admin.filters import MyDecisionFilter, RangeDateTimeFilter
 from billing_portal.admin.plan_actions import ReasonForm
 from billing_portal.admin.refund_action import effect_of
 from invoices.models import RefundStatus
@@ -40,10 +40,11 @@ class DecisionForm(ReasonForm):
 
 def facts_of(asked: ApprovalRequest) -> list[tuple[str, Any]]:
     """Return what is asked for and what it would bring about now. Raises ValidationError."""
+    left = "" if asked.requested_by.is_active else " (who has left)"
     facts: list[tuple[str, Any]] = [
         ("What", f"{asked.get_kind_display()} of {format_usd(asked.amount)}"),
         ("Account", cells.link(asked.account)),
-        ("Asked for by", f"{asked.requested_by}, {cells.when(asked.requested_at)} UTC"),
+        ("Asked for by", f"{asked.requested_by}{left}, {cells.when(asked.requested_at)} UTC"),
         ("Why", asked.reason),
     ]
     if asked.transaction is not None:
@@ -55,6 +56,7 @@ def facts_of(asked: ApprovalRequest) -> list[tuple[str, Any]]:
             ("Credit that leaves the wallet", effect.credit or "None"),
             ("Balance", f"{effect.balance_before} → {effect.balance_after}"),
             ("Services", effect.services),
+            *_refill(effect.refill),
         ]
         return facts
     if asked.reverses is not None and (refusal := adjustments.why_not_reversed(asked.reverses)):
@@ -65,7 +67,13 @@ def facts_of(asked: ApprovalRequest) -> list[tuple[str, Any]]:
         *([("Takes back", cells.link(asked.reverses))] if asked.reverses else []),
         ("Balance", f"{moved.balance_before} → {moved.balance_after}"),
         ("Services", moved.services),
+        *_refill(moved.refill),
     ]
+
+
+def _refill(words: str) -> list[tuple[str, Any]]:
+    """What Auto-Refill would do then, where it would."""
+    return [("Auto-Refill", words)] if words else []
 
 
 @admin.register(ApprovalRequest)
@@ -86,6 +94,7 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("account", "requested_by", "decided_by")
     list_filter = (
+        MyDecisionFilter,
         "state",
         "kind",
         ("requested_at", RangeDateTimeFilter),
@@ -219,7 +228,7 @@ class ApprovalRequestAdmin(ReadOnlyAdmin):
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
         else:
-            messages.success(request, "It is declined. Who asked reads why on this page.")
+            messages.success(request, "It is declined. Who asked is told why.")
         return HttpResponseRedirect(page_of(asked))
 
     @action(description="Withdraw", url_path="withdraw", permissions=["view"], icon="undo")

@@ -10,9 +10,11 @@ from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import RangeDateTimeFilter as UnfoldRangeDateTimeFilter
 
-from accounts.models import CARD_BRANDS, Account, ApiKey, Card, PauseReason, Scope
+from accounts.models import CARD_BRANDS, Account, ApiKey, Card, PauseReason, Scope, User
 from plans.models import Plan, Subscription
 from plans.subscription_models import CURRENT_STATUSES
+from wallet import approvals
+from wallet.models import ApprovalRequest
 
 Lookups = list[tuple[str, str]]
 
@@ -162,6 +164,28 @@ class ScopeFilter(SimpleListFilter):
         """Narrow the list."""
         scope = self.value()
         return queryset.filter(scopes__contains=[scope]) if scope in Scope.values else None
+
+
+class MyDecisionFilter(SimpleListFilter):
+    """What the reader may decide on now, as the front page counts it."""
+
+    title = "waiting for"
+    parameter_name = "waiting"
+
+    def lookups(
+        self, request: HttpRequest, model_admin: "ModelAdmin[Any]"
+    ) -> list[tuple[str, str]]:
+        """Offer the reader."""
+        return [("me", "My decision")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[ApprovalRequest]
+    ) -> QuerySet[ApprovalRequest] | None:
+        """Narrow the list."""
+        if self.value() != "me":
+            return None
+        mine = approvals.waiting_for(cast(User, request.user), now=timezone.now())
+        return queryset.filter(pk__in=mine.order_by().values("pk"))
 
 
 class SeenValueFilter(SimpleListFilter):

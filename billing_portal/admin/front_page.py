@@ -2,21 +2,22 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import timezone
 from djstripe.models import WebhookEventTrigger
 
-from accounts.models import Account, AuditEvent, Message
+from accounts.models import Account, AuditEvent, Message, User
 from billing_portal.admin.business_panels import business
 from billing_portal.admin.cells import NOTHING, link, link_to, list_url, when
 from billing_portal.admin.system_panel import system
 from billing_portal.models import AuditReport, BusinessDay
 from invoices.models import Dispute, DisputeStatus, ReconciliationFinding, Status, Transaction
 from plans.models import Subscription, SubscriptionStatus
-from wallet.models import AutoRefill, Wallet
+from wallet import approvals
+from wallet.models import ApprovalRequest, AutoRefill, Wallet
 
 #: A charge is known within seconds; after this, somebody should look.
 STUCK_AFTER = timedelta(minutes=10)
@@ -64,6 +65,12 @@ def concerns(request: HttpRequest, *, now: datetime) -> list[Concern]:
             count = model._default_manager.filter(**conditions).count()
             found.append(Concern(title, count, list_url(_listed(model), query), note))
 
+    reader = cast(User, request.user)
+    if reader.has_perm(approvals.PERMISSION):
+        waiting = approvals.waiting_for(reader, now=now).count()
+        url = list_url(ApprovalRequest, "?waiting=me")
+        note = "What colleagues ask for and you may approve"
+        found.append(Concern("Wait for your approval", waiting, url, note))
     add(
         "Stuck payments",
         Transaction,

@@ -22,12 +22,13 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWid
 from accounts.models import User
 from accounts.money import format_omr, format_usd
 from accounts.staff_limits import refund_limit
+from billing_portal.admin.account_actions import refill_that_follows
 from billing_portal.admin.approval_pages import tell_that_it_waits
 from invoices import refunds
 from invoices.models import RefundStatus, Transaction
 from invoices.reversal_models import LONGEST_REASON
 from wallet import approvals, reversals
-from wallet.models import AutoRefill, Wallet
+from wallet.models import Wallet
 
 
 class RefundForm(forms.Form):
@@ -86,21 +87,7 @@ def effect_of(transaction: Transaction, amount: Decimal) -> RefundEffect:
         balance_before=format_usd(before),
         balance_after=format_usd(after),
         services="active → paused" if pauses else f"stay {transaction.account.services}",
-        refill=_refill_that_follows(wallet, after) if credit else "",
-    )
-
-
-def _refill_that_follows(wallet: Wallet | None, balance: Decimal) -> str:
-    """Say what auto-refill would charge once the credit is gone, or ""."""
-    refill = AutoRefill.objects.filter(
-        wallet=wallet, enabled=True, suspended_at__isnull=True, threshold__gt=balance
-    ).first()
-    if refill is None:
-        return ""
-    return (
-        f"Auto-Refill is on and will charge {format_usd(refill.amount.amount)} again: the balance "
-        f"falls below {format_usd(refill.threshold.amount)}. Have it switched off first if that is "
-        "not wanted."
+        refill=refill_that_follows(wallet, after) if credit else "",
     )
 
 

@@ -93,6 +93,12 @@ class ReverseActionMixin:
             ("Balance", f"{effect.balance_before} → {effect.balance_after}"),
             ("Services", effect.services),
         ]
+        warnings = [effect.refill] if effect.refill else []
+        if waits:
+            warnings.append(
+                "This is beyond what you adjust alone. Nothing happens until a colleague has "
+                "approved it."
+            )
         site = self.admin_site  # type: ignore[attr-defined]
         return TemplateResponse(
             request,
@@ -107,10 +113,7 @@ class ReverseActionMixin:
                 "form": form,
                 "facts": facts,
                 "refusal": refusal,
-                "warning": "This is beyond what you adjust alone. Nothing happens until a "
-                "colleague has approved it."
-                if waits
-                else "",
+                "warning": " ".join(warnings),
                 "button": "Ask for approval" if waits else "Reverse",
             },
         )

@@ -310,6 +310,7 @@ NOT_SHOWN = frozenset(
         "approval_approved",
         "approval_declined",
         "approval_executed",
+        "approval_expired",
         "approval_failed",
         "approval_requested",
         "approval_withdrawn",

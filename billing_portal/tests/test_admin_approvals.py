@@ -1,6 +1,7 @@
 """What staff decide of what colleagues ask for, on the pages of the admin."""
 
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -9,10 +10,10 @@ from django.utils import timezone
 
 from accounts.models import Account, User
 from accounts.staff_roles import StaffRole
-from accounts.tests.factories import make_account, make_staff
+from accounts.tests.factories import make_account, make_card, make_staff
 from wallet import adjustments, approvals
 from wallet.models import Adjustment, ApprovalRequest, ApprovalState
-from wallet.tests.factories import balance_of, make_wallet
+from wallet.tests.factories import balance_of, make_wallet, switch_on
 
 pytestmark = pytest.mark.django_db
 
@@ -59,6 +60,11 @@ def test_what_waits_comes_first_and_is_counted_for_who_may_decide(account: Accou
         if item["title"] == "Approvals"
     ]
     assert item["badge"] == "1"
+    front = signed_in(finance).get(reverse("admin:index"))
+    [mine] = [one for one in front.context["concerns"] if one.title == "Wait for your approval"]
+    assert mine.count == 1
+    listed = signed_in(finance).get(mine.url).context["cl"].result_list
+    assert [one.pk for one in listed] == [waits.pk]
 
 
 def test_a_request_shows_its_buttons_to_who_may_press_them(account: Account) -> None:
@@ -112,3 +118,29 @@ def test_a_small_adjustment_is_reversed_at_once_and_a_large_one_waits(account: A
         assert balance_of(account) == left
     assert ApprovalRequest.objects.get().kind == "reversal"
     assert Adjustment.objects.filter(reverses__isnull=False).count() == 1
+
+
+def test_a_deduction_that_auto_refill_would_charge_again_says_so(account: Account) -> None:
+    make_card(account, is_default=True)
+    switch_on(account, threshold="3", amount="25")
+    support, finance = make_staff(StaffRole.SUPPORT), make_staff(StaffRole.FINANCE)
+    address = reverse("admin:accounts_account_adjust_credit", args=[account.pk])
+    wish = {"direction": "deduct", "reason": "Meant for another", "amount": "4"}
+    will_charge = "will charge $25.00: the balance falls below $3.00"
+    assert will_charge in signed_in(support).post(address, wish).content.decode()
+    assert will_charge not in (
+        signed_in(support).post(address, {**wish, "amount": "1"}).content.decode()
+    )
+    asked = ask(account, support, "-100")
+    assert will_charge in signed_in(finance).get(page_of(asked, "approve")).content.decode()
+
+
+def test_who_asks_reads_who_was_told(account: Account) -> None:
+    support = make_staff(StaffRole.SUPPORT)
+    address = reverse("admin:accounts_account_adjust_credit", args=[account.pk])
+    wish = {"direction": "add", "reason": "Outage on Sunday", "amount": "100", "_apply": ""}
+    nobody = signed_in(support).post(address, {**wish, "request_key": str(uuid4())}, follow=True)
+    assert "nobody has a role and a limit to approve it" in nobody.content.decode()
+    make_staff(StaffRole.FINANCE)
+    told = signed_in(support).post(address, {**wish, "request_key": str(uuid4())}, follow=True)
+    assert "Told that it waits: finance@badal.test." in told.content.decode()

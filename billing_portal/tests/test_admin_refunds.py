@@ -81,7 +81,7 @@ def test_the_effect_is_shown_before_anything_happens(
     text = finance.post(page_of(payment), wanted()).content.decode()
     for shown in ("$10.00", "OMR 3.850", "$15.00", "$5.00 → −$5.00", "active → paused"):
         assert shown in text
-    assert "Auto-Refill is on and will charge $25.00 again" in text
+    assert "Auto-Refill is on and will charge $25.00: the balance" in text
     assert (balance_of(alice), Refund.objects.count()) == (5, 0)
     assert refunds_at_stripe(payment) == []
 

@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 from django.db.models import Q
 
 from accounts.models import Account, AuditEvent, Message, MessageChannel, PauseReason
+from accounts.notices import TO_STAFF
 from billing_portal.admin.cells import page_url
 from billing_portal.admin.timeline.lines import Kind, Line, Place, Span
 from billing_portal.dashboard.activity_words import SENTENCES, Names, changes_of, title_of
@@ -119,7 +120,7 @@ def emails(account: Account, span: Span) -> list[Line]:
     """What the customer was written, and whether it left."""
     found = Message.objects.filter(
         span.of("created_at", _EMAILS), account=account, channel=MessageChannel.EMAIL
-    )
+    ).exclude(event__in=TO_STAFF)
     return [_email(message) for message in found.order_by("-created_at", "-pk")[: span.most]]
 
 
