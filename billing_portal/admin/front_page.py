@@ -125,8 +125,8 @@ def concerns(request: HttpRequest, *, now: datetime) -> list[Concern]:
     add(
         "Refills suspended",
         AutoRefill,
-        "?suspended_at__isempty=0",
-        "Three declines in a row",
+        "?enabled__exact=1&suspended_at__isempty=0",
+        "After declines in a row, or a dispute",
         suspended_at__isnull=False,
         enabled=True,
     )

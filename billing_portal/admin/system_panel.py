@@ -10,6 +10,7 @@ from accounts.models import Message
 from billing_portal import audit, health
 from billing_portal.admin.cells import Cell, badge, list_url, when
 from billing_portal.models import AuditReport, Heartbeat
+from invoices.models import ReconciliationRun
 
 #: Longer than this a message should not wait: it is tried every minute.
 OUTBOX_OLD = timedelta(minutes=15)
@@ -75,10 +76,12 @@ def _held(title: str, last: datetime | None, late: timedelta, now: datetime, url
 
 
 def _reconciliation(last: datetime | None, now: datetime) -> Part:
+    url = list_url(ReconciliationRun)
     if last is None:
-        return Part("Reconciliation", badge("Not yet", "info"), "None has run without a finding")
+        note = "None has run without a finding"
+        return Part("Reconciliation", badge("Not yet", "info"), note, url)
     note = f"Ours and Stripe's payments agreed {_ago(last, now)}"
-    return Part("Reconciliation", _state(now - last <= NIGHTLY_LATE), note)
+    return Part("Reconciliation", _state(now - last <= NIGHTLY_LATE), note, url)
 
 
 def _outbox(now: datetime) -> Part:

@@ -10,12 +10,17 @@ from djstripe.models import WebhookEventTrigger
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
+from accounts.tests.factories import make_account
 from billing_portal import audit, business_days
 from billing_portal.admin import system_panel
 from billing_portal.dashboard.tests import scenes
 from billing_portal.models import AuditReport, Heartbeat
 from billing_portal.tests.admin_company import make_company
 from billing_portal.tests.test_admin_pages import signed_in
+from invoices.models import Status
+from invoices.tests.factories import make_transaction
+from wallet.models import AutoRefill
+from wallet.tests.factories import make_wallet
 
 pytestmark = pytest.mark.django_db
 
@@ -110,6 +115,23 @@ def test_reports_of_the_audit_are_kept_for_three_months() -> None:
     audit.note(violations=[], now=now - timedelta(days=91), since=None)
     audit.note(violations=[], now=now, since=None)
     assert AuditReport.objects.count() == 1
+
+
+def test_each_concern_leads_to_what_it_counts(client: Client) -> None:
+    company = make_company()
+    now = timezone.now()
+    AutoRefill.objects.filter(wallet__account=company.account).update(suspended_at=now)
+    other = make_account(name="Sohar Dental", pause_reasons=["locked"])
+    make_wallet(other, "-3")
+    make_transaction(other, status=Status.FAILED, failed_at=now)
+    listed = {
+        concern.title: (concern.count, len(client.get(concern.url).context["cl"].result_list))
+        for concern in client.get("/admin/").context["concerns"]
+    }
+    assert [title for title, (count, rows) in listed.items() if count != rows] == []
+    assert {"Stuck payments", "Disputes to answer", "Paused accounts", "Findings"} <= {
+        title for title, (count, _) in listed.items() if count
+    }
 
 
 def test_a_webhook_that_failed_needs_a_person(client: Client) -> None:
