@@ -6,8 +6,7 @@ from typing import Any, cast
 from django.contrib import admin
 from django.db.models import Case, Count, Model, OuterRef, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.decorators import action
@@ -108,8 +107,10 @@ class PlanAdmin(PortalAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         """Offer the one that can be done."""
         actions: list[Any] = super().get_actions_detail(request, object_id)
-        is_sold = Plan.objects.filter(pk=object_id, archived_at=None).exists()
-        hidden = "plans_plan_restore" if is_sold else "plans_plan_archive"
+        plan = self.get_object(request, object_id)
+        if plan is None:
+            return []
+        hidden = "plans_plan_archive" if plan.archived_at else "plans_plan_restore"
         return [one for one in actions if one.action_name != hidden]
 
     @action(
@@ -119,9 +120,9 @@ class PlanAdmin(PortalAdmin):
         icon="archive",
         variant=ActionVariant.DANGER,
     )
-    def archive(self, request: HttpRequest, object_id: int) -> HttpResponse:
+    def archive(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Sell it to nobody new."""
-        plan = get_object_or_404(Plan, pk=object_id)
+        plan = self._plan(request, object_id)
         on_it = sum(each.accounts for each in version_preview.accounts_by_version(plan=plan))
         effect = (
             f"Nobody can choose {plan} any more. Who is on it stays, and renews as before: "
@@ -135,11 +136,17 @@ class PlanAdmin(PortalAdmin):
         permissions=["archive"],
         icon="unarchive",
     )
-    def restore(self, request: HttpRequest, object_id: int) -> HttpResponse:
+    def restore(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Sell it again."""
-        plan = get_object_or_404(Plan, pk=object_id)
+        plan = self._plan(request, object_id)
         effect = f"Customers can choose {plan} again, in its newest published version."
         return self._with_reason(request, plan, "Restore", effect, versions.restore)
+
+    def _plan(self, request: HttpRequest, object_id: str) -> Plan:
+        plan: Plan | None = self.get_object(request, object_id)
+        if plan is None:
+            raise Http404("No such plan.")
+        return plan
 
     def _with_reason(
         self, request: HttpRequest, plan: Plan, title: str, effect: str, act: Callable[..., Plan]

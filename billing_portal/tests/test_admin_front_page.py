@@ -10,17 +10,13 @@ from djstripe.models import WebhookEventTrigger
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
-from accounts.tests.factories import make_account
 from billing_portal import audit, business_days
 from billing_portal.admin import system_panel
 from billing_portal.dashboard.tests import scenes
 from billing_portal.models import AuditReport, Heartbeat
 from billing_portal.tests.admin_company import make_company
 from billing_portal.tests.test_admin_pages import signed_in
-from invoices.models import Status
-from invoices.tests.factories import make_transaction
 from wallet.models import AutoRefill
-from wallet.tests.factories import make_wallet
 
 pytestmark = pytest.mark.django_db
 
@@ -117,21 +113,16 @@ def test_reports_of_the_audit_are_kept_for_three_months() -> None:
     assert AuditReport.objects.count() == 1
 
 
-def test_each_concern_leads_to_what_it_counts(client: Client) -> None:
+def test_a_suspended_refill_that_was_switched_off_needs_nobody(client: Client) -> None:
     company = make_company()
     now = timezone.now()
-    AutoRefill.objects.filter(wallet__account=company.account).update(suspended_at=now)
-    other = make_account(name="Sohar Dental", pause_reasons=["locked"])
-    make_wallet(other, "-3")
-    make_transaction(other, status=Status.FAILED, failed_at=now)
-    listed = {
-        concern.title: (concern.count, len(client.get(concern.url).context["cl"].result_list))
-        for concern in client.get("/admin/").context["concerns"]
-    }
-    assert [title for title, (count, rows) in listed.items() if count != rows] == []
-    assert {"Stuck payments", "Disputes to answer", "Paused accounts", "Findings"} <= {
-        title for title, (count, _) in listed.items() if count
-    }
+    rules = AutoRefill.objects.filter(wallet__account=company.account)
+    for enabled in (False, True):
+        rules.update(suspended_at=now, enabled=enabled)
+        concerns = client.get("/admin/").context["concerns"]
+        [suspended] = [one for one in concerns if one.title == "Refills suspended"]
+        listed = client.get(suspended.url).context["cl"].result_list
+        assert (suspended.count, len(listed)) == (int(enabled), int(enabled))
 
 
 def test_a_webhook_that_failed_needs_a_person(client: Client) -> None:

@@ -171,7 +171,7 @@ def test_the_front_page_counts_what_needs_a_person(
     company: Company, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     client = signed_in(company.admin)
-    with django_assert_max_num_queries(21):
+    with django_assert_max_num_queries(23):
         page = client.get(reverse("admin:index"))
     counts = {concern.title: concern.count for concern in page.context["concerns"]}
     assert counts["Paused accounts"] == 0

@@ -15,6 +15,7 @@ from django.contrib.messages.storage.fallback import FallbackStorage
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import PermissionDenied
 from django.db.models import CASCADE, ForeignKey, Model, ProtectedError
+from django.http import Http404
 from django.test import Client, RequestFactory
 from django.urls import NoReverseMatch, URLPattern, URLResolver, resolve, reverse
 
@@ -162,8 +163,12 @@ def company(db: None) -> Company:
     return make_company()
 
 
+def url_name(model: type[Model], page: str) -> str:
+    return f"{model._meta.app_label}_{model._meta.model_name}_{page}"
+
+
 def url_of(model: type[Model], page: str, *args: object) -> str:
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+    return reverse(f"admin:{url_name(model, page)}", args=args)
 
 
 def pages() -> "list[tuple[str, type[Model], ModelAdmin[Model]]]":
@@ -194,6 +199,8 @@ def ask(person: User, address: str, post: dict[str, Any] | None = None) -> int:
         return int(match.func(request, *match.args, **match.kwargs).status_code)
     except PermissionDenied:
         return 403
+    except Http404:
+        return 404
 
 
 def may(role: StaffRole | None, permission: str) -> bool:
@@ -235,11 +242,7 @@ def written_down() -> dict[str, list[dict[str, Any]]]:
 # Everything is classified ---------------------------------------------------------------------
 def test_every_address_is_classified() -> None:
     """One that is new belongs into WRITTEN, ACTIONS or SITE_PAGES, with who may use it."""
-    stock = {
-        f"{model._meta.app_label}_{model._meta.model_name}_{page}"
-        for _, model, _ in pages()
-        for page in STOCK
-    }
+    stock = {url_name(model, page) for _, model, _ in pages() for page in STOCK}
     assert {pattern.name for pattern in _patterns() if pattern.name} - stock == {
         *ACTIONS,
         *SITE_PAGES,
