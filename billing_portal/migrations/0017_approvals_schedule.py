@@ -22,7 +22,7 @@ def remove(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing_portal", "0015_staff_groups"),
-        ("wallet", "0023_approvals_expire"),
+        ("billing_portal", "0016_amounts_are_numbers"),
+        ("wallet", "0024_approvals_expire"),
     ]
     operations = [migrations.RunPython(create, remove)]

@@ -3,7 +3,7 @@ from django.db.models import F, Q
 
 
 class Migration(migrations.Migration):
-    dependencies = [("wallet", "0022_keys_that_nothing_refers_to")]
+    dependencies = [("wallet", "0023_amounts_are_numbers")]
 
     operations = [
         migrations.AlterField(
