@@ -64,6 +64,8 @@ DECLARE
     near_caps numeric[];
     caps numeric[];
     paused boolean[];
+    -- Of each wallet's account the one in force, or none.
+    current_subscriptions bigint[];
     -- For each name: which of the locked wallets.
     wallet_of integer[] := array_fill(NULL::integer, ARRAY[greatest(names, 1)]);
     names_without_wallet integer[] := '{}';
@@ -94,13 +96,15 @@ BEGIN
            array_agg(locked.unspent_balance - locked.spend_cap * 0.8 ORDER BY account_id),
            array_agg(locked.unspent_balance - locked.spend_cap ORDER BY account_id),
            array_agg(locked.is_paused ORDER BY account_id),
+           array_agg(locked.subscription_id ORDER BY account_id),
            string_agg(locked.account_id::text, ',') FILTER (WHERE locked.has_begun)
     INTO wallet_names, wallet_accounts, wallet_ids, balances, sequences, limits, near_caps, caps,
-         paused, to_open
+         paused, current_subscriptions, to_open
     FROM (
         SELECT named.n, wallet.account_id, wallet.id, wallet.balance, wallet.last_sequence,
                wallet.low_balance_limit, wallet.unspent_balance, wallet.spend_cap,
                'negative_balance' = ANY (account.pause_reasons) AS is_paused,
+               subscription.id AS subscription_id,
                subscription.current_period_end <= rated_at AS has_begun
         -- Few rows are expected of unnest: each account is looked up by index.
         FROM unnest(named_accounts) WITH ORDINALITY AS named (account_id, n)
@@ -155,33 +159,38 @@ BEGIN
             SELECT wallet, renewal.id AS renewal_id, renewal.period_start, renewal.period_end,
                    renewal.period_start AS first_period_start,
                    renewal.plan_version_id AS version_id, renewal.period_start AS began_at,
-                   0 AS change_id, subscription.anchor, subscription.ended_at AS canceled_at,
-                   subscription.status IN ('active', 'past_due') AS is_current
+                   0 AS change_id, renewal.anchor, former.ended_at AS canceled_at,
+                   renewal.subscription_id = current_subscriptions[wallet] AS is_current
             FROM generate_series(1, cardinality(wallet_ids)) AS wallet
             CROSS JOIN LATERAL (
-                SELECT id, period_start, period_end, plan_version_id, subscription_id
+                SELECT id, period_start, period_end, plan_version_id, subscription_id, anchor
                 FROM plans_renewal
                 WHERE account_id = wallet_accounts[wallet] AND period_end > oldest
                   AND period_start > oldest - interval '32 days'
                 OFFSET 0) AS renewal
-            CROSS JOIN LATERAL (
-                SELECT anchor, ended_at, status FROM plans_subscription
-                WHERE id = renewal.subscription_id LIMIT 1) AS subscription
+            -- The subscription in force is known, and has not ended.
+            LEFT JOIN LATERAL (
+                SELECT ended_at FROM plans_subscription
+                WHERE id = renewal.subscription_id
+                  AND renewal.subscription_id IS DISTINCT FROM current_subscriptions[wallet]
+                LIMIT 1) AS former ON true
             UNION ALL
             SELECT wallet, renewal.id, renewal.period_start, renewal.period_end, NULL,
-                   change.to_version_id, change.effective_at, change.id, subscription.anchor,
-                   subscription.ended_at, subscription.status IN ('active', 'past_due')
+                   change.to_version_id, change.effective_at, change.id, renewal.anchor,
+                   former.ended_at, renewal.subscription_id = current_subscriptions[wallet]
             FROM generate_series(1, cardinality(wallet_ids)) AS wallet
             CROSS JOIN LATERAL (
                 SELECT id, to_version_id, effective_at, renewal_id FROM plans_planchange
                 WHERE account_id = wallet_accounts[wallet] AND renewal_id IS NOT NULL
                 OFFSET 0) AS change
             CROSS JOIN LATERAL (
-                SELECT id, period_start, period_end, subscription_id FROM plans_renewal
+                SELECT id, period_start, period_end, subscription_id, anchor FROM plans_renewal
                 WHERE id = change.renewal_id AND period_end > oldest LIMIT 1) AS renewal
-            CROSS JOIN LATERAL (
-                SELECT anchor, ended_at, status FROM plans_subscription
-                WHERE id = renewal.subscription_id LIMIT 1) AS subscription
+            LEFT JOIN LATERAL (
+                SELECT ended_at FROM plans_subscription
+                WHERE id = renewal.subscription_id
+                  AND renewal.subscription_id IS DISTINCT FROM current_subscriptions[wallet]
+                LIMIT 1) AS former ON true
         ) AS part
         WINDOW in_order AS (
             PARTITION BY wallet ORDER BY period_start, renewal_id, began_at, change_id)
