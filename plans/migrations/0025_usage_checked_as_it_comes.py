@@ -36,5 +36,5 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("plans", "0023_amounts_are_numbers")]
+    dependencies = [("plans", "0024_usage_free_of_charge")]
     operations = [migrations.RunSQL([CHECK, BATCH], migrations.RunSQL.noop)]
