@@ -90,5 +90,5 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("wallet", "0023_amounts_are_numbers")]
+    dependencies = [("wallet", "0024_approvals_expire")]
     operations = [migrations.RunSQL(FORWARD, migrations.RunSQL.noop)]
