@@ -110,7 +110,9 @@ def compose(
                 "Content-Language": language,
             },
         )
-        email.attach_alternative(render_to_string(f"{template}.html", context), "text/html")
+        # No line ends between a minus and its amount.
+        html = render_to_string(f"{template}.html", context).replace("−$", "−\N{WORD JOINER}$")
+        email.attach_alternative(html, "text/html")
     return email
 
 

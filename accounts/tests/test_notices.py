@@ -279,7 +279,7 @@ def test_every_email_says_all_it_was_given_in_text_and_html(account: Account, ev
     assert "{%" not in html
     for key, value in EXAMPLES[event].items():
         if isinstance(value, str) and key not in ("path", "number") and not key.endswith("_at"):
-            assert value in html
+            assert value in html.replace("−\N{WORD JOINER}$", "−$")
             assert value in subject + text
 
 

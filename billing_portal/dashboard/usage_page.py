@@ -45,7 +45,10 @@ class Share:
 
 @dataclass(frozen=True)
 class UsagePage:
-    """The whole page; `has_before` when there are days to compare with."""
+    """The whole page; `has_before` when there are days to compare with.
+
+    `has_quantity` when any line has one: what has several units has no sum of them.
+    """
 
     tabs: tuple[Tab, ...]
     range: str
@@ -59,6 +62,7 @@ class UsagePage:
     calls_column: str
     average_column: str
     more: str
+    has_quantity: bool
     has_before: bool
     is_empty: bool
     is_filtered: bool
@@ -97,6 +101,7 @@ def build_usage(*, account: Account, form: UsageOverviewForm, now: datetime) -> 
     earlier = _sums(account, before, group, asked) if before else Sums((), is_complete=True)
     total, total_before = _total(sums.rows, group), _total(earlier.rows, group)
     totals = _by_name(sums.rows, group)
+    shares = _shares(totals[:MOST_ROWS], dict(_by_name(earlier.rows, group)), total)
     query = {name: str(value) for name, value in asked.items() if value}
     return UsagePage(
         tabs=usage_tabs("usage"),
@@ -109,12 +114,13 @@ def build_usage(*, account: Account, form: UsageOverviewForm, now: datetime) -> 
         ),
         facts=_facts(total, total_before),
         chart=_chart(sums.rows, span, asked, account=account, now=now),
-        shares=_shares(totals[:MOST_ROWS], dict(_by_name(earlier.rows, group)), total),
+        shares=shares,
         shares_title=_("By feature") if is_by_feature else _("By workspace"),
         shares_column=_("Feature") if is_by_feature else _("Workspace"),
         calls_column=_calls(is_one=is_by_feature or bool(total.unit)),
         average_column=_average(is_one=is_by_feature or bool(total.unit)),
         more=_more(len(totals) - MOST_ROWS),
+        has_quantity=any(share.quantity for share in shares),
         has_before=bool(earlier.rows),
         is_empty=not sums.rows,
         is_filtered=bool(query),

@@ -146,3 +146,13 @@ def test_the_pdf_is_drawn_in_both_languages(alice: Account) -> None:
             # As it is drawn: from right to left, too, the year comes before the month.
             assert "2026-10" in PdfReader(io.BytesIO(first)).pages[0].extract_text()
     assert statement_documents.filename(found) == "statement-2026-10.pdf"
+
+
+def test_an_amount_of_millions_to_the_millionth_stays_on_one_line(alice: Account) -> None:
+    moved(alice, "-1234567.890123", "2026-11-03T12:00", EntryKind.REFUND)
+    month = statements.month_of(date(2026, 11, 1), timezone=alice.timezone)
+    pdf = drawn(alice, statements.statement(account=alice, month=month, now=NOW))
+    text = PdfReader(io.BytesIO(pdf)).pages[0].extract_text()
+    # Among the sums of each kind, and on the line of its entry.
+    assert text.count("−$1,234,567.890123") == 2
+    assert text.count("−$1,234,535.640124") == 2

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 import time_machine
@@ -102,6 +103,11 @@ def _months(
     random = Random(7)
     monkeypatch.setattr(numbers.secrets, "choice", random.choice)
     monkeypatch.setattr(api_keys.secrets, "token_hex", lambda size: random.randbytes(size).hex())
+    ids = Random(8)
+    # Seen on the page of the API keys.
+    monkeypatch.setattr(
+        Account._meta.pk, "_get_default", lambda: UUID(bytes=ids.randbytes(16), version=4)
+    )
     start = MOMENT - LIVED
     with time_machine.travel(MOMENT, tick=False):
         catalogue.load(now=start)

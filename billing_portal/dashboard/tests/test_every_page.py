@@ -100,6 +100,8 @@ NO_PAGES = {
 }
 #: Of a first visit, over the wire, fonts included.
 MAXIMUM_BYTES = 150_000
+#: A name for which every font of ours is fetched.
+IN_ALL_FONTS = "Ṣuḥār Freight, صحار"
 #: Longer ones go on in the same way.
 _MOST_TABS = 70
 
@@ -163,7 +165,7 @@ def serving() -> Iterator[str]:
 
 @pytest.mark.parametrize("language", ["en", "ar"])
 def test_every_page(browser: Browser, address: str, settings: Settings, language: str) -> None:
-    account = scenes.busy_company()
+    account = scenes.busy_company(name=IN_ALL_FONTS)
     scenes.switch_refill_on(account)
     context = browser.new_context(reduced_motion="reduce", locale=language)
     context.add_cookies([signed_in(account, address)])

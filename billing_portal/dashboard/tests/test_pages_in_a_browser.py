@@ -1,6 +1,7 @@
 """Pages in their other states: nothing yet, paused, past due, a viewer's, before signing in."""
 
 from collections.abc import Callable
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,7 @@ def test_pages_of_the_demos_mailbox(
     settings.EMAIL_BACKEND = "billing_portal.mailbox.MailboxBackend"
     settings.MAILBOX_DIR = tmp_path
     look_at(browser, client, {"mailbox-empty": "/mailbox/"})
-    account = scenes.make_company(name=LONG_NAME, owner_email="owner@demo.test")
+    account = scenes.make_company(name=f"{LONG_NAME} {'W' * 60}", owner_email="owner@demo.test")
     context = {"balance": "$4.62", "threshold": "$5.00", "path": "/billing/top-up/"}
     outbox.record_email(
         account=account, event="low_balance", key="low", context=context, now=timezone.now()
@@ -126,3 +127,10 @@ def test_pages_of_the_demos_mailbox(
     assert outbox.deliver_due(now=timezone.now()) == 1
     [file] = tmp_path.glob("*.eml")
     look_at(browser, client, {"mailbox": "/mailbox/", "mailbox-letter": f"/mailbox/{file.stem}/"})
+
+    letter = message_from_bytes(file.read_bytes(), policy=policy.default).get_body()
+    assert letter is not None
+    page = browser.new_page(viewport={"width": 390, "height": 900})
+    page.set_content(letter.get_content())
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.close()

@@ -87,6 +87,7 @@ def test_by_workspace_and_of_one_feature(account: Account, sign_in: SignIn) -> N
         ("No workspace", "$1.00"),
     ]
     assert (page.calls_column, page.average_column) == ("Records", "Average per record")
+    assert not page.has_quantity
     of_one = figures(client, "?feature=call_minutes&workspace=Ruwi&days=30_days")
     assert of_one["Quantity"][0] == "30 minutes"
     assert of_one["Calls"][0] == "2"
