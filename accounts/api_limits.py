@@ -6,6 +6,7 @@ The headers are those of draft-ietf-httpapi-ratelimit-headers-11 (May 2026):
     RateLimit: "usage";r=11999;t=23
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 _WINDOW_SECONDS: Final = 60
+#: After a cache that gave no answer, none is asked for so long: each request would wait for it.
+_PAUSE_SECONDS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,8 @@ class KeyThrottle(BaseThrottle):
     """So many requests a minute for each key and kind of call (`throttle_scope` of the view)."""
 
     allowed: Allowed | None = None
+    #: Of this process, on its monotonic clock.
+    _pauses_until: float = 0
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
         """Count the request; refuse it when the minute's number is used up."""
@@ -58,11 +63,14 @@ class KeyThrottle(BaseThrottle):
         limits: Mapping[str, int] = settings.API_REQUESTS_PER_MINUTE
         limit = key.requests_per_minute or limits.get(policy, limits["default"])
         minute, elapsed = divmod(timezone.now().timestamp(), _WINDOW_SECONDS)
+        if time.monotonic() < KeyThrottle._pauses_until:
+            return True
         try:
             used = _count(f"api-requests:{key.pk}:{policy}:{int(minute)}")
         except Exception:
             # No call may fail because requests can't be counted: a lost cache is no lost money.
-            log.exception("requests_not_counted", key=key.prefix)
+            log.exception("requests_not_counted", key=key.prefix, seconds=_PAUSE_SECONDS)
+            KeyThrottle._pauses_until = time.monotonic() + _PAUSE_SECONDS
             return True
         self.allowed = Allowed(
             policy=policy,

@@ -19,6 +19,20 @@ from billing_portal.api_settings import (  # noqa: F401  (they are settings)
     REST_FRAMEWORK,
     SPECTACULAR_SETTINGS,
 )
+from billing_portal.broker_settings import (  # noqa: F401  (they are settings)
+    CACHES,
+    CELERY_BEAT_SCHEDULER,
+    CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP,
+    CELERY_BROKER_TRANSPORT_OPTIONS,
+    CELERY_BROKER_URL,
+    CELERY_TASK_ACKS_LATE,
+    CELERY_TASK_IGNORE_RESULT,
+    CELERY_TASK_PUBLISH_RETRY_POLICY,
+    CELERY_TIMEZONE,
+    CELERY_WORKER_HIJACK_ROOT_LOGGER,
+    DJANGO_CELERY_BEAT_TZ_AWARE,
+    REDIS_TIMEOUTS,
+)
 from billing_portal.environment import (
     BASE_DIR,
     DATA_DIR,
@@ -33,6 +47,8 @@ from billing_portal.environment import (
 from billing_portal.logs import configure_logging
 
 SECRET_KEY = required("SECRET_KEY", on_a_laptop="a-laptop-has-nothing-to-hide-" + "0" * 32)
+#: What earlier keys signed and encrypted is read with these (accounts/encryption.py).
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = [
     host.strip()
     for host in required("ALLOWED_HOSTS", on_a_laptop="localhost,127.0.0.1,[::1]").split(",")
@@ -98,6 +114,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "billing_portal.staff_sessions.StaffSessionMiddleware",
     "billing_portal.second_factor.SecondFactorMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -135,6 +152,8 @@ if not env.str("DATABASE_URL", "") and not DEBUG:
 DATABASES = {
     "default": env.db_url_config(env.str("DATABASE_URL", "") or embedded_postgres.start(DATA_DIR))
 }
+if CELERY_BROKER_URL == "filesystem://" and not DEBUG:
+    raise ImproperlyConfigured("BROKER_URL is not set. With DEBUG off it is required.")
 DATABASES["default"].update(
     {
         "ENGINE": "django.db.backends.postgresql",
@@ -151,7 +170,6 @@ DATABASES["default"].update(
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # dj-stripe's own migrations take over a minute; see djstripe_migrations/__init__.py.
 MIGRATION_MODULES = {"djstripe": "billing_portal.djstripe_migrations"}
-CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 
 # People ---------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -183,6 +201,7 @@ LOGIN_REDIRECT_URL = "billing-overview"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 #: Staff get nowhere with a password alone. On a laptop only when asked for; elsewhere always.
 STAFF_NEED_SECOND_FACTOR = not DEBUG or env.bool("STAFF_NEED_SECOND_FACTOR", False)
+MFA_ADAPTER = "accounts.kept_secrets.EncryptingAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 #: Addresses are proven by the invitation, or by whoever ran `create_staff`.
 MFA_ALLOW_UNVERIFIED_EMAIL = True
@@ -296,28 +315,6 @@ DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 STRIPE_WEBHOOK_MAXIMUM_BYTES = 512 * 1024
 STRIPE_WEBHOOK_TOLERANCE_SECONDS = 300
 
-# Background work ------------------------------------------------------------------------------
-CELERY_BROKER_URL = env.str("BROKER_URL", "") or "filesystem://"
-if CELERY_BROKER_URL == "filesystem://":
-    if not DEBUG:
-        raise ImproperlyConfigured("BROKER_URL is not set. With DEBUG off it is required.")
-    _broker_dir = DATA_DIR / "broker"
-    for _folder in ("messages", "control"):
-        (_broker_dir / _folder).mkdir(parents=True, exist_ok=True)
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "data_folder_in": str(_broker_dir / "messages"),
-        "data_folder_out": str(_broker_dir / "messages"),
-        "control_folder": str(_broker_dir / "control"),
-        "polling_interval": 0.1,
-    }
-CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-CELERY_TIMEZONE = "UTC"
-CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-DJANGO_CELERY_BEAT_TZ_AWARE = True
-
 # Mail -----------------------------------------------------------------------------------------
 # On a laptop without a mail server, mail is kept as files and read at /mailbox/ (see mailbox.py).
 _email_url = required("EMAIL_URL", on_a_laptop="")
@@ -379,6 +376,9 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 FILE_UPLOAD_HANDLERS = ["billing_portal.uploads.NoUploads"]
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+#: When staff have to sign in again, whatever they do meanwhile; and when they have done nothing.
+STAFF_SESSION_HOURS = env.int("STAFF_SESSION_HOURS", 12)
+STAFF_IDLE_MINUTES = env.int("STAFF_IDLE_MINUTES", 60)
 SESSION_COOKIE_HTTPONLY = LANGUAGE_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax"
 if not DEBUG:

@@ -3,10 +3,9 @@
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import transaction as database
 from django.db.models import F, Q
 
-from accounts import gateway
+from accounts import gateway, nudges
 from accounts.models import AuditEvent
 from accounts.stripe_objects import StripeRefund
 from invoices import disputes, refund_settlement, refunds, settlement
@@ -156,14 +155,4 @@ def raise_question(*, payment_intent_id: str, now: datetime) -> None:
     PaymentQuestion.objects.update_or_create(
         payment_intent_id=payment_intent_id, defaults={"raised_at": now}
     )
-
-    def send() -> None:
-        # Imported here: tasks import services, not the reverse.
-        from invoices.tasks import ask_about_payment
-
-        try:
-            ask_about_payment.delay(payment_intent_id)
-        except ask_about_payment.OperationalError:
-            log.warning("payment_nudge_lost", payment_intent=payment_intent_id)
-
-    database.on_commit(send)
+    nudges.after_commit("invoices.ask_about_payment", payment_intent_id)

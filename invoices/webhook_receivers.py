@@ -7,17 +7,14 @@ takes from it what can't change any more: a capture, or a decline of a charge th
 
 from typing import Any
 
-import structlog
-from django.db import transaction as database
 from django.utils import timezone
 from djstripe.event_handlers import djstripe_receiver
 from djstripe.models import Event
 
+from accounts import nudges
 from accounts.stripe_objects import payment_from_charge, payment_from_intent
 from invoices import settlement
 from invoices.models import Status, Transaction
-
-log = structlog.get_logger(__name__)
 
 
 @djstripe_receiver(["charge.succeeded"])
@@ -59,17 +56,7 @@ def ask(sender: type[Event], event: Event, **kwargs: Any) -> None:
 
 def nudge(*, transaction_id: int) -> None:
     """After commit, have the worker ask about a transaction; a lost nudge waits for the sweep."""
-
-    def send() -> None:
-        # Imported here: tasks import services, not the reverse.
-        from invoices.tasks import refresh_transaction
-
-        try:
-            refresh_transaction.delay(transaction_id)
-        except refresh_transaction.OperationalError:
-            log.warning("transaction_nudge_lost", transaction=transaction_id)
-
-    database.on_commit(send)
+    nudges.after_commit("invoices.refresh_transaction", transaction_id)
 
 
 def _transaction_of(stripe_object: dict[str, Any]) -> Transaction | None:

@@ -2,11 +2,10 @@
 
 from datetime import datetime, timedelta
 
-import structlog
 from django.db import transaction as database
 from django.db.models import Q
 
-from accounts import outbox, service_state
+from accounts import nudges, outbox, service_state
 from accounts.models import Account, PauseReason
 from accounts.money import format_usd
 from invoices import charging, settlement
@@ -14,8 +13,6 @@ from invoices.models import Transaction
 from plans import subscriptions
 from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatus
 from plans.subscription_models import CURRENT_STATUSES
-
-log = structlog.get_logger(__name__)
 
 #: Days after the first failure on which an unpaid renewal is charged again.
 RETRY_DAYS = (1, 3, 5, 7)
@@ -75,17 +72,7 @@ def try_again(account: Account, now: datetime) -> None:
 
 def nudge() -> None:
     """After commit, have the worker look for renewals; a lost nudge waits for the next tick."""
-
-    def send() -> None:
-        # Imported here: tasks import services, not the reverse.
-        from plans.tasks import renew_due as task
-
-        try:
-            task.delay()
-        except task.OperationalError:
-            log.warning("renewal_nudge_lost")
-
-    database.on_commit(send)
+    nudges.after_commit("plans.renew_due")
 
 
 def missed(

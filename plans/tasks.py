@@ -6,6 +6,7 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
+from accounts import nudges
 from plans import daily_spend, reminders, renewals, subscriber_moves
 
 #: A run that has more to do than this lets the worker go on with it in a task of its own: no task
@@ -26,7 +27,7 @@ def renew_due() -> None:
             is_over=lambda: time.monotonic() - began > RUN_SECONDS,
         )
     if report.is_cut_short:
-        renew_due.delay()
+        nudges.send("plans.renew_due")
 
 
 @shared_task(name="plans.remind_renewals")

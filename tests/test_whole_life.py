@@ -4,7 +4,6 @@ While it is lived no event arrives. What the portal did itself it knows by Strip
 paid without coming back, refunds made in Stripe's dashboard and disputes it knows by events alone.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -74,11 +73,9 @@ class Customer:
 
 
 @pytest.fixture
-def worker_at_once() -> Iterator[None]:
+def worker_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that takes each nudge at the moment it is given."""
-    app.conf.task_always_eager = True
-    yield
-    app.conf.task_always_eager = False
+    monkeypatch.setattr(app, "send_task", lambda task, args: app.tasks[task].apply(args))
 
 
 @pytest.fixture

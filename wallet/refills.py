@@ -16,7 +16,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from accounts import cards, outbox
+from accounts import cards, nudges, outbox
 from accounts.models import Account, Card
 from accounts.money import format_usd
 from invoices import charging, settlement
@@ -119,19 +119,8 @@ def nudge(*, account_ids: Iterable[UUID]) -> None:
     A nudge may be lost: the sweep finds the refill a minute later.
     """
     ids = [str(account_id) for account_id in account_ids]
-    if not ids:
-        return
-
-    def send() -> None:
-        # Imported here: tasks import services, not the reverse.
-        from wallet.tasks import refill_accounts
-
-        try:
-            refill_accounts.delay(ids)
-        except refill_accounts.OperationalError:
-            log.warning("refill_nudge_lost", accounts=ids)
-
-    database.on_commit(send)
+    if ids:
+        nudges.after_commit("wallet.refill_accounts", ids)
 
 
 def start_afresh(account: Account, now: datetime) -> None:

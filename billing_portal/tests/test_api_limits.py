@@ -1,5 +1,6 @@
 """How often a key may ask, and how it is told."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,7 @@ import time_machine
 from django.conf import LazySettings
 from django.core.cache import cache
 from django.test import override_settings
+from structlog.testing import capture_logs
 
 from accounts import api_keys
 from plans.tests.api_client import Platform
@@ -80,14 +82,23 @@ def test_a_key_may_have_a_limit_of_its_own(clock: time_machine.Traveller) -> Non
     assert reported["RateLimit-Policy"] == '"usage";q=3;w=60'
 
 
-def test_calls_go_on_while_nothing_can_be_counted() -> None:
+def test_calls_go_on_while_nothing_can_be_counted(
+    clock: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache that gives no answer is asked again after five seconds, not by each request."""
+    monkeypatch.setattr("time.monotonic", lambda: time.time())
     nobody_answers = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": "redis://127.0.0.1:9/0",
     }
+    platform = Platform()
+    with override_settings(CACHES={"default": nobody_answers}), capture_logs() as logs:
+        answers = [platform.send("GET", "features/") for _ in range(3)]
+    clock.shift(4)
+    answers.append(platform.send("GET", "features/"))
 
-    with override_settings(CACHES={"default": nobody_answers}):
-        answer = Platform().send("GET", "features/")
-
-    assert answer.status_code == 200
-    assert "RateLimit" not in answer
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert not any("RateLimit" in answer for answer in answers)
+    assert [line["event"] for line in logs].count("requests_not_counted") == 1
+    clock.shift(2)
+    assert "RateLimit" in platform.send("GET", "features/")

@@ -163,7 +163,13 @@ def test_no_process_starts_on_wrong_values(entry: str) -> None:
 
 def test_every_variable_is_in_the_deployment_guide() -> None:
     folder = ROOT / "billing_portal"
-    names = ("environment.py", "settings.py", "api_settings.py", "web_server.py")
+    names = (
+        "environment.py",
+        "settings.py",
+        "api_settings.py",
+        "broker_settings.py",
+        "web_server.py",
+    )
     settings = "".join((folder / name).read_text() for name in names)
     guide = (ROOT / "docs" / "deployment.md").read_text()
     table = guide.partition("## Environment variables")[2].partition("\n## ")[0]
