@@ -3,6 +3,7 @@
 What it says is in notices.py and templates/email/; when it is sent, in outbox.py.
 """
 
+import smtplib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,10 @@ from accounts.notices import TO_STAFF
 from accounts.recorded_words import translated
 
 
+class MailServerAway(Exception):
+    """The mail server can't be talked to: no other e-mail would fare better just now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A file that goes out with an e-mail."""
@@ -29,6 +34,13 @@ class Attachment:
     content: bytes
     media_type: str
 
+
+#: What a mail server that works says of an e-mail it does not want.
+_REFUSED_THIS_ONE = (
+    smtplib.SMTPRecipientsRefused,
+    smtplib.SMTPSenderRefused,
+    smtplib.SMTPDataError,
+)
 
 #: Draws what goes out with a message: nothing, when there is nothing to attach or it failed.
 Attach = Callable[[Message], Sequence[Attachment]]
@@ -56,7 +68,10 @@ def link_by(event: str, path: LinkPath) -> None:
 
 
 def send(message: Message) -> None:
-    """Hand the e-mail of a recorded message to the mail server, with its attachments."""
+    """Hand the e-mail of a recorded message to the mail server, with its attachments.
+
+    Raises MailServerAway; whatever else is raised is wrong with this one e-mail.
+    """
     attach = _attach.get(message.event)
     with translation.override(languages.of_recipient(message)):
         attachments = attach(message) if attach else ()
@@ -68,7 +83,12 @@ def send(message: Message) -> None:
     )
     for attachment in attachments:
         email.attach(attachment.filename, attachment.content, attachment.media_type)
-    email.send()
+    try:
+        email.send()
+    except _REFUSED_THIS_ONE:
+        raise
+    except OSError as error:  # no connection, no answer in time, no login
+        raise MailServerAway(f"{type(error).__name__}: {error}") from error
 
 
 def compose(

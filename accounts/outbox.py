@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from accounts import delivery_log, emails, platform_webhooks
+from accounts.emails import MailServerAway
 from accounts.models import Account, AuditEvent, DeliveryAttempt, Message, MessageChannel, User
 from accounts.notices import missing_from
 from accounts.platform_webhooks import PlatformRefused, PlatformUnreachable
@@ -194,7 +195,8 @@ def deliver_due(
 
     Any number of workers may run it at once: each message is claimed by one of them. A failure
     is noted on its message, which is tried again later, and holds back no other. Only when nobody
-    answers at the platform's address does the run end: each other event would wait as long in vain.
+    answers at the mail server's or the platform's address does the run end: each other message
+    would wait as long in vain, use up an attempt, and keep a worker from what moves money.
     """
     if channel == MessageChannel.PLATFORM and not platform_webhooks.is_listening():
         return 0
@@ -209,7 +211,7 @@ def deliver_due(
         error = _send(message, now=now)
         if error is None:
             sent += 1
-        elif isinstance(error, PlatformUnreachable):
+        elif isinstance(error, MailServerAway | PlatformUnreachable):
             break
     return sent
 

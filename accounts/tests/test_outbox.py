@@ -1,6 +1,7 @@
 """The outbox: recorded with its cause, sent once, retried when it fails."""
 
 import smtplib
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -225,6 +226,30 @@ def test_a_context_the_templates_cannot_show_does_not_stop_the_rest(account: Acc
 
     assert outbox.deliver_due(now=NOW) == 1
     assert "isoformat" in Message.objects.get(key="broken").last_error
+
+
+@pytest.mark.parametrize("is_silent", [False, True], ids=["refuses", "says nothing"])
+def test_a_mail_server_that_is_away_is_asked_once_in_a_run(
+    account: Account, settings: LazySettings, is_silent: bool
+) -> None:
+    """A hundred e-mails would each wait as long, and give up after three days in vain."""
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_TIMEOUT = 0.05
+    for number in range(5):
+        record(account, key=f"{number}", now=NOW - (5 - number) * MINUTE)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if is_silent:
+            server.listen()
+        settings.EMAIL_HOST, settings.EMAIL_PORT = server.getsockname()
+        assert outbox.deliver_due(now=NOW) == 0
+        assert outbox.deliver_due(now=NOW) == 0
+
+    tried = Message.objects.filter(attempts=1).order_by("key")
+    assert list(tried.values_list("key", flat=True)) == ["0", "1"]
+    assert all(message.last_error.startswith("MailServerAway") for message in tried)
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    assert outbox.deliver_due(now=NOW + MINUTE) == 5
 
 
 @pytest.mark.django_db(transaction=True)
