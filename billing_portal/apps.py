@@ -13,9 +13,10 @@ class BillingPortalConfig(AppConfig):
     def ready(self) -> None:
         """Register the system checks, and staff's roles; with wrong settings, start nothing."""
         from accounts import staff_groups
-        from billing_portal import checks, log_context, second_factor
+        from billing_portal import checks, log_context, second_factor, staff_sessions
 
         checks.refuse_to_start_unfit()
         second_factor.connect()
+        staff_sessions.connect()
         log_context.connect()
         post_migrate.connect(staff_groups.after_migrate, sender=self)

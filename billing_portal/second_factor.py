@@ -30,7 +30,7 @@ _USED = "second_factor"
 _FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
 
 #: No person's session is read there: programs sign in with a key of their own.
-_NOT_FOR_PEOPLE = ("/api/v1/", "/stripe/", "/static/", "/healthz", "/readyz", "/metrics")
+NOT_FOR_PEOPLE = ("/api/v1/", "/stripe/", "/static/", "/healthz", "/readyz", "/metrics")
 _ALWAYS_OPEN = frozenset({"account_logout", "set-language"})
 _TO_USE_ONE = frozenset({"mfa_reauthenticate", "mfa_reauthenticate_webauthn"})
 _TO_SET_ONE_UP = frozenset(
@@ -74,7 +74,7 @@ class SecondFactorMiddleware:
         self, request: HttpRequest, view: Any, arguments: Any, named: Any
     ) -> HttpResponseBase | None:
         """Send whoever has not proved themselves to where they can."""
-        if request.path.startswith(_NOT_FOR_PEOPLE) or not is_needed(request.user):
+        if request.path.startswith(NOT_FOR_PEOPLE) or not is_needed(request.user):
             return None
         page = request.resolver_match.view_name if request.resolver_match else ""
         if page in _ALWAYS_OPEN:
