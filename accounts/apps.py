@@ -14,10 +14,14 @@ class AccountsConfig(AppConfig):
         from accounts import (
             email_changes,
             invitations,
+            kept_secrets,
             stripe_keys_kept_out,
             webhook_receivers,  # noqa: F401
         )
+        from accounts.gateway import beforehand
 
         stripe_keys_kept_out.connect()
+        kept_secrets.connect()
+        beforehand.connect()
         invitations.connect()
         email_changes.connect()

@@ -1,7 +1,8 @@
 """Where Stripe sends its events: the endpoint made, kept up to date, and made anew.
 
 Stripe shows the signing secret only when an endpoint is made, so one whose secret is known here is
-kept. The events it is to send are in `webhooks.EVENTS`; when that list grows, Stripe must be told.
+kept; it is in the database encrypted (kept_secrets.py). The events it is to send are in
+`webhooks.EVENTS`; when that list grows, Stripe must be told.
 """
 
 import dataclasses
@@ -10,10 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from djstripe.enums import WebhookEndpointStatus
 from djstripe.models import WebhookEndpoint
 
-from accounts import gateway
+from accounts import encryption, gateway
 from accounts.webhooks import EVENTS
 
 
@@ -105,13 +107,23 @@ def _create(portal_url: str, strangers: list[str]) -> Registration:
         metadata={"djstripe_uuid": str(identity)},
     )
     return Registration(
-        endpoint=WebhookEndpoint.sync_from_stripe_data(data),
+        endpoint=_keep({**data, "secret": encryption.encrypt(data["secret"])}),
         is_new=True,
         was_disabled=False,
         added=sorted(EVENTS),
         removed=[],
         strangers=strangers,
     )
+
+
+def _keep(data: dict[str, Any]) -> WebhookEndpoint:
+    """Keep an endpoint. dj-stripe asks whose it is, and not while its transaction is open."""
+
+    def keep() -> WebhookEndpoint:
+        with transaction.atomic():
+            return WebhookEndpoint.sync_from_stripe_data(data)
+
+    return gateway.with_answers(keep)
 
 
 def _update(
@@ -124,7 +136,7 @@ def _update(
     # Stripe tells the secret only once.
     kept = {**at_stripe, "secret": endpoint.secret}
     return Registration(
-        endpoint=WebhookEndpoint.sync_from_stripe_data(kept),
+        endpoint=_keep(kept),
         is_new=False,
         was_disabled=was_disabled,
         added=sorted(wanted - sent),

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
@@ -23,6 +24,7 @@ from djstripe.models import WebhookEndpoint
 from djstripe.views import ProcessWebhookView
 
 from accounts import gateway
+from accounts.kept_secrets import signing_secret_of
 
 log = structlog.get_logger(__name__)
 
@@ -76,7 +78,7 @@ def receive(request: HttpRequest, uuid: uuid.UUID) -> HttpResponseBase:
         gateway.verify_signature(
             payload=request.body,
             header=request.headers.get("Stripe-Signature", ""),
-            secret=endpoint.secret,
+            secret=signing_secret_of(endpoint),
             tolerance=settings.STRIPE_WEBHOOK_TOLERANCE_SECONDS,
         )
     except (gateway.GatewayRefused, ValueError):  # the latter: its length is no number
@@ -88,7 +90,7 @@ def receive(request: HttpRequest, uuid: uuid.UUID) -> HttpResponseBase:
     if event.get("livemode") is not settings.STRIPE_LIVE_MODE:
         return _refuse(400, "wrong_mode", "The event is of the other mode, live or test.")
     _drop_what_dj_stripe_trips_over(request)
-    response = _receive(request, uuid=uuid)
+    response = gateway.with_answers(lambda: _take_in(request, uuid))
     log.info(
         "webhook_received",
         event_id=event.get("id"),
@@ -96,6 +98,20 @@ def receive(request: HttpRequest, uuid: uuid.UUID) -> HttpResponseBase:
         status=response.status_code,
     )
     return response
+
+
+def _take_in(request: HttpRequest, uuid: uuid.UUID) -> HttpResponseBase:
+    """Have dj-stripe keep the event, and each app do what it does with it: all of it or nothing.
+
+    Of what fails dj-stripe keeps the delivery, with why; of what is begun again, nothing.
+    """
+    failure: Exception | None = None
+    with transaction.atomic():
+        try:
+            return _receive(request, uuid=uuid)
+        except Exception as error:  # noqa: BLE001 - raised again below
+            failure = error
+    raise failure
 
 
 def _event_in(body: bytes) -> dict[str, Any]:

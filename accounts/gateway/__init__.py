@@ -9,6 +9,7 @@ module here it lives in. Each has an example in tests/test_stripe_contract.py, w
 asks against the types of Stripe's SDK.
 """
 
+from accounts.gateway.beforehand import with_answers
 from accounts.gateway.cards import (
     cancel_setup,
     create_customer,
@@ -67,4 +68,5 @@ __all__ = [
     "update_webhook_endpoint",
     "verify_signature",
     "void_hold",
+    "with_answers",
 ]

@@ -14,6 +14,7 @@ import pytest
 from django.test import Client
 from djstripe.models import Event, WebhookEndpoint
 
+from accounts.kept_secrets import signing_secret_of
 from invoices.tests.stripe_events import nothing_is_stored, post, signature
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def test_a_body_of_which_one_bit_is_other_is_refused(
     endpoint: WebhookEndpoint, event: dict[str, Any]
 ) -> None:
     body = json.dumps(event).encode()
-    signed = {"Stripe-Signature": signature(body, endpoint.secret)}
+    signed = {"Stripe-Signature": signature(body, signing_secret_of(endpoint))}
     for place in range(0, len(body), max(1, len(body) // 40)):
         assert post(endpoint, altered(body, place), headers=signed).status_code == 400
     for other in (body + b" ", body[:-1], b" " + body, body + body):
@@ -64,7 +65,7 @@ def test_a_header_that_proves_nothing_is_refused(
     endpoint: WebhookEndpoint, event: dict[str, Any]
 ) -> None:
     body = json.dumps(event).encode()
-    for what, header in headers_for(body, endpoint.secret).items():
+    for what, header in headers_for(body, signing_secret_of(endpoint)).items():
         answer = post(endpoint, body, headers={"Stripe-Signature": header})
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_signature"), what
     assert nothing_is_stored()

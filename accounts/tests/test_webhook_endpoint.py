@@ -8,6 +8,7 @@ from djstripe.signals import WEBHOOK_SIGNALS
 from pytest_django import Settings
 
 from accounts import cards, gateway, webhook_endpoint
+from accounts.kept_secrets import signing_secret_of
 from accounts.tests.factories import make_account
 from accounts.webhook_endpoint import Registration, missing_events
 from accounts.webhooks import EVENTS
@@ -37,7 +38,7 @@ def test_the_portal_registers_one_endpoint_for_its_address() -> None:
     first, again = register(), register()
     assert (first.is_new, again.is_new, again.changed) == (True, False, False)
     assert again.endpoint.pk == first.endpoint.pk
-    assert again.endpoint.secret.startswith("whsec_")
+    assert signing_secret_of(again.endpoint).startswith("whsec_")
     [one] = at_stripe()
     assert one.url == f"{PORTAL}/stripe/webhook/{first.endpoint.djstripe_uuid}/"
     assert sorted(one.enabled_events) == sorted(EVENTS)
@@ -52,7 +53,7 @@ def test_events_that_stripe_was_not_told_of_are_added_and_others_dropped() -> No
     updated = register()
     assert (updated.added, updated.removed) == ([sorted(EVENTS)[0]], ["balance.available"])
     assert sorted(at_stripe()[0].enabled_events) == sorted(EVENTS)
-    assert updated.endpoint.secret == endpoint.secret
+    assert signing_secret_of(updated.endpoint) == signing_secret_of(endpoint)
     assert not register().changed
 
 
@@ -68,7 +69,7 @@ def test_an_endpoint_that_somebody_deleted_is_made_anew() -> None:
     gateway.client().v1.webhook_endpoints.delete(first.id)
     second = register()
     assert second.is_new
-    assert second.endpoint.secret != first.secret
+    assert signing_secret_of(second.endpoint) != signing_secret_of(first)
     assert missing_events(portal_url=PORTAL) == []
 
 
@@ -80,7 +81,7 @@ def test_replaced_its_secret_is_another_and_events_are_taken_under_that_one_only
     assert [one.id for one in at_stripe()] == [second.id]
     cards.ensure_customer(account=make_account())
     [event] = events("customer.created")
-    assert post(second, event, secret=first.secret).status_code == 400
+    assert post(second, event, secret=signing_secret_of(first)).status_code == 400
     assert post(second, event).status_code == 200
     assert not register().changed
 

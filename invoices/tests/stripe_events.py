@@ -10,6 +10,7 @@ from django.test import Client
 from djstripe.models import Event, WebhookEndpoint, WebhookEventTrigger
 
 from accounts import gateway, webhook_endpoint
+from accounts.kept_secrets import signing_secret_of
 
 if TYPE_CHECKING:
     from conftest import Sandbox
@@ -45,7 +46,9 @@ def post(
     """Post an event to the portal. A header of "" is not sent."""
     payload = event if isinstance(event, bytes) else json.dumps(event).encode()
     sent = {
-        "Stripe-Signature": signature(payload, secret or endpoint.secret, moment=moment),
+        "Stripe-Signature": signature(
+            payload, secret or signing_secret_of(endpoint), moment=moment
+        ),
         **(headers or {}),
     }
     return Client(raise_request_exception=False).post(
