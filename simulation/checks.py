@@ -62,8 +62,12 @@ class Complaints(logging.Handler):
 _EXPECTED = ("reconciliation_finding", "refund_differs", "Internal Server Error")
 #: What of a structured message says what is wrong.
 _TELLING = ("event", "violation", "exception")
-#: That Stripe is away is logged, too, and no mistake.
-_OUTAGE = "accounts.gateway.connection.GatewayUnavailable"
+#: That Stripe or the mail server is away is logged, too, and no mistake.
+_OUTAGE = (
+    "accounts.gateway.connection.GatewayUnavailable",
+    "accounts.emails.MailServerAway",
+    "smtplib.SMTPDataError: (451",
+)
 
 
 @contextmanager

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
-from django.core import mail
 from django.core.cache import cache
 from django.test import override_settings
 
 from accounts import webhook_endpoint
+from accounts.kept_secrets import signing_secret_of
 from accounts.models import Account
 from invoices.models import Transaction
 from plans import catalogue
@@ -61,6 +61,7 @@ def simulate(
         override_settings(
             # Renewals are charged one after the other, by the thread that opens them.
             RENEWAL_THREADS=0,
+            EMAIL_BACKEND="simulation.mail_server.Backend",
             CHARGE_TAX=chance.happens(0.5),
             TAX_RATES={"OM": Decimal(5), "AE": Decimal("7.5")},
         ),
@@ -82,7 +83,6 @@ def _forget() -> None:
     """A process has seen nothing yet, whatever it did before."""
     cache.clear()
     ContentType.objects.clear_cache()
-    mail.outbox = []
 
 
 def _told(options: Options, report: Report, error: Exception) -> str:
@@ -126,7 +126,7 @@ class _Run:
         world.faults.rate = 0
         registered = webhook_endpoint.register_endpoint(portal_url=settings.PORTAL_URL)
         world.faults.rate = self._options.rate
-        world.courier.listen(registered.endpoint.url, registered.endpoint.secret)
+        world.courier.listen(registered.endpoint.url, signing_secret_of(registered.endpoint))
         self._customers = [Customer(world, each + 1) for each in range(self._options.accounts)]
         self._staff = Staff(world)
         self._banks = Banks(world, self._customers)
@@ -183,22 +183,33 @@ class _Run:
             world.courier.bring()
             world.workers.tick()
             self._check(since=began)
-            is_over = not world.courier.waiting and not checks.unfinished()
+            is_over = (
+                not world.courier.waiting
+                and world.mail.has_everything()
+                and not checks.unfinished()
+            )
             if self._clock.true > until or (is_over and self._clock.true > at_least_until):
                 return
 
     def _take_stock(self) -> None:
         world, report = self._world, self._world.report
         self._platform.check()
+        world.mail.check()
         books = checks.in_the_end(at_hand=world.stripe, now=self._clock.latest)
         report.faults = {
             str(name): count
-            for counts in (world.faults.counts, world.workers.counts, world.courier.counts)
+            for counts in (
+                world.faults.counts,
+                world.workers.counts,
+                world.courier.counts,
+                world.mail.counts,
+            )
             for name, count in counts.items()
         } | ({"the clock jumped": world.jumps} if world.jumps else {})
         report.facts = _payments() | {
             "webhooks": str(world.courier.delivered),
             "tasks": str(sum(world.workers.ran.values())),
+            "e-mails": str(len(world.mail.taken)),
             "captured": f"{books.captured} baisa",
             "refunded": f"{books.refunded} baisa",
             "held by banks": f"{books.disputed} baisa",

@@ -12,7 +12,6 @@ DATABASES["default"]["OPTIONS"].pop("pool", None)
 # Nothing waits: what would be sent to a broker is taken from it by the simulation.
 CELERY_BROKER_URL = "memory://"
 CELERY_BROKER_TRANSPORT_OPTIONS = {}
-EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 MAILBOX_DIR = None
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Without a platform that listens no events are kept for it.

@@ -13,6 +13,7 @@ import stripe
 from django.conf import settings
 
 from accounts import gateway
+from accounts.gateway.beforehand import BeforehandClient
 from simulation.gateway_faults import GatewayFaults
 from stripe_sandbox.app import create_app
 from stripe_sandbox.faults import FAULTS
@@ -123,7 +124,7 @@ def connected(at_hand: StripeAtHand, faults: GatewayFaults) -> Iterator[None]:
     client = ClientAtHand(at_hand, faults)
     with (
         mock.patch.object(stripe, "RequestsClient", return_value=client),
-        mock.patch.object(stripe, "default_http_client", client),
+        mock.patch.object(stripe, "default_http_client", BeforehandClient(client)),
         mock.patch.object(stripe, "api_base", settings.STRIPE_API_BASE),
     ):
         gateway.client.cache_clear()

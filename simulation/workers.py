@@ -4,9 +4,11 @@ from collections import Counter
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from unittest import mock
 
 from celery.exceptions import Retry
 from django_celery_beat.models import PeriodicTask
+from kombu.exceptions import OperationalError
 
 from accounts.gateway import GatewayUnavailable
 from billing_portal.celery import app
@@ -23,6 +25,8 @@ class WorkerFault(StrEnum):
     BEAT_DOUBLED = "beat ticked twice"
     NUDGE_LOST = "a nudge was lost"
     NUDGE_TWICE = "a nudge came twice"
+    BROKER_AWAY = "the broker was away for a while"
+    BROKER_EMPTY = "the broker came back empty"
     MEANWHILE = "another worker ran in the middle"
 
 
@@ -44,19 +48,26 @@ class Workers:
         #: Renders e-mails and draws receipts: most of the time, and nothing of the money.
         self._left_out = {"accounts.deliver_messages"} if is_quick else set()
         self._sent_at: dict[str, datetime] = {}
-        self._stopped_until = clock.true
+        self._stopped_until = self._broker_back_at = clock.true
         app.loader.import_default_modules()  # where the tasks are
         self._connection = app.connection_for_read()
         self._queue = self._connection.SimpleQueue(app.conf.task_default_queue)
         self._queue.clear()
+        self._tell_broker = app.send_task
+        self._patch = mock.patch.object(app, "send_task", self._send_task)
+        self._patch.start()
 
     def close(self) -> None:
         """Let go of the broker."""
+        self._patch.stop()
         self._queue.close()
         self._connection.close()
 
     def tick(self) -> None:
         """Let beat look at its schedule, and workers do what it and the broker have for them."""
+        self._have_the_broker_come_and_go()
+        if self.has_no_broker:
+            return
         if self._clock.true >= self._stopped_until:
             self.run(self._due())
         if self._chance.happens(self.rate / 4):
@@ -65,9 +76,15 @@ class Workers:
             self._stopped_until = self._clock.true + timedelta(hours=hours)
         self.run(self.nudges())
 
-    def start_beat(self) -> None:
-        """Have beat tick again."""
-        self._stopped_until = self._clock.true
+    @property
+    def has_no_broker(self) -> bool:
+        """Whether beat and services talk to nobody just now, and workers hear nobody."""
+        return self._clock.true < self._broker_back_at
+
+    def heal(self) -> None:
+        """Have the broker there, and beat tick again."""
+        self.rate = 0
+        self._stopped_until = self._broker_back_at = self._clock.true
 
     def run(self, jobs: list[Job]) -> None:
         """Do these, and what they nudge; a job whose worker died comes again (late acks)."""
@@ -93,8 +110,26 @@ class Workers:
 
     def come_by(self) -> None:
         """Have another worker do something while a process waits for Stripe."""
+        if self.has_no_broker:
+            return
         self.counts[WorkerFault.MEANWHILE] += 1
         self.run([*self.nudges(), (self._chance.one_of(_MONEY_TASKS), [])])
+
+    def _have_the_broker_come_and_go(self) -> None:
+        if self.has_no_broker or not self._chance.happens(self.rate / 8):
+            return
+        self.counts[WorkerFault.BROKER_AWAY] += 1
+        hours = self._chance.one_of((1, 3, 12, 30))
+        self._broker_back_at = self._clock.true + timedelta(hours=hours)
+        if self._chance.happens(0.5):
+            self.counts[WorkerFault.BROKER_EMPTY] += 1
+            self._queue.clear()
+
+    def _send_task(self, task: str, args: tuple[Any, ...]) -> Any:
+        """What services send goes to the broker, while it is there."""
+        if self.has_no_broker:
+            raise OperationalError("The broker is away.")
+        return self._tell_broker(task, args=args)
 
     def _due(self) -> list[Job]:
         due: list[Job] = []

@@ -13,6 +13,7 @@ from accounts.gateway import GatewayRefused, GatewayUnavailable
 from simulation.chance import Chance
 from simulation.clock import Clock
 from simulation.gateway_faults import GatewayFaults
+from simulation.mail_server import MailServer
 from simulation.options import Options
 from simulation.processes import Processes
 from simulation.report import Report
@@ -34,6 +35,7 @@ class World:
         self.stripe = StripeAtHand(folder)
         self.workers = Workers(chance, clock, self.processes, rate=rate, is_quick=options.is_quick)
         self.courier = Courier(chance, clock, self.processes, self.stripe, rate=rate)
+        self.mail = MailServer(chance, clock, self.processes, rate=rate, is_quick=options.is_quick)
         self.faults.meanwhile = self._meanwhile
         #: Has anybody do anything: set by the run.
         self.somebody_acts: Callable[[], None] = lambda: None
@@ -46,8 +48,9 @@ class World:
 
     def _meanwhile(self) -> None:
         """While a process waits for Stripe: nothing, another worker, an event, or somebody else."""
-        # dj-stripe asks within its transaction: who waits for its locks would wait for ever.
-        if connection.in_atomic_block or not self.chance.happens(self.rate / 3):
+        if connection.in_atomic_block:
+            raise AssertionError("Stripe is asked within a transaction.")
+        if not self.chance.happens(self.rate / 3):
             return
         self.faults.meanwhile = lambda: None
         try:
@@ -100,4 +103,5 @@ class World:
         self.rate = self.faults.rate = self.workers.rate = self.courier.rate = 0
         self.faults.stop()
         self.clock.jump(timedelta(0))
-        self.workers.start_beat()
+        self.mail.heal()
+        self.workers.heal()
