@@ -13,6 +13,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils import translation
+from django.utils.http import escape_leading_slashes
+from django.views.debug import ExceptionReporter
 from redis.exceptions import RedisError
 
 from accounts import database_trouble
@@ -31,6 +33,7 @@ def note_trouble(sender: Any, request: HttpRequest | None, **_: Any) -> None:
     if request is None or not isinstance(error, _TROUBLE):
         return
     request.is_unavailable = True  # type: ignore[attr-defined]
+    request.exception_reporter_class = _NoReport  # type: ignore[attr-defined]
     if isinstance(error, database_trouble.TROUBLE):
         database_trouble.drop_dead_connections()
 
@@ -61,5 +64,22 @@ def _for_a_program() -> HttpResponse:
 def _page(request: HttpRequest) -> HttpResponse:
     """The page needs no database: neither who reads it nor what they are a member of."""
     language = getattr(request, "LANGUAGE_CODE", None)
+    is_page = request.method == "GET"
+    context = {
+        # What was sent is not sent again by a link: its form is one page back.
+        "again": escape_leading_slashes(request.get_full_path()) if is_page else "",
+        "is_billing": request.path.startswith("/billing/"),
+        "is_desk": request.path.startswith("/admin/"),
+    }
     with translation.override(language or translation.get_language_from_request(request)):
-        return HttpResponse(render_to_string("503.html"), status=503)
+        return HttpResponse(render_to_string("503.html", context), status=503)
+
+
+class _NoReport(ExceptionReporter):
+    """With DEBUG on, Django would look into what failed, and wait for the database each time."""
+
+    def get_traceback_html(self) -> str:
+        """Nothing: the page is replaced."""
+        return ""
+
+    get_traceback_text = get_traceback_html

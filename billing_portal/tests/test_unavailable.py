@@ -1,19 +1,23 @@
 """While the database is away: 503 and when to try again, never 500, and one request for each."""
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 from django.conf import settings
-from django.db import connection
+from django.contrib.staticfiles import finders
+from django.db import OperationalError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.http import HttpRequest
-from django.test import Client
+from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
 from pytest_django.live_server_helper import LiveServer
 from redis.exceptions import ConnectionError as RedisAway
 
 from accounts import api_keys, webhook_endpoint
-from billing_portal import health
+from billing_portal import health, unavailable
 from billing_portal.dashboard.tests.scenes import make_company, make_member
 
 if TYPE_CHECKING:
@@ -74,6 +78,66 @@ def test_a_page_says_so_in_the_readers_language(served: str) -> None:
     assert '<html lang="ar" dir="rtl">' in page.text
     assert "503" in page.text
     assert requests.get(f"{served}/billing/", cookies=cookies, timeout=20).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "says", "buttons"),
+    [
+        (
+            "get",
+            "/billing/usage/?days=7",
+            "look at Billing History",
+            ["/billing/usage/?days=7", "/billing/history/"],
+        ),
+        # What was sent is not sent again by a link.
+        ("post", "/billing/top-up/", "look at Billing History", ["/billing/history/"]),
+        ("get", "/admin/wallet/", "look first whether it is done", ["/admin/wallet/", "/admin/"]),
+        ("get", "//evil.test/", "look first whether", ["/%2Fevil.test/", "/billing/"]),
+    ],
+)
+def test_the_page_leads_back_and_needs_nobody(
+    rf: RequestFactory,
+    django_assert_num_queries: DjangoAssertNumQueries,
+    method: str,
+    path: str,
+    says: str,
+    buttons: list[str],
+) -> None:
+    """Neither the database nor the list of the static files' names, nor what the CSP refuses."""
+    request = getattr(rf, method)("/")
+    request.path, _, request.META["QUERY_STRING"] = path.partition("?")
+    manifest = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+    with django_assert_num_queries(0), override_settings(STORAGES={"staticfiles": manifest}):
+        page = unavailable._page(request).content.decode()
+
+    assert says in page
+    assert re.findall(r'class="button [^"]*" href="([^"]*)"', page) == buttons
+    assert ("Try again" in page) == (method == "get")
+    for address in re.findall(r'(?:href|src)="/static/([^"]*)"', page):
+        assert finders.find(address), address
+    assert not re.search(r"<script|<style| style=| on\w+=", page)
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_one_request_waits_for_the_database_once(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, debug: bool
+) -> None:
+    """Also on a laptop, where Django's own page would look into what failed, and wait each time."""
+    settings.DEBUG = debug
+    waited: list[int] = []
+
+    def away(self: object) -> None:
+        waited.append(1)
+        raise OperationalError("couldn't get a connection after 10.00 sec")
+
+    client = Client(raise_request_exception=False)
+    client.cookies[settings.SESSION_COOKIE_NAME] = "x" * 32
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseDatabaseWrapper, "ensure_connection", away)
+        patch.setattr(BaseDatabaseWrapper, "cursor", away)
+        answers = [client.get(path).status_code for path in ("/billing/", "/admin/")]
+
+    assert (answers, len(waited)) == ([503, 503], 2)
 
 
 def test_stripe_sends_a_webhook_again(served: str, sandbox: "Sandbox") -> None:
