@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.http import escape_leading_slashes
+from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
 from redis.exceptions import RedisError
 
@@ -33,7 +34,7 @@ def note_trouble(sender: Any, request: HttpRequest | None, **_: Any) -> None:
     if request is None or not isinstance(error, _TROUBLE):
         return
     request.is_unavailable = True  # type: ignore[attr-defined]
-    request.exception_reporter_class = _NoReport  # type: ignore[attr-defined]
+    request.exception_reporter_class = _NoReport
     if isinstance(error, database_trouble.TROUBLE):
         database_trouble.drop_dead_connections()
 
@@ -78,8 +79,8 @@ def _page(request: HttpRequest) -> HttpResponse:
 class _NoReport(ExceptionReporter):
     """With DEBUG on, Django would look into what failed, and wait for the database each time."""
 
-    def get_traceback_html(self) -> str:
+    def get_traceback_html(self) -> SafeString:
         """Nothing: the page is replaced."""
-        return ""
+        return SafeString()
 
     get_traceback_text = get_traceback_html
