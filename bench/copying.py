@@ -54,6 +54,17 @@ def make_tables(prefix: str, *, keys: list[tuple[str, str, str]]) -> None:
             cursor.execute(f'ALTER TABLE {prefix}{table} ADD CONSTRAINT "{name}" {definition}')
 
 
+def fill(prefix: str, through: dict[str, int]) -> None:
+    """Put into those tables what ours held at that moment: a larger table is dearer to add to."""
+    with connection.cursor() as cursor:
+        for table, newest_id in through.items():
+            cursor.execute(
+                f"INSERT INTO {prefix}{table} SELECT * FROM {table} WHERE id <= %s"
+                f" AND id > (SELECT coalesce(max(id), 0) FROM {prefix}{table})",
+                [newest_id],
+            )
+
+
 def copy(parts: Rows, prefix: str) -> None:
     """COPY the rows into those tables, a commit for each part."""
     for part in parts:

@@ -9,6 +9,7 @@ from bench.measure import Run
 #: In the order in which they are run: name and class. A new scenario is one line here.
 SCENARIOS: Final = {
     "ingest": "bench.ingest.Ingest",
+    "floor": "bench.floor.Floor",
     "http": "bench.http.Http",
     "memory": "bench.memory.Memory",
     "renewals": "bench.renewals.Renewals",
