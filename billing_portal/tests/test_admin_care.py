@@ -114,6 +114,15 @@ def test_grace_that_is_past_or_too_long_is_refused(
     assert late.pause_reasons == ["subscription_unpaid"]
 
 
+def test_grace_that_was_promised_is_not_shortened(late: Account, support: Client) -> None:
+    promised, sooner = ((timezone.now() + timedelta(days=days)).date() for days in (10, 5))
+    confirm(support, of_account("extend_grace", late), until=f"{promised}")
+    until = subscription_of(late).grace_until
+    said = confirm(support, of_account("extend_grace", late), until=f"{sooner}")
+    assert "Choose a day after" in said
+    assert (subscription_of(late).grace_until, until is None) == (until, False)
+
+
 def test_a_payment_ends_the_grace(late: Account, finance: Client, sandbox: "Sandbox") -> None:
     day = (timezone.now() + timedelta(days=5)).date()
     confirm(finance, of_account("extend_grace", late), until=f"{day}")

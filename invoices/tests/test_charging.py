@@ -14,6 +14,7 @@ from pytest_django import Settings
 
 from accounts.models import Account, Card, CardStatus
 from accounts.tests.factories import NOW, make_card
+from accounts.tests.stripe_contract import Requests
 from accounts.tests.stripe_side import (
     decline_from_now_on,
     lose_answers,
@@ -180,10 +181,17 @@ def test_a_stripe_that_is_down_or_busy_has_decided_nothing(
     assert balance_of(alice) == 25
 
 
-def test_executing_a_settled_transaction_asks_nobody(alice: Account) -> None:
+def test_executing_a_settled_transaction_asks_nobody(
+    alice: Account, sandbox: "Sandbox", stripe_requests: Requests
+) -> None:
     paid = charge(alice)
-    again = charging.execute(transaction_id=paid.pk, now=LATER)
-    assert (again.status, again.asked_at) == (Status.PAID, NOW)
+    decline_from_now_on(sandbox, alice.cards.get(), "insufficient_funds")
+    failed = charge(alice)
+    asked = len(stripe_requests.sent)
+    for settled in (paid, failed):
+        again = charging.execute(transaction_id=settled.pk, now=LATER)
+        assert (again.status, again.asked_at) == (settled.status, NOW)
+    assert len(stripe_requests.sent) == asked
 
 
 def test_a_card_that_stripe_does_not_know_fails_and_frees_the_obligation(alice: Account) -> None:

@@ -12,8 +12,11 @@ from django.db import transaction as database
 from djmoney.money import Money
 from pytest_django import Settings
 
+from accounts import gateway
 from accounts.models import Account, AuditEvent, Card, Message
 from accounts.money import usd
+from accounts.staff_roles import StaffRole
+from accounts.stripe_objects import StripeRefund
 from accounts.tests.factories import NOW, make_account
 from accounts.tests.stripe_side import refuse_question
 from invoices import refunds, reversals
@@ -155,6 +158,16 @@ def test_only_a_paid_transaction_is_refunded(alice: Account, status: Status) -> 
         refund(make_transaction(alice, status=status))
 
 
+def test_beyond_ones_limit_nothing_is_refunded_alone(
+    payment: Transaction, settings: Settings
+) -> None:
+    settings.STAFF_REFUND_LIMITS = {StaffRole.FINANCE: Decimal(20)}
+    with pytest.raises(ValidationError, match=r"up to \$20.00 alone"):
+        refund(payment, "20.01")
+    assert refunds_at_stripe(payment) == []
+    assert refund(payment, "20").limit_of_maker == 20
+
+
 def test_what_stripe_refuses_has_failed_and_changes_nothing(alice: Account) -> None:
     unknown_to_stripe = make_transaction(alice, amount="25")
     made = refund(unknown_to_stripe)
@@ -166,6 +179,24 @@ def test_what_stripe_refuses_has_failed_and_changes_nothing(alice: Account) -> N
         "billing@badal.example",
         made.failure_message,
     )
+
+
+def test_what_stripe_refuses_to_two_at_once_fails_once(
+    alice: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = open_refund(make_transaction(alice, amount="25"))
+    ask, asked = gateway.refund, []
+
+    def meanwhile(**request: Any) -> StripeRefund:
+        asked.append(request)
+        if len(asked) == 1:  # the sweeper comes while this process waits for Stripe
+            refunds.execute(refund_id=opened.pk, now=NOW)
+        return ask(**request)
+
+    monkeypatch.setattr(gateway, "refund", meanwhile)
+    assert refunds.execute(refund_id=opened.pk, now=NOW).status == RefundStatus.FAILED
+    assert len(asked) == 2
+    assert AuditEvent.objects.filter(action="refund_failed").count() == 1
 
 
 def test_a_form_sent_again_leads_to_the_same_refund(payment: Transaction) -> None:
@@ -305,6 +336,8 @@ def test_a_refund_that_succeeded_never_changes(
 def test_nothing_but_a_refund_moves_the_refunded_amount(payment: Transaction) -> None:
     with pytest.raises(IntegrityError, match="only a refund"), database.atomic():
         Transaction.objects.filter(pk=payment.pk).update(refunded_amount=usd(5))
+    with pytest.raises(IntegrityError, match="only a refund"), database.atomic():
+        make_transaction(payment.account, refunded_amount=usd(5))
 
 
 def test_no_more_credit_is_taken_back_than_was_bought(alice: Account, payment: Transaction) -> None:

@@ -126,6 +126,19 @@ def test_a_renewal_another_run_has_just_failed_to_charge_waits_for_its_next_day(
     assert len(told(bob, "subscription_past_due")) == 1
 
 
+def test_a_renewal_that_a_run_charges_singly_waits_once_another_has_tried_it(
+    add_card: AddCard, sandbox: "Sandbox"
+) -> None:
+    """What can't be claimed together is charged later in the run: by then it may be declined."""
+    bob = make_subscriber(add_card, "growth", now=ANCHOR)
+    decline(sandbox, bob)
+    opening.open_due_periods(now=SECOND, account_ids=[bob.pk])
+    left_over = Renewal.objects.get(account=bob, status=RenewalStatus.DUE)
+    renewals.renew_due(now=SECOND)
+    assert renewal_charges.charge(left_over, now=SECOND) is None
+    assert attempts_of(bob) == ["failed"]
+
+
 def test_a_renewal_without_a_card_is_missed_once_by_runs_that_overlap(
     sandbox: "Sandbox", add_card: AddCard
 ) -> None:

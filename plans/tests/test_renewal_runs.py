@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
+from django.db import transaction as database
 from django.db.models import Count
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -80,6 +81,17 @@ def test_runs_at_once_share_the_work_and_charge_each_renewal_once() -> None:
     assert sum(report.opened for report in reports) == 4
     assert sum(report.paid for report in reports) == 4
     assert_each_is_paid_once()
+
+
+@in_threads
+def test_a_run_leaves_what_another_is_at_and_takes_the_rest(subscribers: list[Account]) -> None:
+    opening.open_page(now=SECOND)
+    first = Renewal.objects.filter(number=2).order_by("pk")[0]
+    with database.atomic():
+        Renewal.objects.select_for_update(no_key=True).get(pk=first.pk)
+        [claim] = elsewhere(lambda: renewal_claims.claim(now=SECOND))
+    subjects = [transaction.subject_id for transaction in claim.transactions]
+    assert (len(subjects), first.pk in subjects) == (3, False)
 
 
 @in_threads

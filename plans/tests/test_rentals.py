@@ -202,6 +202,18 @@ def test_a_late_success_for_what_was_given_up_becomes_credit(
     assert balance_of(alice) == Decimal("3.75")
 
 
+def test_a_late_success_of_a_decline_becomes_credit_for_it_was_given_up_then(
+    alice: Account, sandbox: "Sandbox"
+) -> None:
+    decline_from_now_on(sandbox, alice.cards.get(), "insufficient_funds")
+    failed = hold(alice, "phone_number", 5)
+    assert failed is not None
+    settle_late(failed)
+    assert held(alice, "phone_number") == 0
+    entry = Entry.objects.get(account=alice)
+    assert (entry.amount, entry.transaction) == (Decimal("3.75"), failed)
+
+
 def test_a_payment_learnt_of_when_its_period_is_over_becomes_credit(
     alice: Account, sandbox: "Sandbox"
 ) -> None:

@@ -3,6 +3,7 @@
 The copy asks for no column: a row says just what its rule reads.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,6 +41,18 @@ def copy(table: str, *, check: str = "", all_checks: bool = False) -> None:
         )
         for (other,) in cursor.fetchall():
             cursor.execute(f'ALTER TABLE copy DROP CONSTRAINT "{other}"')
+
+
+def copy_trigger(table: str, name: str) -> None:
+    """Let the copy have a trigger of the table, too."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_triggerdef(oid) FROM pg_trigger"
+            " WHERE tgrelid = %s::regclass AND tgname = %s",
+            [table, name],
+        )
+        [definition] = cursor.fetchone()
+        cursor.execute(re.sub(r" ON \S+ ", " ON copy ", definition, count=1))
 
 
 def insert(row: type_of_row) -> None:
