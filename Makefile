@@ -71,7 +71,7 @@ properties: $(TOOLS) ## Hold the books against a plain model for some minutes, w
 crashes: $(TOOLS) ## Kill parts of the portal under load for some minutes, and look at the books
 	@exec nice -n 10 $(PY) -m tests.crashes $(ARGS)
 
-mutants: $(TOOLS) ## Break each rule of database and code in turn, and see that a test notices (an hour)
+mutants: $(TOOLS) ## Break each rule of database and code in turn, and see that a test notices (some minutes)
 	@exec nice $(PY) -m tests.mutants $(ARGS)
 
 screenshots: $(TOOLS) ## Take a picture of every page anew (docs/screenshots/)

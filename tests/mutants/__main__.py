@@ -4,9 +4,10 @@
     python -m tests.mutants --only wallet_entry  those whose title has this in it
     python -m tests.mutants --resume             go on where the last run ended
 
-A rule of the database is dropped in a clone of a freshly migrated one; a guard of the code is
-reversed in a copy of the tree. Then the tests that may notice run, the likeliest first, until one
-fails that does not fail without the mutant. A mutant that no test notices is a missing test: the
+First all are tried in one run of pytest, each on the tests that likely notice. What is left is
+tried by itself: a rule is dropped in a clone of a freshly migrated database, a guard is reversed in
+a copy of the tree, and the tests that may notice run, the likeliest first, until one fails that
+does not fail without the mutant. A mutant that no test notices is a missing test: the
 command lists it and fails.
 """
 
@@ -49,11 +50,12 @@ def main() -> int:
     # What was caught before is quick to catch again: the news come first.
     known = records.caught()
     wanted.sort(key=lambda mutant: mutant.title in known)
-    rules = [mutant for mutant in wanted if isinstance(mutant, catalogue.Rule)]
-    for folder in ("", *(f"{app}/tests" for app in catalogue.OUR_APPS)):
-        left = [rule for rule in rules if rule.title not in progress]
+    folders = [] if arguments.quick else [f"{app}/tests" for app in catalogue.OUR_APPS]
+    for folder in ("", *folders):
+        left = [mutant for mutant in wanted if mutant.title not in progress]
         if folder:
-            left = [rule for rule in left if folder.startswith(f"{rule.app}/")]
+            rules = [mutant for mutant in left if isinstance(mutant, catalogue.Rule)]
+            left = [rule for rule in rules if folder.startswith(f"{rule.app}/")]
         for title, test in in_turn(left, all_of=folder).items() if left else ():
             progress[title] = test
             print(f"{title}: caught by {test}", flush=True)
@@ -75,7 +77,7 @@ def main() -> int:
 
 def _keep(progress: dict[str, str], titles: list[str]) -> None:
     PROGRESS.write_text(json.dumps(progress, indent=1))
-    records.keep({title: test for title, test in progress.items() if test}, titles=titles)
+    records.keep(progress, titles=titles)
 
 
 def _report(
@@ -100,7 +102,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="those whose title has this in it")
     parser.add_argument("--resume", action="store_true", help="leave out what was caught already")
     parser.add_argument(
-        "--quick", action="store_true", help="rules only, and only the tests that name or met them"
+        "--quick", action="store_true", help="only what many are tried in at once, not the long way"
     )
     parser.add_argument(
         "--groups", type=int, default=99, help="ask only so many groups of tests, for a quick look"

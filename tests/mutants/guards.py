@@ -34,10 +34,13 @@ class Guard:
     def reverse(self, root: Path) -> None:
         """Reverse it in the tree under `root`. Raises ValueError when it is not there once."""
         path = root / self.file
-        source = path.read_text()
+        path.write_text(self.reversed_in(path.read_text()))
+
+    def reversed_in(self, source: str) -> str:
+        """Return its file's text with it reversed. Raises ValueError when it is not there once."""
         if source.count(self.code) != 1:
             raise ValueError(f"{self.file} has {source.count(self.code)} times: {self.code}")
-        path.write_text(source.replace(self.code, self.reversed))
+        return source.replace(self.code, self.reversed)
 
 
 def guards() -> list[Guard]:

@@ -1,18 +1,20 @@
-"""A pytest plugin: each test that may notice a broken rule runs with that rule dropped.
+"""A pytest plugin: each test that may notice a mutant runs with it, many in one run of pytest.
 
-The drop is part of the test's own database transaction and is rolled back with it, so that hundreds
-of rules are tried in one run of pytest, on one database. A test may notice when it names the rule
-(in its name, its parameters or its text), met it when last measured, or is of "all_of". It first
-runs with nothing dropped: one that fails then says nothing.
+A rule is dropped in the test's own database transaction and is back with its rollback; a guard's
+code is exchanged while the test runs. Of a rule, those tests may notice that name it (in their
+name, their parameters or their text), met it when last measured, or are of "all_of"; of a guard,
+the one that caught it last time. A test runs with nothing broken before and after it has failed:
+one that fails then, too, says nothing.
 
-MUTANTS_IN_TURN names a file: {"rules": {title: [name, drop]}, "met": {title: [tests]},
-"all_of": folder}. What was caught is added to it under "caught".
+MUTANTS_IN_TURN names a file: {"rules": {title: [name, drop]}, "guards": [title], "met": {title:
+[tests]}, "all_of": folder}. What was caught is added to it under "caught".
 """
 
 import inspect
 import json
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +22,25 @@ import pytest
 from _pytest.runner import runtestprotocol
 from django.db import connection
 
+from tests.mutants.exchange import reversed_here
+from tests.mutants.guards import guards
+
 
 class InTurn:
-    """The rules, which of them a test is asked about, and which one is dropped just now."""
+    """The mutants, which of them a test is asked about, and which one it is just now."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.plan: dict[str, Any] = json.loads(path.read_text())
+        self.guards = {each.title: each for each in guards() if each.title in self.plan["guards"]}
         self.caught: dict[str, str] = {}
         self.asked: dict[str, list[str]] = {}
-        self.dropped = ""
+        self.mutant = ""
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Keep the tests that may notice something, each with what."""
         for item in items:
-            self.asked[item.nodeid] = list(self._rules_of(item))
+            self.asked[item.nodeid] = [*self._rules_of(item), *self._guards_of(item)]
         items[:] = [item for item in items if self.asked[item.nodeid]]
         # What is about a rule alone is quickest, and says best what is missed.
         items.sort(key=lambda item: not item.nodeid.startswith("tests/rules/"))
@@ -51,32 +57,45 @@ class InTurn:
             if name in text or item.nodeid in asked or item.nodeid.startswith(self.plan["all_of"]):
                 yield title
 
+    def _guards_of(self, item: pytest.Item) -> Iterator[str]:
+        names = (item.nodeid, item.nodeid.split("[")[0], item.nodeid.split("::")[0])
+        for title in self.guards:
+            if any(test in names for test in self.plan["met"].get(title, ())):
+                yield title
+
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
-        """Run it whole, then with each rule dropped that nobody has missed yet."""
+        """Run it whole, then with each mutant that nobody has noticed yet, and whole again."""
         titles = [title for title in self.asked[item.nodeid] if title not in self.caught]
         if titles and not self._fails(item, ""):
             for title in titles:
-                if self._fails(item, title):
-                    self.caught[title] = item.nodeid
-                    self._write()
+                if not self._fails(item, title):
+                    continue
+                if self._fails(item, ""):
+                    # What it failed at stays broken, or it can't run so often.
+                    break
+                self.caught[title] = item.nodeid
+                self._write()
         # What is of the module or the session is left to the next test, or ended with the last.
         item.session._setupstate.teardown_exact(nextitem)
         return True
 
     def _fails(self, item: pytest.Item, title: str) -> bool:
-        self.dropped = title
+        self.mutant = title
         item._initrequest()  # type: ignore[attr-defined]
-        # As if another test of this module came next, so that all that is of this one is torn down.
-        reports = runtestprotocol(item, nextitem=item.parent, log=False)  # type: ignore[arg-type]
+        with ExitStack() as stack:
+            if title in self.guards:
+                stack.enter_context(reversed_here(self.guards[title]))
+            # As if another test of this module came next: all that is of this one is torn down.
+            reports = runtestprotocol(item, nextitem=item.parent, log=False)  # type: ignore[arg-type]
         return any(report.failed for report in reports)
 
     @pytest.fixture(autouse=True)
     def _broken(self, request: pytest.FixtureRequest) -> None:
         """Drop the rule whose turn it is, in the test's transaction."""
-        if self.dropped:
+        if self.mutant in self.plan["rules"]:
             request.getfixturevalue("db")
             with connection.cursor() as cursor:
-                cursor.execute(self.plan["rules"][self.dropped][1])
+                cursor.execute(self.plan["rules"][self.mutant][1])
 
     def _write(self) -> None:
         """Tell what was caught so far."""

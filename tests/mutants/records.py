@@ -33,8 +33,10 @@ def equivalent() -> dict[str, str]:
 
 
 def keep(found: Mapping[str, str], *, titles: Iterable[str]) -> None:
-    """Write who caught what, of the mutants that there are."""
-    known = {title: test for title, test in {**caught(), **found}.items() if title in set(titles)}
+    """Write who caught what, of the mutants that there are; "" for one that nobody catches."""
+    there = set(titles)
+    known = {**caught(), **found}
+    known = {title: test for title, test in known.items() if test and title in there}
     lines = [f"{json.dumps(title)} = {json.dumps(test)}" for title, test in sorted(known.items())]
     CAUGHT.write_text("\n".join(["# Written by `make mutants`.", *lines, ""]))
 

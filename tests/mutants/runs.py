@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutants import database, records
+from tests.mutants import database, exchange, records
 from tests.mutants.catalogue import Rule
 from tests.mutants.guards import ROOT, Guard
 
@@ -23,14 +23,27 @@ _OPTIONS = [*_USUAL, "-x", "-W", "ignore:Module already imported:pytest.PytestAs
 _OPTIONS += ["-m", "not browser", "--deselect", "billing_portal/tests/test_embedded_postgres.py"]
 
 
-def in_turn(rules: list[Rule], *, all_of: str = "") -> dict[str, str]:
-    """Return which tests caught which rules (by their titles), all tried in one run of pytest.
+def in_turn(mutants: list[records.Mutant], *, all_of: str = "") -> dict[str, str]:
+    """Return which tests caught which mutants (by their titles), all tried in one run of pytest.
 
-    Asked are the tests that name or met a rule, or all of a folder.
+    Asked are the tests that caught it last time, of a rule also those that name or met it, or all
+    of a folder.
     """
+    rules = [mutant for mutant in mutants if isinstance(mutant, Rule)]
+    last_time = records.caught()
+    guards = [
+        mutant.title
+        for mutant in mutants
+        if isinstance(mutant, Guard)
+        and mutant.title in last_time
+        and exchange.is_exchangeable(mutant)
+    ]
     met = {rule.title: records.who_met(rule) for rule in rules}
+    for title in [*guards, *(met.keys() & last_time.keys())]:
+        met.setdefault(title, []).append(last_time[title])
     plan = {
         "rules": {rule.title: [rule.name, rule.drop] for rule in rules},
+        "guards": guards,
         "met": met,
         # No test's name begins like this.
         "all_of": all_of or "/",

@@ -4,12 +4,16 @@ That they are caught is what `make mutants` tries; here it only must not drift.
 """
 
 import ast
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from tests.mutants import catalogue, records
+from tests.mutants.exchange import is_exchangeable, reversed_here
 from tests.mutants.guards import ROOT, Guard, guards
+from wallet import topups
 
 HOW = "run `make mutants ARGS='--resume --only NAME'` and commit tests/mutants/caught.toml"
 
@@ -26,10 +30,29 @@ def test_a_guard_stands_where_the_list_says_and_its_reversal_is_code(
 
 
 @pytest.mark.django_db
-def test_every_rule_of_the_database_is_known_to_be_missed() -> None:
-    rules = {rule.title for rule in catalogue.rules()}
+def test_every_rule_of_the_database_and_every_guard_is_known_to_be_missed() -> None:
+    there = {rule.title for rule in catalogue.rules()} | {guard.title for guard in guards()}
     known = set(records.caught()) | set(records.equivalent())
-    assert rules - known == set(), HOW
-    assert known - rules - {guard.title for guard in guards()} == set(), (
-        "take what is gone out of tests/mutants/*.toml"
-    )
+    assert there - known == set(), HOW
+    assert known - there == set(), "take what is gone out of tests/mutants/*.toml"
+
+
+def test_a_guard_is_reversed_where_it_runs_and_stands_again_afterwards() -> None:
+    """A top-up of five dollars, where the plan sells ten at least."""
+    [guard] = [each for each in guards() if each.name == "a top-up is at least the plan's minimum"]
+    with reversed_here(guard):
+        assert topups.check_amount(Decimal(5), minimum=Decimal(10)) == 5
+    with pytest.raises(ValidationError, match="at least"):
+        topups.check_amount(Decimal(5), minimum=Decimal(10))
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("services are paused once", "a statement of SQL, outside of any function"),
+        ("viewers see and do not act", "within a function that a decorator made before"),
+    ],
+)
+def test_what_can_not_be_reversed_where_it_runs_goes_the_long_way(name: str, how: str) -> None:
+    [guard] = [each for each in guards() if each.name == name]
+    assert not is_exchangeable(guard), how

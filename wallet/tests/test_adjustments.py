@@ -8,10 +8,14 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection
 from django.db import transaction as database
+from djmoney.money import Money
 
 from accounts.models import Account, AuditEvent, User
+from accounts.money import usd
 from accounts.staff_roles import StaffRole
 from accounts.tests.factories import NOW, make_account, make_staff
+from invoices.models import Refund
+from invoices.tests.factories import make_transaction
 from wallet import adjustments
 from wallet.models import Adjustment, Entry, EntryKind, Wallet
 from wallet.tests.factories import balance_of, make_wallet
@@ -151,6 +155,30 @@ def test_the_database_refuses_what_nobody_approved(
         connection.check_constraints()
 
     with pytest.raises(IntegrityError), database.atomic():
+        write()
+
+
+def test_the_database_keeps_no_refund_that_names_who_was_never_asked(
+    alice: Account, finance: User
+) -> None:
+    payment = make_transaction(alice, amount="25")
+
+    def write() -> None:
+        Refund.objects.create(
+            account=alice,
+            transaction=payment,
+            number="R-1",
+            origin="portal",
+            amount=usd(5),
+            charged_amount=Money("1.930", "OMR"),
+            reason="By hand",
+            made_by=make_staff(StaffRole.SUPPORT),
+            approved_by=finance,
+            created_at=NOW,
+        )
+        connection.check_constraints()
+
+    with pytest.raises(IntegrityError, match="nobody was asked"), database.atomic():
         write()
 
 
