@@ -60,6 +60,7 @@ class AdjustmentForm(forms.Form):
         max_digits=18,
         decimal_places=6,
         min_value=Decimal(0),
+        error_messages={"min_value": "Leave out the minus: Deduct credit says that it is taken."},
         widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01", "inputmode": "decimal"}),
     )
     reason = forms.CharField(

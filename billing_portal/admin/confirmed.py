@@ -4,8 +4,8 @@ An action gives its words and the service to call; the page, the reason, the kin
 second click on the same confirmation are the same everywhere.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from django import forms
@@ -54,6 +54,8 @@ class Confirmation:
     effect: str
     act: Callable[[User, dict[str, Any]], str]
     form_class: type[ReasonForm] = ReasonForm
+    #: What the form's other fields say at first.
+    proposed: Mapping[str, object] = field(default_factory=dict)
     seen: str = ""
     danger: bool = False
     leads_to: str = ""
@@ -82,7 +84,7 @@ def confirm(
     answered = request.method == "POST" if is_answer is None else is_answer
     form = confirmation.form_class(request.POST if answered else None)
     if not answered:
-        form.initial["seen"] = confirmation.seen
+        form.initial |= {**confirmation.proposed, "seen": confirmation.seen}
     elif form.is_valid():
         if form.cleaned_data["seen"] != confirmation.seen:
             messages.warning(request, _CHANGED_MEANWHILE)

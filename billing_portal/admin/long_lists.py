@@ -74,7 +74,11 @@ class LongListAdmin(ReadOnlyAdmin):
         accounts = search.named(term)[:MOST_ACCOUNTS]
         # Words that name a company are no id of the platform's: there is no need to look for one.
         is_company = bool(accounts) and " " in term
-        found = [*self._named(term, within_accounts=not is_company), *self.also_found(term)]
+        own = self._account_of_the_list(request)
+        found = [
+            *self._named(term, own, within_accounts=not is_company),
+            *self.also_found(term),
+        ]
         if found:
             return queryset.filter(pk__in=found), False
         return self._newest_of(queryset, accounts), False
@@ -99,7 +103,14 @@ class LongListAdmin(ReadOnlyAdmin):
         # Asked for now: a query of so many parts takes longer to plan than to answer, each time.
         return rows.filter(pk__in=list(each[0].union(*each[1:], all=True)))
 
-    def _named(self, term: str, *, within_accounts: bool) -> list[int]:
+    def _account_of_the_list(self, request: HttpRequest) -> UUID | None:
+        """Return the account that the list is narrowed to."""
+        try:
+            return UUID(request.GET.get(f"{self.account_field}__id__exact", ""))
+        except ValueError:
+            return None
+
+    def _named(self, term: str, account: UUID | None, *, within_accounts: bool) -> list[int]:
         rows = self.model._default_manager.order_by().values_list("pk", flat=True)
         parts = [
             rows.filter(**{name: asked})
@@ -107,8 +118,10 @@ class LongListAdmin(ReadOnlyAdmin):
             for asked in dict.fromkeys((term, term.upper()))
         ]
         if self.name_of_an_account and within_accounts:
-            # Each account's index is asked for the name: much less to read than the table.
-            own = {f"{self.account_field}__in": Account.objects.values("pk")}
+            # Each account's index is asked for the name: much less to read than the table, and of
+            # one account's list no more than that.
+            accounts = [account] if account else Account.objects.values("pk")
+            own = {f"{self.account_field}__in": accounts}
             parts.append(rows.filter(**own, **{self.name_of_an_account: term}))
         if not parts:
             return []

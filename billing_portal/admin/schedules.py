@@ -44,8 +44,8 @@ class IntervalForm(ReasonForm):
         min_value=1, max_value=scheduled_jobs.LONGEST_SECONDS, widget=UnfoldAdminIntegerFieldWidget
     )
     period = forms.ChoiceField(
+        label="Unit",
         choices=[(period, period) for period in scheduled_jobs.PERIODS],
-        initial="minutes",
         widget=UnfoldAdminSelectWidget,
     )
 
@@ -74,21 +74,27 @@ class PeriodicTaskAdmin(ReadOnlyAdmin):
     ordering = ("name",)
     search_fields = ("name", "task")
     search_help_text = "Name or task"
+    # Not the fields themselves: the library's help is for who writes a row, which nobody does.
     fieldsets = (
         (
             None,
             {
                 "fields": (
-                    ("name", cells.column("enabled", "State", _on_or_off)),
-                    ("task", cells.column("scheduler", "Runs", str)),
-                    "description",
+                    (
+                        cells.column("name", "Name", str),
+                        cells.column("enabled", "State", _on_or_off),
+                    ),
+                    (cells.column("task", "Task", str), cells.column("scheduler", "Runs", str)),
+                    (
+                        cells.time_column("last_run_at", "Last run"),
+                        cells.column("total_run_count", "Runs so far", "{:,}".format),
+                    ),
+                    (
+                        cells.column("expire_seconds", "Worth nothing after", "{:,} s".format),
+                        cells.time_column("date_changed", "Row changed"),
+                    ),
                 )
             },
-        ),
-        ("So far", {"fields": (("last_run_at", "total_run_count"), "date_changed")}),
-        (
-            "How it is queued",
-            {"fields": (("args", "kwargs"), ("expire_seconds", "queue")), "classes": ("collapse",)},
         ),
     )
 
@@ -134,6 +140,9 @@ class PeriodicTaskAdmin(ReadOnlyAdmin):
             "seconds; other jobs keep theirs.",
             act=lambda by, wish: _change_interval(job, by, wish),
             form_class=IntervalForm,
+            proposed={"every": job.interval.every, "period": job.interval.period}
+            if job.interval
+            else {"period": "hours"},
             seen=str(job.scheduler),
         )
         return confirm(request, confirmation, site=self.admin_site, target=job)

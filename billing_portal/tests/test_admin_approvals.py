@@ -87,6 +87,17 @@ def test_a_request_shows_its_buttons_to_who_may_press_them(account: Account) -> 
     assert (states, balance_of(account)) == ({ApprovalState.REQUESTED}, 5)
 
 
+def test_who_lost_the_role_meanwhile_decides_nothing(account: Account) -> None:
+    asked = ask(account, make_staff(StaffRole.SUPPORT))
+    finance = make_staff(StaffRole.FINANCE)
+    client = signed_in(finance)
+    assert client.get(page_of(asked, "approve")).status_code == 200
+    finance.groups.clear()
+    assert client.post(page_of(asked, "approve"), {"reason": "Agreed"}).status_code == 403
+    asked.refresh_from_db()
+    assert (asked.state, balance_of(account)) == (ApprovalState.REQUESTED, 5)
+
+
 @pytest.mark.parametrize("reason", ["", "   ", "no"])
 def test_deciding_takes_a_reason(account: Account, reason: str) -> None:
     asked = ask(account, make_staff(StaffRole.SUPPORT))

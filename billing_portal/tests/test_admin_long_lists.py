@@ -79,6 +79,18 @@ def test_a_row_is_found_by_its_name_or_by_its_company(client: Client, company: C
     assert reverse("admin:plans_usagerecord_change", args=[record.pk]) not in page
 
 
+def test_in_one_account_s_list_no_other_account_is_asked_for_a_record(client: Client) -> None:
+    record = UsageRecord.objects.first()
+    assert record is not None
+    address = reverse("admin:plans_usagerecord_changelist")
+    of_one = {"account__id__exact": str(record.account_id), "q": record.record_id}
+    with CaptureQueriesContext(connection) as queries:
+        page = client.get(address, of_one)
+    assert list(page.context["cl"].result_list) == [record]
+    [looked_up] = [sql["sql"] for sql in queries if '"record_id" = \'' in sql["sql"]]
+    assert '"accounts_account"' not in looked_up
+
+
 def test_a_transaction_is_found_by_number_receipt_and_payment(client: Client) -> None:
     payment = Transaction.objects.exclude(receipt_number="").first()
     assert payment is not None

@@ -74,7 +74,9 @@ def test_marked_jobs_are_asked_about_before_they_are_switched(chief: Client) -> 
 def test_a_job_gets_another_interval_and_leaves_others_theirs(
     chief: Client, job: PeriodicTask
 ) -> None:
-    seen = {"reason": WHY, "seen": str(job.scheduler)}
+    initial = chief.get(page_of(job, "change_interval")).context["form"].initial
+    assert initial == {"every": 10, "period": "seconds", "seen": "every 10 seconds"}
+    seen = {"reason": WHY, "seen": initial["seen"]}
     for every, period, message in (
         ("1", "seconds", "From 5 seconds to seven days."),
         ("8", "days", "From 5 seconds to seven days."),
