@@ -84,7 +84,7 @@ def confirm(
     answered = request.method == "POST" if is_answer is None else is_answer
     form = confirmation.form_class(request.POST if answered else None)
     if not answered:
-        form.initial |= {**confirmation.proposed, "seen": confirmation.seen}
+        form.initial.update(confirmation.proposed, seen=confirmation.seen)
     elif form.is_valid():
         if form.cleaned_data["seen"] != confirmation.seen:
             messages.warning(request, _CHANGED_MEANWHILE)

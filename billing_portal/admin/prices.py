@@ -1,10 +1,11 @@
 """Prices of a plan version and their volume tiers: as changeable as the version itself."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Field, Model, QuerySet
+from django.db.models import DecimalField, Field, Model, QuerySet
 from django.http import HttpRequest
 from djmoney.models.fields import MoneyField
 from unfold.admin import TabularInline
@@ -38,8 +39,19 @@ class DollarsWidget(forms.MultiWidget):
         return [amount, "USD"]
 
 
+class QuantityWidget(UnfoldAdminDecimalFieldWidget):
+    """A quantity without the zeros that its column ends in."""
+
+    def format_value(self, value: Any) -> str | None:
+        """Write it as people do; what was typed wrongly stays as it was typed."""
+        if isinstance(value, Decimal) and value.is_finite():
+            return f"{value.normalize():f}"
+        written: str | None = super().format_value(value)
+        return written
+
+
 class PricedInDollarsMixin:
-    """Asks for prices as plain dollars."""
+    """Asks for prices as plain dollars, and for quantities as people write them."""
 
     def formfield_for_dbfield(
         self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any
@@ -50,6 +62,8 @@ class PricedInDollarsMixin:
             formfield: Any = db_field.formfield(**kwargs)
             formfield.widget = kwargs["widget"]
             return formfield
+        if isinstance(db_field, DecimalField):
+            kwargs["widget"] = QuantityWidget(attrs={"step": "any"})
         return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
 
 

@@ -100,6 +100,10 @@ def test_a_new_version_is_a_copy_that_can_be_changed_and_published(
     assert prices_of(copy) == prices_of(sold)
     assert PriceTier.objects.count() == 4
 
+    quantity = copy.prices.get().included_quantity
+    assert f'name="prices-0-included_quantity" value="{quantity:.0f}"' in (
+        client.get(url("change", copy)).content.decode()
+    )
     saved = client.post(url("change", copy), edited(copy, "109.00", "0.095"))
     assert saved.status_code == 302, saved.context["errors"]
     copy.refresh_from_db()
