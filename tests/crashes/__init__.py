@@ -19,7 +19,7 @@ SCENARIOS: Final = {
     "killing": Scenario("web, workers and beat are killed with SIGKILL under load", 120),
     "database": Scenario("PostgreSQL is stopped at once and started again under load", 60),
     "disk": Scenario("the database's disk is full, and is not any more", 45, disk=200),
-    "redis": Scenario("Redis is flushed and killed under load", 60, needs_redis=True),
+    "redis": Scenario("Redis is flushed, killed and silenced under load", 60, needs_redis=True),
     "writers": Scenario("50 processes report usage of one account", 30),
     "races": Scenario("ingest, top-ups, refunds, renewals and refills at once", 30),
     "deadlocks": Scenario("wallets are locked in reversed order by another hand", 20),

@@ -70,7 +70,7 @@ def _renew(stage: Stage) -> "subprocess.Popen[bytes]":
 
 
 def lose_redis(folder: Path, seconds: float) -> str:
-    """Redis, as broker and as cache, is flushed, killed and started again, empty."""
+    """Redis, as broker and as cache, is flushed, killed and started again empty, or falls silent."""
     port = int(os.environ["BROKER_URL"].rpartition(":")[2].partition("/")[0])
     did: Counter[str] = Counter()
     died: Counter[str] = Counter()
@@ -78,18 +78,24 @@ def lose_redis(folder: Path, seconds: float) -> str:
     with portal_under_load(folder, redis_port=port) as (stage, load, _):
 
         def lose(chance: random.Random) -> None:
-            if chance.random() < 0.5:
+            what = chance.choice(["flushed", "killed", "silent"])
+            did[what] += 1
+            if what == "flushed":
                 redis.Redis(port=port).flushall()
-                did["flushed"] += 1
                 return
-            stage.kill("redis")
+            if what == "killed":
+                stage.kill("redis")
+            else:
+                stage.silence("redis")
             # Sign-ins are counted there: nobody may try passwords meanwhile, and nobody sees a 500.
             while_away["readyz"].add(requests.get(f"{stage.url}/readyz", timeout=60).status_code)
             while_away["sign-in"].add(_try_to_sign_in(stage))
             time.sleep(chance.uniform(0, 4))
-            stage.run_redis(port)
+            if what == "killed":
+                stage.run_redis(port)
+            else:
+                stage.let_speak("redis")
             died.update(stage.start_what_died())
-            did["killed"] += 1
 
         every(seconds, between=(1, 5), do=lose)
         died.update(stage.start_what_died())
@@ -99,7 +105,7 @@ def lose_redis(folder: Path, seconds: float) -> str:
     assert died.keys() <= {"worker"}, f"ended with Redis: {died}"
     assert while_away == {"readyz": {503}, "sign-in": {503}}, while_away
     return (
-        f"Redis flushed {did['flushed']}x, killed {did['killed']}x, empty each time; "
+        f"Redis flushed {did['flushed']}x, killed {did['killed']}x, silent {did['silent']}x; "
         f"the worker ended {died['worker']}x: {ended}"
     )
 

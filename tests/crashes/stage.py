@@ -96,6 +96,14 @@ class Stage:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(timeout=PATIENCE_SECONDS)
 
+    def silence(self, name: str) -> None:
+        """Have a program take connections and say nothing, as one that swaps does."""
+        os.killpg(self._processes[name].pid, signal.SIGSTOP)
+
+    def let_speak(self, name: str) -> None:
+        """Let it go on."""
+        os.killpg(self._processes[name].pid, signal.SIGCONT)
+
     def kill_a_child(self, name: str) -> None:
         """Kill one of the processes that a program started: gunicorn's workers are such."""
         children = psutil.Process(self._processes[name].pid).children()
