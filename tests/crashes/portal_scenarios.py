@@ -70,7 +70,7 @@ def _renew(stage: Stage) -> "subprocess.Popen[bytes]":
 
 
 def lose_redis(folder: Path, seconds: float) -> str:
-    """Redis, as broker and as cache, is flushed, killed and started again empty, or falls silent."""
+    """Redis, as broker and cache, is flushed, killed and started again empty, or falls silent."""
     port = int(os.environ["BROKER_URL"].rpartition(":")[2].partition("/")[0])
     did: Counter[str] = Counter()
     died: Counter[str] = Counter()
