@@ -86,6 +86,7 @@ class Chart:
     rows: tuple[Row, ...]
     summary: str
     column: str
+    before_name: str
     has_before: bool
 
 
@@ -96,10 +97,12 @@ def spend_chart(
     last: date,
     today: date,
     before: Mapping[int, Decimal] | None = None,
+    before_name: str = "",
 ) -> Chart | None:
     """Draw the days from `first` to `last`; None when nothing was spent.
 
-    `before` is what each day of the period before cost, by its place: it is a line at its height.
+    `before` is what each day of the days before cost, by its place: it is a line at its height,
+    and `before_name` what those days are called.
     """
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     every = 7 * -(-len(days) // _DAYS_OF_WEEKLY_LABELS)
@@ -117,6 +120,7 @@ def spend_chart(
         values={"first": write_short_day(first), "today": write_short_day(min(today, last))},
         column=_("Day"),
         before=before or {},
+        before_name=before_name,
     )
 
 
@@ -147,6 +151,7 @@ def months_chart(spends: Sequence[Spend], *, first: date, last: date, today: dat
         values={"first": write_month(months[0]), "last": write_month(months[-1])},
         column=_("Month"),
         before={},
+        before_name="",
     )
 
 
@@ -161,6 +166,7 @@ def _chart(
     values: Mapping[str, str],
     column: str,
     before: Mapping[int, Decimal],
+    before_name: str,
 ) -> Chart | None:
     totals: dict[str, Decimal] = {}
     for spend in spends:
@@ -220,6 +226,7 @@ def _chart(
         ),
         summary=summary % {**values, "total": format_usd(total)},
         column=column,
+        before_name=before_name,
         has_before=any(before.values()),
     )
 
@@ -264,7 +271,7 @@ def _bar(
         "amount": format_usd(sum(cells, Decimal(0))),
     }
     if before > 0:
-        title = _("%(day)s: %(amount)s; last period: %(before)s") % {
+        title = _("%(day)s: %(amount)s; before: %(before)s") % {
             "day": written,
             "amount": format_usd(sum(cells, Decimal(0))),
             "before": format_usd(before),

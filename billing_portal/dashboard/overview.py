@@ -134,7 +134,12 @@ def _chart(state: OverviewState) -> Chart | None:
         return None
     first, last, today = days
     return spend_chart(
-        state.spends, before=_previous_days(state), first=first, last=last, today=today
+        state.spends,
+        before=_previous_days(state),
+        before_name=_("Last period, same day"),
+        first=first,
+        last=last,
+        today=today,
     )
 
 

@@ -113,7 +113,9 @@ def build_usage(*, account: Account, form: UsageOverviewForm, now: datetime) -> 
             else _("The newest usage is still being added up: the figures grow within minutes.")
         ),
         facts=_facts(total, total_before),
-        chart=_chart(sums.rows, span, asked, account=account, now=now),
+        chart=_chart(
+            sums.rows, span, _days_of(earlier.rows, before), asked, account=account, now=now
+        ),
         shares=shares,
         shares_title=_("By feature") if is_by_feature else _("By workspace"),
         shares_column=_("Feature") if is_by_feature else _("Workspace"),
@@ -243,14 +245,39 @@ def _compared(before: Span | None, total: _Total) -> str:
     return _("Compared with %(days)s: %(amount)s.") % {"days": days, "amount": _money(total.amount)}
 
 
+def _days_of(rows: Sequence[DaySum], span: Span | None) -> dict[int, Decimal]:
+    """What each day cost, by its place among the days."""
+    costs: dict[int, Decimal] = {}
+    if span is None:
+        return costs
+    for row in rows:
+        place = (row.day - span.first).days
+        costs[place] = costs.get(place, Decimal(0)) + row.amount
+    return costs
+
+
 def _chart(
-    rows: Sequence[DaySum], span: Span, asked: Mapping[str, str], *, account: Account, now: datetime
+    rows: Sequence[DaySum],
+    span: Span,
+    before: Mapping[int, Decimal],
+    asked: Mapping[str, str],
+    *,
+    account: Account,
+    now: datetime,
 ) -> Chart | None:
     spends = [Spend(row.day, row.name, row.amount) for row in rows]
     today = now.astimezone(account.timezone).date()
     by = asked.get("by") or ("month" if span.days > _MANY_DAYS else "day")
-    draw = months_chart if by == "month" else spend_chart
-    return draw(spends, first=span.first, last=span.end, today=today)
+    if by == "month":
+        return months_chart(spends, first=span.first, last=span.end, today=today)
+    return spend_chart(
+        spends,
+        first=span.first,
+        last=span.end,
+        today=today,
+        before=before,
+        before_name=_("The days before"),
+    )
 
 
 def _history(span: Span, asked: Mapping[str, str]) -> str:

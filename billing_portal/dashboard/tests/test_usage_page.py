@@ -73,6 +73,7 @@ def test_a_period_is_compared_with_as_many_days_of_the_last_one(
     # Each line is of one feature, of which a call has one record.
     assert (page.calls_column, page.average_column) == ("Calls", "Average per call")
     assert page.chart is not None
+    assert [row.before for row in page.chart.rows] == ["$0.00", "$2.00"]
     daily_spend.add_up(account_id=account.pk)
     assert figures(client) == shown
 
