@@ -16,6 +16,7 @@ UNFOLD = {
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("brand/mark.svg")}
     ],
     "STYLES": [lambda request: static("css/admin.css")],
+    "SCRIPTS": [lambda request: static("js/admin-search.js")],
     "DASHBOARD_CALLBACK": "billing_portal.admin.front_page.dashboard",
     "COMMAND": {"search_callback": "billing_portal.admin.search.palette"},
     "ACCOUNT": {
