@@ -19,7 +19,7 @@ from django.db import connection
 
 from accounts.bulk import as_array, text_array
 from accounts.prepared import fetch_one
-from accounts.references import split
+from accounts.references import are_uuids, split
 from plans.usage_records import ParsedRecord
 
 _CALL = """
@@ -127,11 +127,11 @@ def _rate_batch(
             "account_ids": as_array(account_ids),
             "external_ids": text_array(external_ids),
             "feature_keys": text_array(feature_keys),
-            "accounts": as_array(map(account_places.__getitem__, accounts)),
-            "features": as_array(map(feature_places.__getitem__, features)),
+            "accounts": _listed([account_places[account] for account in accounts]),
+            "features": _listed([feature_places[feature] for feature in features]),
             "ids": text_array(ids),
             "quantities": as_array(quantities),
-            "moments": _moment_array(moments),
+            "moments": _listed(moments),
             "workspaces": _optional(workspaces),
             "sources": _optional(sources),
             "descriptions": _optional(descriptions),
@@ -144,7 +144,11 @@ def _names(references: Iterable[str]) -> tuple[list[str], list[str], dict[str, i
 
     External ids follow the UUIDs; what can be no reference has the place 0.
     """
-    split_references = {reference: split(reference) for reference in dict.fromkeys(references)}
+    distinct = list(dict.fromkeys(references))
+    if are_uuids(distinct):
+        places = {reference: place for place, reference in enumerate(distinct, start=1)}
+        return [reference.lower() for reference in distinct], [], places
+    split_references = {reference: split(reference) for reference in distinct}
     account_ids = [uuid for uuid, _ in split_references.values() if uuid]
     external_ids = [external_id for _, external_id in split_references.values() if external_id]
     places = dict.fromkeys(split_references, 0)
@@ -164,9 +168,9 @@ def _optional(values: Sequence[str]) -> str | None:
     return text_array(values) if any(values) else None
 
 
-def _moment_array(moments: Sequence[datetime]) -> str:
-    """Write moments as a PostgreSQL array: JSON's list of them, in other brackets."""
-    return f"{{{msgspec.json.encode(moments)[1:-1].decode()}}}"
+def _listed(values: Sequence[datetime] | Sequence[int]) -> str:
+    """Write moments or places as a PostgreSQL array: JSON's list of them, in other brackets."""
+    return f"{{{msgspec.json.encode(values)[1:-1].decode()}}}"
 
 
 def _uuids(text: str | None) -> list[UUID]:
