@@ -69,6 +69,7 @@ DECLARE
     -- For each name: which of the locked wallets.
     wallet_of integer[] := array_fill(NULL::integer, ARRAY[greatest(names, 1)]);
     names_without_wallet integer[] := '{}';
+    first_named integer;
     feature_ids bigint[];
     feature_names text[];
     ids_repeat boolean;
@@ -118,8 +119,12 @@ BEGIN
     IF to_open IS NOT NULL THEN
         RETURN;
     END IF;
+    -- An account that is named in several ways has one wallet: they are in the accounts' order.
     FOR n IN 1 .. coalesce(cardinality(wallet_names), 0) LOOP
-        wallet_of[wallet_names[n]] := n;
+        IF n = 1 OR wallet_accounts[n] <> wallet_accounts[n - 1] THEN
+            first_named := n;
+        END IF;
+        wallet_of[wallet_names[n]] := first_named;
     END LOOP;
     IF coalesce(cardinality(wallet_names), 0) < names THEN
         SELECT coalesce(array_agg(named.n), '{}') INTO names_without_wallet

@@ -127,6 +127,20 @@ def test_the_same_content_written_differently_is_a_duplicate() -> None:
     assert result.status == "duplicate"
 
 
+def test_an_account_that_is_named_in_several_ways_is_one() -> None:
+    account = make_customer(external_id="customer-9")
+    names = (str(account.pk), str(account.pk).upper(), "external:customer-9", f"{account.pk},x")
+    results = usage.record(
+        records=[make_record(account, "512", id=name, account=name) for name in names], now=NOW
+    )
+    assert [result.status for result in results] == ["recorded"] * 3 + ["rejected"]
+    assert list(
+        Entry.objects.filter(account=account)
+        .order_by("sequence")
+        .values_list("usage_id", flat=True)
+    ) == list(names[:3])
+
+
 def test_a_repetition_is_recognised_even_when_it_has_become_too_old() -> None:
     account = make_customer()
     record = make_record(account)
