@@ -1,6 +1,7 @@
 """Pages in their other states: nothing yet, paused, past due, a viewer's, before signing in."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from accounts import outbox
 from accounts.models import Account
 from billing_portal.dashboard.tests import scenes
 from billing_portal.dashboard.tests.browser import look_at
+from invoices.tests.factories import LineSpec, make_transaction
 from plans import usage
 from plans.tests.factories import make_record
 
@@ -53,6 +55,8 @@ def test_a_paused_company_with_a_long_name(
     # A name without a space: the amount beside it stays whole, the page as wide as the screen.
     now = timezone.now()
     usage.record(records=[make_record(account, workspace="W" * 80, occurred_at=now)], now=now)
+    lines = [LineSpec(description="W" * 90, amount=Decimal(5))]
+    payment = make_transaction(account, lines=lines, created_at=now)
     client = sign_in(account)
     user = account.memberships.get().user
     scenes.Membership.objects.create(
@@ -68,6 +72,8 @@ def test_a_paused_company_with_a_long_name(
             "paused-overview": "/billing/",
             "subscribe": "/billing/plan/growth/",
             "paused-top-up": "/billing/top-up/?amount=10.00",
+            "long-usage": "/billing/usage/?group=workspace",
+            "long-payment": f"/billing/history/{payment.number}/",
         },
     )
 
