@@ -300,6 +300,16 @@ def test_times_are_in_the_accounts_timezone(account: Account) -> None:
     assert "24 November 2026, 01:05 (Asia/Muscat)" in html
 
 
+def test_staff_read_english_and_utc_whatever_the_customer_reads() -> None:
+    account = make_account(name="Muscat Freight", timezone="Asia/Muscat", language="ar")
+
+    _, text, html = sent(account, "approval_requested")
+
+    assert '<html lang="en"' in html
+    for part in (text, html):
+        assert "7 December 2026, 21:05 (UTC)" in part
+
+
 def test_a_name_with_markup_is_text_in_both_forms() -> None:
     account = make_account(name="<b>Acme & Sons</b>")
 
