@@ -106,7 +106,9 @@ class UsageRecord(models.Model):
         ordering = ["-occurred_at", "-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["account", "record_id"], name="a_record_is_charged_once"
+                # By its id, which staff know and which mostly grows; others begin with the account.
+                fields=["record_id", "account"],
+                name="a_record_is_charged_once",
             ),
             models.CheckConstraint(
                 condition=Q(quantity=F("included_quantity") + F("billed_quantity"))

@@ -14,7 +14,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.views import ChangeList
 
-from accounts.models import Account
 from billing_portal.admin import search
 from billing_portal.admin.base import ReadOnlyAdmin
 from billing_portal.admin.pagination import MOST_ROWS
@@ -46,8 +45,6 @@ class LongListAdmin(ReadOnlyAdmin):
     time_field = ""
     #: What names a row by itself, each found by an index: `number`, `stripe_refund_id`.
     names: tuple[str, ...] = ()
-    #: What the platform calls a row, unique within an account and found by an index.
-    name_of_an_account = ""
 
     def get_changelist(self, request: HttpRequest, **options: Any) -> type[LongChangeList]:
         """Return the list that keeps to our order."""
@@ -71,17 +68,10 @@ class LongListAdmin(ReadOnlyAdmin):
             return queryset, False
         if "\0" in term:
             return queryset.none(), False
-        accounts = search.named(term)[:MOST_ACCOUNTS]
-        # Words that name a company are no id of the platform's: there is no need to look for one.
-        is_company = bool(accounts) and " " in term
-        own = self._account_of_the_list(request)
-        found = [
-            *self._named(term, own, within_accounts=not is_company),
-            *self.also_found(term),
-        ]
+        found = [*self._named(term, self._account_of_the_list(request)), *self.also_found(term)]
         if found:
             return queryset.filter(pk__in=found), False
-        return self._newest_of(queryset, accounts), False
+        return self._newest_of(queryset, search.named(term)[:MOST_ACCOUNTS]), False
 
     def _newest_of(self, rows: QuerySet[Any], accounts: list[UUID]) -> QuerySet[Any]:
         """Return each account's newest rows, from its index.
@@ -110,22 +100,18 @@ class LongListAdmin(ReadOnlyAdmin):
         except ValueError:
             return None
 
-    def _named(self, term: str, account: UUID | None, *, within_accounts: bool) -> list[int]:
+    def _named(self, term: str, account: UUID | None) -> list[int]:
         rows = self.model._default_manager.order_by().values_list("pk", flat=True)
-        parts = [
-            rows.filter(**{name: asked})
+        if account:
+            # What the platform calls a row it may call one of each account.
+            rows = rows.filter(**{self.account_field: account})
+        each = [
+            rows.filter(**{name: asked})[:MOST_ROWS]
             for name in self.names
             for asked in dict.fromkeys((term, term.upper()))
         ]
-        if self.name_of_an_account and within_accounts:
-            # Each account's index is asked for the name: much less to read than the table, and of
-            # one account's list no more than that.
-            accounts = [account] if account else Account.objects.values("pk")
-            own = {f"{self.account_field}__in": accounts}
-            parts.append(rows.filter(**own, **{self.name_of_an_account: term}))
-        if not parts:
+        if not each:
             return []
-        each = [part[:MOST_ROWS] for part in parts]
         return list(each[0].union(*each[1:]) if len(each) > 1 else each[0])
 
     def also_found(self, term: str) -> Sequence[int]:

@@ -13,6 +13,7 @@ from billing_portal.admin.exports import ExportMixin
 from billing_portal.admin.filters import RangeDateTimeFilter
 from billing_portal.admin.long_lists import LongListAdmin
 from billing_portal.admin.month_end import MonthEndMixin
+from billing_portal.admin.pagination import MOST_ROWS
 from billing_portal.admin.reversals import DisputeInline, RefundInline
 from billing_portal.admin.reverse_action import ReverseActionMixin
 from billing_portal.admin.transaction_actions import TransactionActionsMixin
@@ -209,7 +210,6 @@ class EntryAdmin(ExportMixin, MonthEndMixin, LongListAdmin):
     export_permission = "wallet.export_entries"
     actions_list = ("export", "month_end")
 
-    name_of_an_account = "usage_id"
     time_field = "created_at"
     order_of_an_account = ("-sequence",)
 
@@ -255,9 +255,17 @@ class EntryAdmin(ExportMixin, MonthEndMixin, LongListAdmin):
         return cells.link(record.first())
 
     def also_found(self, term: str) -> list[int]:
-        """Return the entries of the transaction numbered so."""
-        entries = Entry.objects.filter(transaction__number=term.upper())
-        return list(entries.values_list("pk", flat=True))
+        """Return the entries of the transaction numbered so, or of the usage records called so.
+
+        Whose those are is asked of them: an entry is found by its account and its record's id.
+        """
+        entries = Entry.objects.order_by().values_list("pk", flat=True)
+        owners = UsageRecord.objects.filter(record_id=term).values("account")
+        return list(
+            entries.filter(transaction__number=term.upper()).union(
+                entries.filter(account__in=owners, usage_id=term)[:MOST_ROWS]
+            )
+        )
 
 
 @admin.register(Adjustment)

@@ -159,7 +159,7 @@ class AllowanceAdmin(LongListAdmin):
 class UsageRecordAdmin(LongListAdmin):
     """What the platform reported, and how it was rated."""
 
-    name_of_an_account = "record_id"
+    names = ("record_id",)
     time_field = "occurred_at"
     order_of_an_account = ("-occurred_at", "-id")
 
