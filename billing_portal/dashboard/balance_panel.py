@@ -87,8 +87,11 @@ def _facts(state: OverviewState) -> tuple[Fact, ...]:
     if state.subscription is not None:
         facts.append(Fact(_("Spent today"), format_usd(sum(used, Decimal(0)))))
     if state.capped is not None and state.capped.cap is not None:
-        spent = {"spent": format_usd(state.capped.spent), "cap": format_usd(state.capped.cap)}
-        facts.append(Fact(_("Spend cap"), _("%(spent)s of %(cap)s") % spent))
+        # A late record counts towards the cap when it is deducted: what was spent of it is not
+        # what this period's usage cost, which is shown below.
+        left = max(state.capped.cap - state.capped.spent, Decimal(0))
+        written = {"left": format_usd(left), "cap": format_usd(state.capped.cap)}
+        facts.append(Fact(_("Left of the spend cap"), _("%(left)s of %(cap)s") % written))
     return tuple(facts)
 
 

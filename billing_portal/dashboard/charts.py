@@ -26,7 +26,7 @@ FUTURE_HEIGHT = Decimal("1.6")
 #: What separates stacked parts.
 GAP = Decimal("0.6")
 #: In so many days each week has a label; in more of them, fewer do.
-_DAYS_OF_WEEKLY_LABELS = 31
+_DAYS_OF_WEEKLY_LABELS = 42
 
 
 @dataclass(frozen=True)

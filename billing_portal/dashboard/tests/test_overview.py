@@ -369,6 +369,6 @@ def test_beside_the_balance_is_what_moved_it_last_and_what_is_about_to() -> None
         "On its way": "$20.00",
         "Last added": "$30.00",
         "Spent today": "$1.50",
-        "Spend cap": "$1.50 of $40.00",
+        "Left of the spend cap": "$38.50 of $40.00",
     }
     assert overview_of(scenes.make_company()).balance.facts == ()
