@@ -54,6 +54,8 @@ OF_THE_OTHER = {"payment-confirm"}
 ENTRANCE = {"login": "/accounts/login/", "password-reset": "/accounts/password/reset/"}
 SECOND_FACTOR = {"second-factor": "/accounts/2fa/"}
 QUALITY = 72
+_DRAWN = """document.fonts.ready.then(() => new Promise((done) =>
+    requestAnimationFrame(() => requestAnimationFrame(() => done(true)))))"""
 
 
 @dataclass
@@ -72,6 +74,9 @@ class Album:
         for form, (width, scheme) in forms.items():
             page.set_viewport_size({"width": width, "height": 900})
             page.emulate_media(color_scheme=scheme)
+            # The card field is a page of its own: it, too, follows another width in its own time.
+            for frame in page.frames:
+                frame.evaluate(_DRAWN)
             shot = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
             shot.save(FOLDER / f"{name}-{form}.webp", quality=QUALITY, method=6)
         if "light" in forms:
