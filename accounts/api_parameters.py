@@ -7,6 +7,7 @@ with everybody's rows.
 from datetime import UTC, datetime
 from typing import Any
 
+from django.core.validators import ProhibitNullCharactersValidator, RegexValidator
 from django.http import QueryDict
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
@@ -47,8 +48,12 @@ class Text(serializers.CharField):
     """Text to compare with, as it was sent."""
 
     def __init__(self, **options: Any) -> None:
-        """Take it whole: blanks may be part of what is looked for."""
+        """Take it whole: blanks may be part of what is looked for. NUL is in no text of ours."""
         super().__init__(trim_whitespace=False, **options)
+        nul = ProhibitNullCharactersValidator
+        others = [each for each in self.validators if not isinstance(each, nul)]
+        # The same refusal, as one that the schema can tell of.
+        self.validators = [*others, RegexValidator(r"^[^\x00]+$", nul.message, nul.code)]
 
 
 @extend_schema_field(OpenApiTypes.DATETIME)

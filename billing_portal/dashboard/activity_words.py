@@ -329,6 +329,7 @@ NOT_SHOWN = frozenset(
         "refund_differs",
         "refund_failed",
         "refund_opened",
+        "scheduled_tasks_run",
         "second_factor_removed",
         "sessions_ended",
         "staff_created",

@@ -157,12 +157,15 @@ def visit(
 def problems_of(
     page: Page, options: dict[str, Any] | None = None, *, within: str = "html"
 ) -> list[str]:
-    """What axe finds of the page, or of a part of it, and whether the page scrolls sideways."""
+    """What axe finds of the page, or of a part of it, and whether the page scrolls sideways.
+
+    Another page within it is its own: an e-mail's is sandboxed, and axe could not speak to it.
+    """
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     found = page.evaluate(
         "async ([part, options]) => (await axe.run(part, "
-        "{...options, resultTypes: ['violations']})).violations"
+        "{...options, resultTypes: ['violations'], iframes: false})).violations"
         ".map((each) => `${each.id} at ${each.nodes.map((node) => node.target)}`)",
         [{"include": [within], "exclude": [_MORE_OF_THE_SAME]}, options or {}],
     )
