@@ -71,7 +71,9 @@ def test_the_overview_warns_and_says_what_resumes_services(
 ) -> None:
     client = sign_in(account)
     client.post(CAP, {"capped": "on", "cap": "10"})
-    assert "spend cap" not in page(client, "/billing/")
+    html = page(client, "/billing/")
+    assert "Left of the spend cap" in html
+    assert "The spend cap is nearly reached." not in html
 
     spend(account, 55)  # $8.25
     html = page(client, "/billing/")
