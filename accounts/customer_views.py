@@ -10,11 +10,11 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from accounts.models import Account, AuditEvent, User
+from accounts.reasons import SHORTEST_REASON
 
 #: How long staff may look before they have to say why again.
 LASTS = timedelta(minutes=30)
 #: What a reason has at least, besides blanks.
-SHORTEST_REASON = 3
 STARTED, ENDED = "customer_view_started", "customer_view_ended"
 
 

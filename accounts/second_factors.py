@@ -7,8 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts.models import AuditEvent, User
-
-SHORTEST_REASON = 3
+from accounts.reasons import SHORTEST_REASON
 
 
 def of(user: User) -> list[str]:

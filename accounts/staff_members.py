@@ -7,9 +7,8 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from accounts.models import AuditEvent, User
+from accounts.reasons import SHORTEST_REASON
 from accounts.staff_roles import StaffRole
-
-SHORTEST_REASON = 3
 
 
 def role_of(person: User) -> StaffRole | None:

@@ -3,6 +3,7 @@
 import gc
 import hashlib
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -64,9 +65,9 @@ class DeskScenario(Scenario):
             gc.unfreeze()
             database.connect(home)
 
+    @abstractmethod
     def report(self, run: Run, found: Dataset) -> None:
         """Open each page, and say how long it took."""
-        raise NotImplementedError
 
 
 class Admin(DeskScenario):

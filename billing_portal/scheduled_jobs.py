@@ -10,12 +10,11 @@ from datetime import datetime
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
-from kombu.exceptions import OperationalError
 
+from accounts import reasons
 from accounts.models import AuditEvent, User
 from billing_portal.celery import app
 
-SHORTEST_REASON = 3
 #: More often than this a job would wait for itself.
 SHORTEST_SECONDS = 5
 LONGEST_SECONDS = 7 * 24 * 3600
@@ -31,7 +30,7 @@ def switch(
 
     Raises ValidationError without a reason, and when there is nothing to switch.
     """
-    reason = _checked(reason)
+    reason = reasons.checked(reason)
     locked = PeriodicTask.objects.select_for_update().filter(pk__in=[job.pk for job in jobs])
     switched = list(locked.exclude(enabled=on).order_by("name"))
     if not switched:
@@ -53,7 +52,7 @@ def change_interval(
     Raises ValidationError without a reason, for an interval that is none, too short or too long,
     and for the one that it has.
     """
-    reason = _checked(reason)
+    reason = reasons.checked(reason)
     if period not in PERIODS:
         raise ValidationError({"period": "Choose seconds, minutes, hours or days."})
     if not SHORTEST_SECONDS <= every * PERIODS[period] <= LONGEST_SECONDS:
@@ -77,7 +76,7 @@ def run_now(*, jobs: Sequence[PeriodicTask], by: User, reason: str, now: datetim
     Never call it inside a database transaction: it asks the broker. Raises ValidationError without
     a reason, for a job that the worker does not know, and when the broker does not answer.
     """
-    reason = _checked(reason)
+    reason = reasons.checked(reason)
     app.loader.import_default_modules()
     if unknown := [job.name for job in jobs if job.task not in app.tasks]:
         raise ValidationError(f"The worker knows no such job: {', '.join(unknown)}.")
@@ -89,18 +88,11 @@ def run_now(*, jobs: Sequence[PeriodicTask], by: User, reason: str, now: datetim
                 kwargs=json.loads(job.kwargs),
                 headers={"periodic_task_name": job.name},
             )
-    except OperationalError as error:
+    except Exception as error:  # as in accounts/nudges.py: a broker's client raises anything
         raise ValidationError(
             "The queue does not answer: try again once it does. Look at the front page."
         ) from error
     return len(jobs)
-
-
-def _checked(reason: str) -> str:
-    reason = reason.strip()
-    if len(reason) < SHORTEST_REASON:
-        raise ValidationError({"reason": "Say why, for whoever reads this next."})
-    return reason
 
 
 def _note(action: str, by: User, reason: str, now: datetime, **details: object) -> None:

@@ -15,7 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction as database
 from djmoney.money import Money
 
-from accounts import gateway
+from accounts import gateway, reasons
 from accounts.models import AuditEvent, User
 from accounts.money import format_usd, to_cents, usd
 from accounts.staff_limits import refund_limit
@@ -32,7 +32,6 @@ from invoices.models import (
 )
 from invoices.numbers import new_number
 from invoices.proportions import Portion, part_of_amount
-from invoices.reversal_models import LONGEST_REASON
 
 log = structlog.get_logger(__name__)
 
@@ -173,7 +172,7 @@ def record(
     `approver` is the second person who agreed to it. Once that is committed, call execute().
     Raises ValidationError, also when it is beyond what `by` refunds alone and nobody approved it.
     """
-    reason = check_reason(reason)
+    reason = reasons.checked(reason)
     if request_key:
         earlier = transaction.refunds.filter(request_key=request_key).first()
         if earlier is not None:
@@ -214,16 +213,6 @@ def record(
         created_at=now,
     )
     return refund
-
-
-def check_reason(reason: str) -> str:
-    """Return the reason as it is kept. Raises ValidationError, by field."""
-    reason = reason.strip()
-    if len(reason) < 3:
-        raise ValidationError({"reason": "Say why, for whoever reads this next."})
-    if len(reason) > LONGEST_REASON:
-        raise ValidationError({"reason": f"Use at most {LONGEST_REASON} characters."})
-    return reason
 
 
 def execute(*, refund_id: int, now: datetime) -> Refund:

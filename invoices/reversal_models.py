@@ -10,9 +10,9 @@ from djmoney.models.fields import MoneyField
 from djmoney.money import Money
 
 from accounts.models import Account
+from accounts.reasons import LONGEST_REASON
 
 #: How long the reason of a refund may be.
-LONGEST_REASON = 500
 
 
 class RefundStatus(models.TextChoices):

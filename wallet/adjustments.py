@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext_noop
 
+from accounts import reasons
 from accounts.models import Account, AuditEvent, User
 from accounts.money import format_usd, to_cents
 from accounts.recorded_words import Sentence
@@ -19,18 +20,13 @@ REVERSAL = Sentence(gettext_noop("Reversal of the adjustment of %(day)s (%(what)
 
 #: A single adjustment beyond this is a slip of the keyboard (USD).
 MAXIMUM_ADJUSTMENT = Decimal("100000.00")
-LONGEST_REASON = 500
 #: How much of what is reversed its reversal quotes.
 _LONGEST_QUOTE = 120
 
 
 def check(*, amount: Decimal, reason: str) -> str:
     """Return the reason as it is kept; raise ValidationError, by field, for what can't be done."""
-    reason = reason.strip()
-    if len(reason) < 3:
-        raise ValidationError({"reason": "Say why, for whoever reads this next."})
-    if len(reason) > LONGEST_REASON:
-        raise ValidationError({"reason": f"Use at most {LONGEST_REASON} characters."})
+    reason = reasons.checked(reason)
     if not amount.is_finite() or amount == 0 or abs(amount) > MAXIMUM_ADJUSTMENT:
         maximum = format_usd(MAXIMUM_ADJUSTMENT)
         raise ValidationError({"amount": f"Enter an amount other than zero, at most {maximum}."})

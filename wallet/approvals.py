@@ -15,6 +15,7 @@ from django.db import transaction as database
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Abs
 
+from accounts import reasons
 from accounts.models import Account, AuditEvent, User
 from accounts.money import format_usd
 from accounts.staff_limits import adjustment_limit, approval_limit, refund_limit
@@ -77,7 +78,7 @@ def ask_for_refund(
 ) -> ApprovalRequest:
     """Ask that somebody else approves a refund of `amount` USD. Raises ValidationError."""
     transaction = Transaction.objects.get(pk=transaction_id)
-    reason = refunds.check_reason(reason)
+    reason = reasons.checked(reason)
     refunds.quote(transaction=transaction, amount=amount)
     return _ask(
         account_id=transaction.account_id,
@@ -313,7 +314,7 @@ def refund_ended(refund: Refund, now: datetime) -> None:
 
 def _checked(reason: str) -> str:
     reason = reason.strip()
-    if not 3 <= len(reason) <= adjustments.LONGEST_REASON:
+    if not reasons.SHORTEST_REASON <= len(reason) <= reasons.LONGEST_REASON:
         raise ValidationError({"reason": "Say why, in 3 to 500 characters."})
     return reason
 

@@ -15,6 +15,7 @@ from unfold.enums import ActionVariant
 
 from accounts.models import User
 from accounts.money import format_usd
+from accounts.reasons import LONGEST_REASON
 from billing_portal.admin import cells
 from billing_portal.admin.account_actions import rehearse
 from billing_portal.admin.approval_pages import page_of
@@ -31,7 +32,7 @@ class DecisionForm(ReasonForm):
     """Why it is decided so."""
 
     reason = forms.CharField(
-        max_length=adjustments.LONGEST_REASON,
+        max_length=LONGEST_REASON,
         min_length=3,
         widget=ReasonForm.base_fields["reason"].widget,
         help_text="For your colleagues: kept with the request and in the audit trail.",

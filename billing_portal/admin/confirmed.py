@@ -19,9 +19,9 @@ from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.models import User
+from accounts.reasons import SHORTEST_REASON
 
 #: Fewer characters than these give nobody a reason.
-SHORTEST_REASON = 3
 _CHANGED_MEANWHILE = (
     "Nothing was done by this click: something changed since you looked. See below what it is, "
     "before you try again."

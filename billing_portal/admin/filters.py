@@ -16,8 +16,6 @@ from plans.subscription_models import CURRENT_STATUSES
 from wallet import approvals
 from wallet.models import ApprovalRequest
 
-Lookups = list[tuple[str, str]]
-
 
 class RangeDateTimeFilter(UnfoldRangeDateTimeFilter):
     """From one moment to another, both in UTC; a day without a time is the whole of it."""

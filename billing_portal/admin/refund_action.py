@@ -21,12 +21,12 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWid
 
 from accounts.models import User
 from accounts.money import format_omr, format_usd
+from accounts.reasons import LONGEST_REASON
 from accounts.staff_limits import refund_limit
 from billing_portal.admin.account_actions import refill_that_follows
 from billing_portal.admin.approval_pages import tell_that_it_waits
 from invoices import refunds
 from invoices.models import RefundStatus, Transaction
-from invoices.reversal_models import LONGEST_REASON
 from wallet import approvals, reversals
 from wallet.models import Wallet
 

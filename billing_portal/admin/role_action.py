@@ -14,6 +14,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from accounts import staff_members
 from accounts.models import User
+from accounts.reasons import SHORTEST_REASON
 from accounts.staff_groups import declared
 from accounts.staff_roles import StaffRole, permissions_of
 
@@ -34,7 +35,7 @@ class RoleForm(forms.Form):
     )
     reason = forms.CharField(
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        min_length=staff_members.SHORTEST_REASON,
+        min_length=SHORTEST_REASON,
         max_length=2000,
         error_messages={"required": "Say why, for whoever reads this next."},
         help_text="For your colleagues: kept in the audit trail.",

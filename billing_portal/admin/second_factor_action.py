@@ -12,6 +12,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts import second_factors
 from accounts.models import User
+from accounts.reasons import SHORTEST_REASON
 from billing_portal.admin.confirmed import Confirmation, ReasonForm, confirm
 
 
@@ -20,7 +21,7 @@ class LostFactorForm(ReasonForm):
 
     reason = forms.CharField(
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        min_length=second_factors.SHORTEST_REASON,
+        min_length=SHORTEST_REASON,
         max_length=2000,
         error_messages={"required": "Say why, for whoever reads this next."},
         help_text="How you made sure that it is them who ask. Kept in the audit trail.",

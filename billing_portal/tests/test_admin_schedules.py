@@ -1,6 +1,7 @@
 """Scheduled jobs: whoever switches, runs or changes one says why, and that is on record."""
 
 import pytest
+from celery.app.task import Task
 from django.test import Client
 from django.urls import reverse
 from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
@@ -116,6 +117,19 @@ def test_a_job_that_no_worker_knows_is_not_run(chief: Client, job: PeriodicTask)
     page = chief.post(page_of(job, "run"), {"reason": WHY, "seen": "None"})
     assert "The worker knows no such job: Send e-mails." in page.content.decode()
     assert on_record() == []
+
+
+def test_a_fault_of_the_brokers_client_is_told_and_no_error(
+    chief: Client, job: PeriodicTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kombu has raised this when it lost its connection while it published."""
+
+    def stumble(*_: object, **__: object) -> None:
+        raise AttributeError("'NoneType' object has no attribute 'hostname'")
+
+    monkeypatch.setattr(Task, "apply_async", stumble)
+    page = chief.post(page_of(job, "run"), {"reason": WHY, "seen": "None"})
+    assert "The queue does not answer" in page.content.decode()
 
 
 def test_nobody_edits_a_schedule_by_its_form(chief: Client, job: PeriodicTask) -> None:

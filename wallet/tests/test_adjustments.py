@@ -13,26 +13,14 @@ from djmoney.money import Money
 from accounts.models import Account, AuditEvent, User
 from accounts.money import usd
 from accounts.staff_roles import StaffRole
-from accounts.tests.factories import NOW, make_account, make_staff
+from accounts.tests.factories import NOW, make_staff
 from invoices.models import Refund
 from invoices.tests.factories import make_transaction
 from wallet import adjustments
 from wallet.models import Adjustment, Entry, EntryKind, Wallet
-from wallet.tests.factories import balance_of, make_wallet
+from wallet.tests.factories import balance_of
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def alice() -> Account:
-    account = make_account(name="Alice Trading")
-    make_wallet(account, "5")
-    return account
-
-
-@pytest.fixture
-def finance() -> User:
-    return make_staff(StaffRole.FINANCE)
 
 
 def test_credit_is_given_with_a_reason_and_on_record(alice: Account, finance: User) -> None:

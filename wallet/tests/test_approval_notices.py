@@ -9,30 +9,12 @@ from django.core.exceptions import ValidationError
 
 from accounts.models import Account, Message, User
 from accounts.staff_roles import StaffRole
-from accounts.tests.factories import NOW, make_account, make_staff
+from accounts.tests.factories import NOW, make_staff
 from wallet import adjustments, approvals
 from wallet.models import ApprovalRequest, ApprovalState
-from wallet.tests.factories import make_wallet
 from wallet.tests.test_approvals import LATER, approve, ask, decline, story_of
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def alice() -> Account:
-    account = make_account(name="Alice Trading")
-    make_wallet(account, "5")
-    return account
-
-
-@pytest.fixture
-def support() -> User:
-    return make_staff(StaffRole.SUPPORT)
-
-
-@pytest.fixture
-def finance() -> User:
-    return make_staff(StaffRole.FINANCE)
 
 
 def told(event: str) -> list[tuple[str, dict[str, Any]]]:

@@ -29,23 +29,6 @@ LATER = NOW + timedelta(hours=1)
 
 
 @pytest.fixture
-def alice() -> Account:
-    account = make_account(name="Alice Trading")
-    make_wallet(account, "5")
-    return account
-
-
-@pytest.fixture
-def support() -> User:
-    return make_staff(StaffRole.SUPPORT)
-
-
-@pytest.fixture
-def finance() -> User:
-    return make_staff(StaffRole.FINANCE)
-
-
-@pytest.fixture
 def payment(add_card: Callable[..., Card]) -> Transaction:
     """A top-up of 25 dollars."""
     return charge(make_payer(add_card, name="Bob Trading"))
