@@ -6,15 +6,11 @@ beginning is recorded with its reason before the first page is shown, and so is 
 
 from datetime import datetime, timedelta
 
-from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _
-
+from accounts import reasons
 from accounts.models import Account, AuditEvent, User
-from accounts.reasons import SHORTEST_REASON
 
 #: How long staff may look before they have to say why again.
 LASTS = timedelta(minutes=30)
-#: What a reason has at least, besides blanks.
 STARTED, ENDED = "customer_view_started", "customer_view_ended"
 
 
@@ -23,9 +19,7 @@ def begin(*, account: Account, by: User, reason: str, now: datetime) -> datetime
 
     Raises ValidationError without a reason.
     """
-    reason = reason.strip()
-    if len(reason) < SHORTEST_REASON:
-        raise ValidationError(_("Say why, for whoever reads this next."))
+    reason = reasons.checked(reason)
     until = now + LASTS
     AuditEvent.objects.create(
         account=account,

@@ -6,8 +6,8 @@ from allauth.mfa.models import Authenticator
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from accounts import reasons
 from accounts.models import AuditEvent, User
-from accounts.reasons import SHORTEST_REASON
 
 
 def of(user: User) -> list[str]:
@@ -27,8 +27,7 @@ def remove(*, user: User, by: User, reason: str, now: datetime) -> list[str]:
         raise ValidationError(
             "Nobody takes away their own second factor here: ask another administrator."
         )
-    if len(reason.strip()) < SHORTEST_REASON:
-        raise ValidationError("Say why, for whoever reads this next.")
+    reason = reasons.checked(reason)
     User.objects.select_for_update().get(pk=user.pk)
     removed = of(user)
     if not removed:
@@ -37,7 +36,7 @@ def remove(*, user: User, by: User, reason: str, now: datetime) -> list[str]:
     AuditEvent.objects.create(
         actor=by,
         action="second_factor_removed",
-        reason=reason.strip(),
+        reason=reason,
         details={"user": user.email, "removed": removed},
         created_at=now,
     )

@@ -6,8 +6,8 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from accounts import reasons
 from accounts.models import AuditEvent, User
-from accounts.reasons import SHORTEST_REASON
 from accounts.staff_roles import StaffRole
 
 
@@ -30,8 +30,7 @@ def change_role(
     """
     if person == by:
         raise ValidationError("Nobody changes their own role: ask another administrator.")
-    if len(reason.strip()) < SHORTEST_REASON:
-        raise ValidationError("Say why, for whoever reads this next.")
+    reason = reasons.checked(reason)
     locked = User.objects.select_for_update().get(pk=person.pk)
     if locked.is_superuser:
         raise ValidationError(f"{locked.email} is a superuser: that is changed on the server.")
@@ -44,7 +43,7 @@ def change_role(
     AuditEvent.objects.create(
         actor=by,
         action="staff_role_changed",
-        reason=reason.strip(),
+        reason=reason,
         details={"user": locked.email, "from": before or "none", "to": role or "none"},
         created_at=now,
     )

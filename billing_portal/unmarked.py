@@ -189,7 +189,7 @@ def _names_rows(node: ast.AST | None, parents: dict[ast.AST, ast.AST]) -> bool:
 #: What they say is for staff, for programs, or for whoever runs the portal.
 _FOR_OTHERS = re.compile(
     r"accounts/(api\w*|bulk|cards_api|message_models|platform_webhooks|webhook\w*|gateway/\w+|models"
-    r"|second_factors|staff_\w+)"
+    r"|reasons|second_factors|staff_\w+)"
     r"|invoices/(api\w*|payment_comparison|reconciliation\w*|refunds?|refund_settlement|checkout"
     r"|staff_exports|month_payments|sweeper)"
     r"|wallet/(month_end\w*|roll_forward|api\w*|adjustment\w*|approval\w*|refill_retries|staff_exports)"

@@ -161,7 +161,7 @@ def approve(*, request_id: int, by: User, reason: str, now: datetime) -> Approva
     Never call it inside a database transaction: a refund asks Stripe. When it can't be done any
     more, the request fails and says why; approving twice is refused. Raises ValidationError.
     """
-    reason = _checked(reason)
+    reason = reasons.checked(reason)
     request = ApprovalRequest.objects.select_related("account").get(pk=request_id)
     if refusal := why_not(request=request, by=by, now=now):
         raise ValidationError(refusal)
@@ -247,7 +247,7 @@ def _fail(request: ApprovalRequest, by: User, reason: str, why: str, now: dateti
 @database.atomic
 def decline(*, request_id: int, by: User, reason: str, now: datetime) -> ApprovalRequest:
     """Refuse what was asked for. Raises ValidationError."""
-    reason = _checked(reason)
+    reason = reasons.checked(reason)
     request = _lock(ApprovalRequest.objects.get(pk=request_id), by, now)
     return _close(request, ApprovalState.DECLINED, by, reason, now)
 
@@ -255,7 +255,7 @@ def decline(*, request_id: int, by: User, reason: str, now: datetime) -> Approva
 @database.atomic
 def withdraw(*, request_id: int, by: User, reason: str, now: datetime) -> ApprovalRequest:
     """Take back what one asked for oneself. Raises ValidationError."""
-    reason = _checked(reason)
+    reason = reasons.checked(reason)
     request = ApprovalRequest.objects.select_for_update(no_key=True).get(pk=request_id)
     if request.requested_by_id != by.pk:
         raise ValidationError("Only who asked for it withdraws it.")
@@ -310,13 +310,6 @@ def refund_ended(refund: Refund, now: datetime) -> None:
         request.failure_message = why
     request.save()
     _ended(request, request.decided_by, why, now)
-
-
-def _checked(reason: str) -> str:
-    reason = reason.strip()
-    if not reasons.SHORTEST_REASON <= len(reason) <= reasons.LONGEST_REASON:
-        raise ValidationError({"reason": "Say why, in 3 to 500 characters."})
-    return reason
 
 
 def _ended(request: ApprovalRequest, actor: User | None, why: str, now: datetime) -> None:

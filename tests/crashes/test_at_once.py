@@ -55,6 +55,7 @@ def test_processes_that_rate_renew_refill_top_up_and_refund_at_once(
         + [partial(deeds.top_up, caller), partial(deeds.refund, caller)]
     )
 
+    deeds.renew()  # whose wallet was busy then is left to the next run
     assert not Transaction.objects.exclude(status=Status.PAID).exists()
     assert Transaction.objects.filter(purpose=Purpose.RENEWAL).count() == 2
     assert Renewal.objects.filter(number=2, status="paid").count() == 2
