@@ -14,6 +14,7 @@ from accounts.bulk import any_uuid
 from accounts.models import Account
 from accounts.money import format_quantity, to_cents
 from accounts.recorded_words import Sentence
+from invoices import charging
 from invoices.charging import NewLine
 from plans import periods, pricing
 from plans.models import Feature, FeatureKind, FeaturePrice, PlanVersion, Rental, Subscription
@@ -31,9 +32,10 @@ def period_lines(
     held: Sequence[Rental],
     prices: Sequence[FeaturePrice] | None = None,
 ) -> list[NewLine]:
-    """Return what one period of a plan with the rentals `held` costs, line by line (USD).
+    """Return what is charged for one period of a plan with the rentals `held`, line by line (USD).
 
-    `prices` are the version's rental_prices, when they are at hand.
+    Nothing where all of it is less than the smallest charge: that is waived. `prices` are the
+    version's rental_prices, when they are at hand.
     """
     lines = []
     monthly_price = plan_version.monthly_price.amount
@@ -70,7 +72,7 @@ def period_lines(
                     period_end=period.end,
                 )
             )
-    return lines
+    return lines if charging.total_of(lines) >= charging.SMALLEST_CHARGE else []
 
 
 def rental_prices(versions: Iterable[PlanVersion]) -> dict[int, list[FeaturePrice]]:

@@ -10,6 +10,8 @@ from django.db import transaction
 from django.db.models import Max
 
 from accounts.models import AuditEvent, User
+from accounts.money import format_usd
+from invoices import charging
 from plans.models import (
     FeaturePrice,
     Plan,
@@ -73,8 +75,8 @@ def draft_from(*, version: PlanVersion) -> PlanVersion:
 def publish(*, version: PlanVersion, by: User | None, reason: str, now: datetime) -> PlanVersion:
     """Offer a draft to customers from `now` on.
 
-    Raises ValidationError when it is published already, sells nothing, or has been overtaken by a
-    published version with a higher number.
+    Raises ValidationError when it is published already, sells nothing, asks for less than the
+    smallest charge a month, or has been overtaken by a published version with a higher number.
     """
     plan = Plan.objects.select_for_update().get(pk=version.plan_id)
     version.refresh_from_db()
@@ -82,6 +84,11 @@ def publish(*, version: PlanVersion, by: User | None, reason: str, now: datetime
         raise ValidationError(f"{version} is published already.")
     if not version.prices.exists():
         raise ValidationError(f"{version} has no prices yet: add at least one feature.")
+    if 0 < version.monthly_price.amount < charging.SMALLEST_CHARGE:
+        raise ValidationError(
+            f"{version} asks for less a month than a card can be charged: make it nothing, or at "
+            f"least {format_usd(charging.SMALLEST_CHARGE)}."
+        )
     later = PlanVersion.objects.filter(
         plan_id=version.plan_id, number__gt=version.number, published_at__isnull=False
     ).first()

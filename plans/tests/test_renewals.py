@@ -15,9 +15,10 @@ from accounts.tests.stripe_side import decline_from_now_on, lose_answers, paymen
 from invoices import charging, settlement, sweeper
 from invoices.models import Purpose, Status, Transaction
 from invoices.purposes import subject_of
-from plans import opening, period_costs, renewal_charges, renewals, rentals
+from plans import catalogue, opening, period_costs, renewal_charges, renewals, rentals
 from plans.models import (
     Allowance,
+    FeaturePrice,
     Renewal,
     Subscription,
     SubscriptionStatus,
@@ -123,6 +124,24 @@ def test_a_free_plan_renews_without_a_card_or_a_charge(sandbox: "Sandbox") -> No
     assert renewals.renew_due(now=SECOND).opened == 1
     assert periods_of(account) == [(1, ANCHOR, "paid"), (2, SECOND, "paid")]
     assert not Transaction.objects.exists()
+
+
+def test_what_is_less_than_a_card_can_be_charged_is_waived(add_card: AddCard) -> None:
+    catalogue.load(now=ANCHOR)
+    FeaturePrice.objects.filter(feature__key="phone_number").update(unit_price=Decimal("0.30"))
+    account = make_subscriber(add_card, "payg", now=ANCHOR)
+    for quantity, renews_at in ((1, SECOND), (2, THIRD)):
+        held_since = renews_at - DAY
+        rentals.set_quantity(
+            account=account, feature=feature("phone_number"), quantity=quantity, now=held_since
+        )
+        renewals.renew_due(now=renews_at)
+    opened = Renewal.objects.filter(account=account, number__gt=1).order_by("number")
+    assert [(each.status, each.amount.amount) for each in opened] == [
+        ("paid", Decimal(0)),
+        ("paid", Decimal("0.60")),
+    ]
+    assert attempts_of(account) == ["paid"]
 
 
 def test_a_beat_that_was_away_for_three_days_bills_the_period_once_from_its_start(
