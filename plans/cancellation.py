@@ -17,7 +17,7 @@ from accounts import outbox, service_state
 from accounts.models import Account, AuditEvent, PauseReason, User
 from accounts.money import format_usd
 from plans import plan_changes, plan_quotes, rentals, subscriptions
-from plans.models import RenewalStatus, Subscription, SubscriptionStatus
+from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatus
 from wallet import refill_adjustments
 from wallet.models import Wallet
 
@@ -71,6 +71,20 @@ def keep(*, account: Account, by: User | None, now: datetime, reason: str = "") 
     return subscription
 
 
+def lock(*, subscription_id: int) -> Subscription:
+    """Lock a subscription that may end, and before it what is unpaid of it, which is void then.
+
+    In this order, as whoever notes that a payment failed. Call it under the account's lock.
+    """
+    unpaid = Renewal.objects.filter(subscription=subscription_id, status=RenewalStatus.DUE)
+    list(unpaid.select_for_update(no_key=True).order_by("pk"))
+    return (
+        Subscription.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("plan_version__plan", "account")
+        .get(pk=subscription_id)
+    )
+
+
 def end(
     subscription: Subscription,
     *,
@@ -79,16 +93,9 @@ def end(
     now: datetime,
     reason: str = "",
 ) -> None:
-    """End a subscription at `at`, and what depends on it. Call it under the account's lock."""
+    """End a subscription at `at`, and what depends on it; it is locked with lock()."""
     account = subscription.account
-    subscription.status = SubscriptionStatus.CANCELED
-    subscription.ended_at = at
-    subscription.past_due_since = subscription.grace_until = None
-    subscription.save()
-    subscription.renewals.filter(status=RenewalStatus.DUE).update(
-        status=RenewalStatus.VOID, next_attempt_at=None
-    )
-    plan_changes.take_back(account=account, by=by, now=now)
+    _end_alone(subscription, at=at, by=by, now=now)
     rentals.end_all(account=account, at=at)
     refill_adjustments.switch_off(account=account, reason=gettext_noop("The plan ended."), now=now)
     service_state.lift(account_ids=[account.pk], reason=PauseReason.SUBSCRIPTION_UNPAID, now=now)
@@ -96,16 +103,35 @@ def end(
     _tell(subscription, "subscription_canceled", key=str(subscription.pk), at=at, now=now)
 
 
+def give_way(*, account: Account, at: datetime, by: User | None, now: datetime) -> None:
+    """End the subscription in force at `at`, if there is one: another plan takes its place.
+
+    What is held and what pays for it goes on under the other plan. Call it under the account's
+    lock.
+    """
+    current = subscriptions.current(account=account)
+    if current is not None:
+        _end_alone(lock(subscription_id=current.pk), at=at, by=by, now=now)
+
+
+def _end_alone(subscription: Subscription, *, at: datetime, by: User | None, now: datetime) -> None:
+    """End a locked subscription: nothing of it is owed, charged or changed any more."""
+    subscription.status = SubscriptionStatus.CANCELED
+    subscription.ended_at = at
+    subscription.past_due_since = subscription.grace_until = None
+    subscription.save()
+    subscription.renewals.filter(status=RenewalStatus.DUE).update(
+        status=RenewalStatus.VOID, next_attempt_at=None
+    )
+    plan_changes.take_back(account=subscription.account, by=by, now=now)
+
+
 def _in_force(account: Account) -> Subscription:
     """Return the account's subscription, locked. Raises ValidationError without one."""
     current = subscriptions.current(account=account)
     if current is None:
         raise ValidationError(_("There is no plan to cancel or keep."))
-    return (
-        Subscription.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("account", "plan_version__plan")
-        .get(pk=current.pk)
-    )
+    return lock(subscription_id=current.pk)
 
 
 def _record(

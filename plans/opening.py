@@ -193,11 +193,7 @@ WHERE renewal.id = ANY(%s) AND subscription.id = renewal.subscription_id
 def _open_periods(subscription_id: int, *, account_id: UUID, now: datetime) -> int:
     """Open the subscription's periods up to `now`, oldest first, looking again under its lock."""
     subscriptions.lock_account(account_id=account_id)
-    subscription = (
-        Subscription.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("plan_version__plan", "account")
-        .get(pk=subscription_id)
-    )
+    subscription = cancellation.lock(subscription_id=subscription_id)
     opened = 0
     while (
         subscription.status in CURRENT_STATUSES

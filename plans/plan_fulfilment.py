@@ -8,7 +8,7 @@ from accounts import outbox, service_state
 from accounts.models import PauseReason
 from invoices.models import Transaction
 from invoices.purposes import subject_of
-from plans import plan_changes, rentals, subscriptions
+from plans import cancellation, plan_changes, rentals, subscriptions
 from plans.models import PlanChange, Subscription, SubscriptionStatus
 from wallet import refill_adjustments
 from wallet.reversals import CreditFollowsPayment
@@ -58,12 +58,7 @@ def _begin(transaction: Transaction, now: datetime) -> None:
         return
     account = transaction.account
     moment = now.replace(microsecond=0)
-    before = subscriptions.current(account=account)
-    if before is not None:
-        before.status = SubscriptionStatus.CANCELED
-        before.past_due_since = before.grace_until = None
-        before.ended_at = moment
-        before.save()
+    cancellation.give_way(account=account, at=moment, by=transaction.opened_by, now=now)
     # A new period begins, and with it ends what was released until then or is not in the plan.
     rentals.release_at_renewal(account=account, at=moment)
     rentals.fit_to_plan(account=account, plan_version=subscription.plan_version, at=moment)

@@ -10,11 +10,15 @@ from django.db import connection, transaction
 from accounts.models import Account, Card
 from accounts.tests.factories import NOW
 from billing_portal import audit
+from conftest import Sandbox
 from invoices import charging
 from invoices.models import Status
 from invoices.tests.test_charging import open_top_up
-from plans import usage
+from plans import cancellation, renewals, usage
+from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatus
+from plans.tests.changing_plans import END, START
 from plans.tests.factories import make_customer, make_record
+from plans.tests.subscribers import make_subscriber
 from tests.books import assert_books_are_right
 from tests.live_portal import wait_until
 from tests.test_usage_concurrency import make_large_batch
@@ -113,3 +117,30 @@ def test_a_payment_whose_settlement_a_deadlock_ended_is_settled_once(
     assert (payment.status, balance_of(alice)) == (Status.PAID, 25)
     assert Entry.objects.filter(account=alice).count() == 1
     assert_books_are_right()
+
+
+def test_who_cancels_locks_what_is_unpaid_before_the_subscription(
+    add_card: Callable[..., Card], sandbox: Sandbox
+) -> None:
+    """As who notes that a payment failed does: whoever is first, the other waits and goes on."""
+    alice = make_subscriber(add_card, now=START)
+    sandbox.fail_next(action="decline", decline_code="insufficient_funds")
+    renewals.renew_due(now=END)
+    unpaid = Renewal.objects.get(account=alice, status=RenewalStatus.DUE)
+
+    def cancel() -> Subscription:
+        try:
+            return cancellation.cancel(account=alice, by=None, now=END)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            lock("plans_renewal", unpaid.pk)
+            canceled = pool.submit(cancel)
+            wait_until("who cancels waits", someone_waits_for_a_lock)
+            subscriptions = Subscription.objects.select_for_update(no_key=True, nowait=True)
+            subscriptions.get(pk=unpaid.subscription_id)
+        assert canceled.result(timeout=30).status == SubscriptionStatus.CANCELED
+    unpaid.refresh_from_db()
+    assert unpaid.status == RenewalStatus.VOID

@@ -18,9 +18,18 @@ from plans import (
     renewal_charges,
     renewals,
     rental_changes,
+    subscriber_moves,
     subscriptions,
+    versions,
 )
-from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatus
+from plans.models import (
+    PlanChange,
+    PlanChangeStatus,
+    Renewal,
+    RenewalStatus,
+    Subscription,
+    SubscriptionStatus,
+)
 from plans.tests.changing_plans import (
     DAY,
     END,
@@ -233,3 +242,41 @@ def test_a_paid_plan_may_begin_although_the_free_one_is_canceled(add_card: AddCa
     move(account, "starter", now=TWELFTH + DAY)
     assert plan_of(account) == "starter"
     assert not subscription_of(account).cancel_at_period_end
+
+
+# When another plan takes its place ---------------------------------------------------------------
+def test_what_is_unpaid_of_the_free_plan_is_void_once_a_paid_one_begins(
+    add_card: AddCard, sandbox: "Sandbox"
+) -> None:
+    account = make_subscriber(add_card, "payg", now=START)
+    hold(account, "phone_number", 2, START)
+    lose_answers(sandbox)
+    growth = move(account, "growth", now=END - MINUTE).transaction
+    assert growth is not None
+    sandbox.fail_next(action="decline", decline_code="insufficient_funds")
+    renewals.renew_due(now=END)
+    unpaid = Renewal.objects.get(account=account, number=2)
+    assert unpaid.status == RenewalStatus.DUE
+
+    settle_late(growth, END + HOUR)
+
+    unpaid.refresh_from_db()
+    assert (plan_of(account), unpaid.status) == ("growth", RenewalStatus.VOID)
+    assert renewals.renew_due(now=END + 10 * DAY).charged == 0
+    assert subscription_of(account).status == SubscriptionStatus.ACTIVE
+    assert_clean(END + 10 * DAY)
+
+
+def test_a_change_that_waits_is_forgotten_once_a_paid_plan_begins(add_card: AddCard) -> None:
+    account = make_subscriber(add_card, "payg", now=START)
+    draft = versions.draft_from(version=version_of("payg"))
+    dearer = versions.publish(version=draft, by=None, reason="New prices", now=START)
+    subscriber_moves.order(
+        plan_version=dearer, by=None, reason="New prices", tells_customers=True, now=START
+    )
+    assert subscriber_moves.carry_out(now=START) == 1
+
+    move(account, "growth", now=TWELFTH)
+
+    [change] = PlanChange.objects.filter(account=account)
+    assert (plan_of(account), change.status) == ("growth", PlanChangeStatus.CANCELED)
