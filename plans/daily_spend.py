@@ -6,7 +6,8 @@ lock), and adds what came since to the sums of its days; whoever reads adds the 
 has not come to yet. So the answer is exact at every moment, and costs the same however many records
 there are. Days are those of the account's timezone. All amounts are USD.
 
-With the sums the names of an account's workspaces are kept, for staff to find it by.
+With the sums the names of an account's workspaces are kept: for its members to choose from, and for
+staff to find it by.
 """
 
 from collections.abc import Sequence
@@ -138,7 +139,21 @@ FROM (SELECT feature_id, amount FROM used WHERE month = %(month)s
 JOIN plans_feature AS feature ON feature.id = deducted.feature_id
 GROUP BY feature.name HAVING sum(deducted.amount) <> 0 ORDER BY 2 DESC, 1
 """
-_WORKSPACES = "SELECT DISTINCT workspace FROM used ORDER BY workspace LIMIT %(names)s"
+# Those kept are read in the order of their index; the records after them are few.
+_WORKSPACES = """
+WITH rest AS MATERIALIZED (
+    SELECT workspace AS name FROM plans_usagerecord
+    WHERE account_id = %(account)s
+      AND id > coalesce((SELECT through_id FROM plans_spendprogress
+                         WHERE account_id = %(account)s), 0)
+    ORDER BY id LIMIT %(most)s)
+(SELECT name FROM plans_workspace
+ WHERE account_id = %(account)s AND starts_with(upper(name), upper(%(begins)s))
+ ORDER BY name LIMIT %(names)s)
+UNION
+SELECT name FROM rest WHERE name <> '' AND starts_with(upper(name), upper(%(begins)s))
+ORDER BY name LIMIT %(names)s
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,10 +251,14 @@ def deducted(*, account: Account, totals: MonthTotals) -> dict[str, Decimal]:
         return dict(cursor.fetchall())
 
 
-def workspaces(*, account: Account, first: date, last: date, most: int) -> Sequence[str]:
-    """Return the names of at most `most` workspaces that were used from `first` to `last`."""
+def workspaces(*, account: Account, most: int, begins: str = "") -> Sequence[str]:
+    """Return the names of at most `most` workspaces that were ever used, in their order.
+
+    With `begins` those whose names begin with it, in letters of either case.
+    """
+    parameters = {"account": account.pk, "most": MOST_READ, "names": most, "begins": begins}
     with connection.cursor() as cursor:
-        cursor.execute(_SUMS + _WORKSPACES, {**_parameters(account, first, last), "names": most})
+        cursor.execute(_WORKSPACES, parameters)
         return [name for (name,) in cursor.fetchall()]
 
 

@@ -1,6 +1,6 @@
 """What was used, record by record: which ones, and as a file for a spreadsheet."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta, tzinfo
 from typing import Any
 
@@ -11,8 +11,11 @@ from accounts.days import midnight
 from accounts.models import Account
 from accounts.recorded_words import translated
 from accounts.spreadsheets import CHUNK, csv_lines
+from plans import daily_spend
 from plans.models import UsageRecord
 
+#: So many workspaces may begin with what was typed.
+MOST_WORKSPACES = 50
 HEADER = (
     _("Record"),
     _("Used at"),
@@ -38,8 +41,8 @@ HEADER = (
 def find(*, account: Account, filters: Mapping[str, Any]) -> QuerySet[UsageRecord]:
     """Return the account's records that match; days are the account's own.
 
-    `filters` may have `record` (the whole id), `feature` (its key), `workspace`, `charge` (`free`
-    or `billed`), `date_from` and `date_to`.
+    `filters` may have `record` (the whole id), `feature` (its key), `workspace` (its name, or what
+    names begin with), `charge` (`free` or `billed`), `date_from` and `date_to`.
     """
     found = UsageRecord.objects.filter(account=account)
     if filters.get("record"):
@@ -47,7 +50,8 @@ def find(*, account: Account, filters: Mapping[str, Any]) -> QuerySet[UsageRecor
     if filters.get("feature"):
         found = found.filter(feature__key=filters["feature"])
     if filters.get("workspace"):
-        found = found.filter(workspace=filters["workspace"])
+        names = _workspaces(account, filters["workspace"])
+        found = found.filter(workspace__in=names)
     if filters.get("charge"):
         free = filters["charge"] == "free"
         found = found.filter(amount=0) if free else found.filter(amount__gt=0)
@@ -59,6 +63,12 @@ def find(*, account: Account, filters: Mapping[str, Any]) -> QuerySet[UsageRecor
         after = filters["date_to"] + timedelta(days=1)
         found = found.filter(occurred_at__lt=midnight(after, timezone=account.timezone))
     return found
+
+
+def _workspaces(account: Account, typed: str) -> Sequence[str]:
+    """The one of that name; without one, those that begin so: no record is read in vain."""
+    names = daily_spend.workspaces(account=account, begins=typed, most=MOST_WORKSPACES)
+    return [typed] if typed in names else names
 
 
 def as_csv(records: QuerySet[UsageRecord], *, timezone: tzinfo) -> Iterator[str]:

@@ -9,8 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest
-from django.http.response import HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase, HttpResponseRedirectBase
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import urlencode
@@ -135,10 +135,19 @@ def member_page(view: MemberView) -> MemberView:
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         htmx = HtmxDetails(request)
         if htmx and not request.user.is_authenticated:
+            if request.method == "POST":
+                # What was typed stays on its page (static/js/post.js).
+                return HttpResponse(status=401)
             # The session ended: the whole page is to sign in again, not the part asked for.
             back = urlencode({"next": htmx.current_url_abs_path or request.path})
             return HttpResponseClientRedirect(f"{resolve_url(settings.LOGIN_URL)}?{back}")
-        return signed_in(request, *args, **kwargs)
+        response = signed_in(request, *args, **kwargs)
+        if htmx and request.method == "POST" and isinstance(response, HttpResponseRedirectBase):
+            # Followed by a script, the next page would be read by it, and its messages with it.
+            response.headers["HX-Redirect"] = response.url
+            del response.headers["location"]
+            response.status_code = 200
+        return response
 
     @wraps(view)
     @login_required

@@ -20,7 +20,10 @@ from plans import run_out
 
 @dataclass(frozen=True)
 class BalancePanel:
-    """The dominant figure, and the shortest way to raise it."""
+    """The dominant figure, and the shortest way to raise it.
+
+    Without a plan there are no services yet: none are called active.
+    """
 
     amount: str
     is_negative: bool
@@ -48,12 +51,13 @@ def build_balance(state: OverviewState) -> BalancePanel:
         chosen=None,
     )
     is_paused = bool(state.account.pause_reasons)
+    may_run = is_paused or state.subscription is not None
     return BalancePanel(
         amount=format_usd(state.balance),
         is_negative=state.balance < 0,
         note=_note(state),
         facts=_facts(state),
-        services="paused" if is_paused else "active",
+        services=("paused" if is_paused else "active") if may_run else "",
         services_tone="bad" if is_paused else "good",
         reasons=services_reasons(state),
         may_act=state.may_act,

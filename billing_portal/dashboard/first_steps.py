@@ -1,6 +1,6 @@
 """The first steps of a new account: what is left to do before calls can be made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,12 +18,21 @@ class FirstStep:
     is_done: bool
     action: str
     action_href: str
+    is_next: bool = False
 
 
-def build_first_steps(state: OverviewState) -> tuple[FirstStep, ...]:
+@dataclass(frozen=True)
+class FirstSteps:
+    """All of them, while one is left."""
+
+    steps: tuple[FirstStep, ...]
+    progress: str
+
+
+def build_first_steps(state: OverviewState) -> FirstSteps | None:
     """Return the steps while one is left and nothing was used yet; to those who may take them."""
     if not state.may_act or state.ended is not None or state.spends or state.balance < 0:
-        return ()
+        return None
     subscription = state.subscription
     has_plan = subscription is not None and subscription.status != SubscriptionStatus.INACTIVE
     steps = (
@@ -51,4 +60,11 @@ def build_first_steps(state: OverviewState) -> tuple[FirstStep, ...]:
     )
     is_used = any(allowance.used for allowance in state.allowances.values())
     is_ready = has_plan and state.balance > 0
-    return () if is_used or is_ready else steps
+    if is_used or is_ready:
+        return None
+    following = next(step for step in steps if not step.is_done)
+    done = sum(step.is_done for step in steps)
+    return FirstSteps(
+        steps=tuple(replace(step, is_next=step is following) for step in steps),
+        progress=_("%(done)d of %(all)d done") % {"done": done, "all": len(steps)},
+    )

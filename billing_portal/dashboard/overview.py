@@ -13,7 +13,7 @@ from accounts.money import format_usd, to_cents
 from billing_portal.dashboard.balance_panel import BalancePanel, build_balance
 from billing_portal.dashboard.banners import SEEN_AT_ONCE, Banner, build_banners
 from billing_portal.dashboard.charts import Chart, spend_chart
-from billing_portal.dashboard.first_steps import FirstStep, build_first_steps
+from billing_portal.dashboard.first_steps import FirstSteps, build_first_steps
 from billing_portal.dashboard.forms import AutoRefillForm
 from billing_portal.dashboard.meters import Meter, build_meters, is_waiting_for_payment
 from billing_portal.dashboard.overview_state import OverviewState, read_state
@@ -28,14 +28,15 @@ from invoices.models import Status
 
 @dataclass(frozen=True)
 class Overview:
-    """The whole page."""
+    """The whole page; it `has_usage` to show once a plan has begun."""
 
     period: str
     latest_receipt_href: str
     banners: tuple[Banner, ...]
     folded_banners: tuple[Banner, ...]
     folded_label: str
-    first_steps: tuple[FirstStep, ...]
+    first_steps: FirstSteps | None
+    has_usage: bool
     balance: BalancePanel
     auto_refill: RefillPanel
     chart: Chart | None
@@ -46,9 +47,7 @@ class Overview:
     meters: tuple[Meter, ...]
     reset_note: str
     allowance_note: str
-    no_meters_title: str
-    no_meters_text: str
-    plan: PlanPanel
+    plan: PlanPanel | None
     activity: tuple[ActivityLine, ...]
 
 
@@ -58,9 +57,8 @@ def build_overview(
     """Compose the page; `refill_form` carries what was typed when it could not be saved."""
     state = read_state(account=account, now=now, may_act=may_act)
     first_steps = build_first_steps(state)
-    banners = build_banners(state, has_first_steps=bool(first_steps))
+    banners = build_banners(state, has_first_steps=first_steps is not None)
     folded = banners[SEEN_AT_ONCE:]
-    has_plan = state.subscription is not None
     return Overview(
         period=_period(state),
         latest_receipt_href=_latest_receipt(state),
@@ -73,6 +71,7 @@ def build_overview(
         )
         % {"count": len(folded)},
         first_steps=first_steps,
+        has_usage=state.renewal is not None and (first_steps is None or bool(state.included)),
         balance=build_balance(state),
         auto_refill=build_refill_panel(state, form=refill_form),
         chart=_chart(state),
@@ -94,13 +93,8 @@ def build_overview(
             if is_waiting_for_payment(state)
             else ""
         ),
-        no_meters_title=_("Nothing included") if has_plan else _("No plan yet"),
-        no_meters_text=(
-            _("Everything you use is deducted from the balance at your plan's prices.")
-            if has_plan
-            else _("Plans can include minutes and more each month.")
-        ),
-        plan=build_plan_panel(state),
+        # Where the first step is to choose one, it is said there.
+        plan=build_plan_panel(state) if state.subscription or first_steps is None else None,
         activity=build_recent_activity(state),
     )
 
@@ -178,8 +172,6 @@ def _spend_facts(state: OverviewState) -> tuple[Fact, ...]:
 
 
 def _no_spend_text(state: OverviewState) -> str:
-    if state.subscription is None:
-        return _("Choose a plan to begin; usage then appears here, day by day.")
     days = _days(state)
     if days and state.projected and to_cents(state.projected):
         return _(

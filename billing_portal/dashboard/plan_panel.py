@@ -47,21 +47,11 @@ def build_plan_panel(state: OverviewState) -> PlanPanel:
     """Compose the card; without a plan it says what to do."""
     subscription = state.subscription
     if subscription is None:
-        return PlanPanel(
-            title=_("No plan yet"),
-            badge="",
-            badge_tone="",
-            price="",
-            price_note="",
-            text=_("A plan says what calls cost. Pay as you go has no monthly fee."),
-            charge=None,
-            pay_now_href="",
-            action=_("Choose a plan") if state.may_act else _("See plans"),
-        )
+        return _without_a_plan(state)
     version = subscription.plan_version
     badge, tone = _badge(subscription)
     return PlanPanel(
-        title=_("%(plan)s plan") % {"plan": version.plan.title},
+        title=_plan(subscription),
         badge=badge,
         badge_tone=tone,
         price=format_usd(version.monthly_price.amount),
@@ -71,6 +61,30 @@ def build_plan_panel(state: OverviewState) -> PlanPanel:
         pay_now_href=reverse("renewal-pay-now") if state.unpaid and state.may_act else "",
         action=_("Change plan") if state.may_act else _("See plans"),
     )
+
+
+def _without_a_plan(state: OverviewState) -> PlanPanel:
+    ended = state.ended
+    title = _("No plan yet")
+    text = _("A plan says what calls cost. Pay as you go has no monthly fee.")
+    if ended is not None and ended.ended_at is not None:
+        day = write_day(ended.ended_at.astimezone(state.account.timezone).date())
+        title, text = _plan(ended), _("Ended %(day)s.") % {"day": day}
+    return PlanPanel(
+        title=title,
+        badge=_("Ended") if ended else "",
+        badge_tone="warn" if ended else "",
+        price="",
+        price_note="",
+        text=text,
+        charge=None,
+        pay_now_href="",
+        action=_("Choose a plan") if state.may_act else _("See plans"),
+    )
+
+
+def _plan(subscription: Subscription) -> str:
+    return _("%(plan)s plan") % {"plan": subscription.plan_version.plan.title}
 
 
 def charge_of(state: OverviewState, lines: Sequence[NewLine], *, title: str) -> Charge:

@@ -58,7 +58,13 @@ class UsageFilterForm(RangeForm):
         label=gettext_lazy("Workspace"),
         required=False,
         max_length=200,
-        widget=forms.TextInput(attrs={"class": "input"}),
+        widget=forms.TextInput(
+            attrs={
+                "class": "input",
+                "list": "workspaces",
+                "placeholder": gettext_lazy("All workspaces"),
+            }
+        ),
     )
     charge = forms.ChoiceField(
         label=gettext_lazy("Charge"),
@@ -73,9 +79,10 @@ class UsageFilterForm(RangeForm):
         label=gettext_lazy("To"), required=False, validators=DAYS, widget=day_input()
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Offer what is metered."""
+    def __init__(self, *args: Any, workspaces: Iterable[str] = (), **kwargs: Any) -> None:
+        """Offer what is metered; `workspaces` to choose from beside what may be typed."""
         super().__init__(*args, **kwargs)
+        self.names = tuple(workspaces)
         field = self.fields["feature"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [("", _("All features")), *metered_features()]

@@ -1,5 +1,6 @@
 """Usage history: every record, newest first, and why one was charged."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -105,7 +106,7 @@ def build_usage_history(
         tabs=usage_tabs("usage-history"),
         rows=tuple(usage_row(record, account=account) for record in page.rows),
         is_filtered=bool(query),
-        note=_note(len(page.rows)),
+        note=_note(page.rows, typed=query.get("workspace", "")),
         clear_href=here if query and page.rows else "",
         export_href=f"{export}?{urlencode(query)}" if query else export,
         has_previous=page.has_previous,
@@ -155,12 +156,16 @@ def build_usage_explanation(explanation: Explanation, *, account: Account) -> Us
     )
 
 
-def _note(shown: int) -> str:
+def _note(shown: Sequence[UsageRecord], *, typed: str) -> str:
     if not shown:
         return _("No record matches.")
-    return ngettext("%(count)d record shown.", "%(count)d records shown, newest first.", shown) % {
-        "count": shown
-    }
+    note = ngettext(
+        "%(count)d record shown.", "%(count)d records shown, newest first.", len(shown)
+    ) % {"count": len(shown)}
+    if not typed or any(record.workspace == typed for record in shown):
+        return note
+    begins = _("Of workspaces that begin with “%(name)s”.") % {"name": typed}
+    return f"{note} {begins}"
 
 
 def _row_note(record: UsageRecord) -> str:

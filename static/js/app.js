@@ -1,5 +1,7 @@
 // Makes plain forms smoother. Every page works without it (only the card field needs a script).
 import { setBusy } from "./busy.js";
+import { post } from "./post.js";
+import { closeTrouble } from "./trouble.js";
 
 // One submit is one submit: the button shows progress and a second press does nothing.
 document.addEventListener("submit", (event) => {
@@ -12,6 +14,10 @@ document.addEventListener("submit", (event) => {
   if (form.method !== "post" || event.defaultPrevented || form.hasAttribute("data-own-submit")) return;
   form.dataset.busy = "true";
   setBusy(event.submitter ?? form.querySelector("button[type=submit]"), true);
+  // Signing in and out, and into another account, leave the page.
+  if (!form.closest(".frame main")) return;
+  event.preventDefault();
+  post(form, event.submitter, begin);
 });
 
 // Coming back with the browser's Back button must not find a dead form.
@@ -37,7 +43,6 @@ document.addEventListener("input", (event) => {
   if (!event.target.matches("form[data-presets] input[data-own-amount]") || !event.target.value) return;
   for (const preset of event.target.form.querySelectorAll("input[type=radio][name=amount]")) preset.checked = false;
 }, { capture: true });
-for (const form of document.querySelectorAll("form[data-presets]")) showPreset(form);
 
 // Copy a value.
 document.addEventListener("click", async (event) => {
@@ -48,6 +53,10 @@ document.addEventListener("click", async (event) => {
   const before = label.textContent;
   label.textContent = button.dataset.copied;
   setTimeout(() => { label.textContent = before; }, 1600);
+});
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest("[data-close-trouble]")) closeTrouble();
 });
 
 // Menus and questions close on Escape and on a click elsewhere.
@@ -68,5 +77,9 @@ document.addEventListener("keydown", (event) => {
 // On a phone the current tab is in view.
 document.querySelector(".nav a[aria-current=page]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
-// An error is where the reader is.
-(document.querySelector("[data-focus]") ?? document.querySelector("[aria-invalid=true]"))?.focus();
+// Each time there is a page: what is chosen is on its button, and an error is where the reader is.
+const begin = () => {
+  for (const form of document.querySelectorAll("form[data-presets]")) showPreset(form);
+  (document.querySelector("[data-focus]") ?? document.querySelector("[aria-invalid=true]"))?.focus();
+};
+begin();

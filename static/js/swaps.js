@@ -1,8 +1,7 @@
 // What HTMX swaps is announced, never loses the focus and never fails in silence (docs/dashboard.md).
-import { setBusy } from "./busy.js";
+import { clearTrouble, showTrouble, troubleOf } from "./trouble.js";
 
 const announcer = document.querySelector("#announcer");
-const trouble = document.querySelector("#trouble");
 let hadFocus = false;
 
 const region = (event) => event.detail.target?.closest?.("[data-region]");
@@ -13,26 +12,12 @@ document.addEventListener("htmx:configRequest", (event) => {
   for (const [name, value] of [...event.detail.formData]) if (value === "") event.detail.formData.delete(name);
 });
 
-document.addEventListener("htmx:beforeRequest", (event) => {
-  region(event)?.setAttribute("aria-busy", "true");
-  const form = event.detail.elt;
-  if (event.detail.requestConfig.verb !== "post" || !form.matches("form")) return;
-  form.dataset.busy = "true";
-  setBusy(event.detail.requestConfig.triggeringEvent?.submitter ?? form.querySelector("button[type=submit]"), true);
-});
-
-document.addEventListener("htmx:afterRequest", (event) => {
-  region(event)?.removeAttribute("aria-busy");
-  const form = event.detail.elt;
-  // Not what only asks: the form may be on its way to be paid meanwhile.
-  if (event.detail.requestConfig.verb !== "post" || form.dataset.busy !== "true") return;
-  delete form.dataset.busy;
-  for (const button of form.querySelectorAll(".is-busy")) setBusy(button, false);
-});
+document.addEventListener("htmx:beforeRequest", (event) => region(event)?.setAttribute("aria-busy", "true"));
+document.addEventListener("htmx:afterRequest", (event) => region(event)?.removeAttribute("aria-busy"));
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   hadFocus = event.detail.shouldSwap && event.detail.target.contains(document.activeElement);
-  if (event.detail.shouldSwap) trouble.hidden = true;
+  if (event.detail.shouldSwap) clearTrouble();
 });
 
 document.addEventListener("htmx:afterSettle", (event) => {
@@ -46,13 +31,19 @@ document.addEventListener("htmx:afterSettle", (event) => {
   else if (hadFocus && !place.contains(document.activeElement)) place.focus({ preventScroll: true });
 });
 
-// A page that is refused or missing is shown as what it is; what was posted stays where it was typed.
+// A page that is refused or missing is shown as what it is; what passes is said, and the page stays.
 document.addEventListener("htmx:responseError", (event) => {
-  if (event.detail.requestConfig.verb === "get") window.location.assign(event.detail.pathInfo.finalRequestPath);
-  else trouble.hidden = false;
+  const { xhr, pathInfo } = event.detail;
+  const again = pathInfo.finalRequestPath;
+  if (xhr.status < 500 && xhr.status !== 429) {
+    window.location.assign(again);
+    return;
+  }
+  const [kind, told] = troubleOf(xhr.status, xhr.responseText, xhr.getResponseHeader("Retry-After"));
+  showTrouble(kind, { ...told, again });
 });
 for (const name of ["htmx:sendError", "htmx:timeout"]) {
-  document.addEventListener(name, () => { trouble.hidden = false; });
+  document.addEventListener(name, (event) => showTrouble("offline", { again: event.detail.pathInfo.finalRequestPath }));
 }
 
 // What was typed, chosen or opened before the scripts were there counts now, as it would have then. HTMX takes

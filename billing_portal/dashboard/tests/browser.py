@@ -65,6 +65,7 @@ class Site:
     foreign: dict[str, str] = field(default_factory=dict)
     posted: list[str] = field(default_factory=list)
     is_cut_off: bool = False
+    loses_answers: bool = False
 
     def open(self, path: str) -> Page:
         """Go to a page of the portal."""
@@ -124,6 +125,9 @@ class Site:
             )
         else:
             response = self.client.get(path, follow=True, **headers)  # type: ignore[arg-type]
+        if self.loses_answers:
+            route.abort()
+            return
         body = b"".join(response) if response.streaming else response.content
         route.fulfill(status=response.status_code, headers=dict(response.headers), body=body)
 

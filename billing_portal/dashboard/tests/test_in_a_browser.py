@@ -298,21 +298,6 @@ def test_what_was_done_before_the_scripts_came_counts_all_the_same(
         assert site.complaints == []
 
 
-def test_a_region_that_can_t_be_reached_is_said_aloud(
-    browser: Browser, long_history: Account, sign_in: SignIn
-) -> None:
-    with visit(browser, sign_in(long_history)) as site:
-        page = site.open("/billing/history/")
-        site.is_cut_off = True
-        page.get_by_label("Status").select_option("Failed")
-
-        expect(page.get_by_role("alert")).to_contain_text("The page could not be reached.")
-        assert problems_of(page) == []
-        site.is_cut_off = False
-        page.get_by_label("Status").select_option("Paid")
-        expect(page.get_by_role("alert")).to_be_hidden()
-
-
 def test_without_scripts_one_filters_pages_and_switches_auto_refill(
     browser: Browser, long_history: Account, sign_in: SignIn
 ) -> None:

@@ -9,11 +9,13 @@ from django.utils import timezone
 from accounts import service_state
 from accounts.models import Account, PauseReason
 from accounts.tests.factories import make_card
+from billing_portal.dashboard.first_steps import FirstSteps
 from billing_portal.dashboard.overview import Overview, build_overview
+from billing_portal.dashboard.plan_panel import PlanPanel
 from billing_portal.dashboard.tests import scenes
 from invoices.models import Purpose, Status
 from invoices.tests.factories import make_transaction
-from plans import opening, spend_caps, usage
+from plans import cancellation, opening, spend_caps, usage
 from plans.tests.factories import make_record
 from wallet import low_balance
 
@@ -24,6 +26,19 @@ def overview_of(account: Account, *, may_act: bool = True) -> Overview:
     """Compose the Overview as it is now."""
     account.refresh_from_db()
     return build_overview(account=account, now=timezone.now(), may_act=may_act)
+
+
+def plan_of(overview: Overview) -> PlanPanel:
+    """The card of the plan."""
+    assert overview.plan is not None
+    return overview.plan
+
+
+def first_steps_of(account: Account) -> FirstSteps:
+    """What is left to do before calls can be made."""
+    found = overview_of(account).first_steps
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(
@@ -181,7 +196,7 @@ def test_the_next_charge_is_itemised_with_its_card() -> None:
     make_card(account, is_default=True)
     scenes.start_plan(account, "growth", at=timezone.now())
 
-    plan = overview_of(account).plan
+    plan = plan_of(overview_of(account))
 
     assert plan.title == "Growth plan"
     assert plan.charge is not None
@@ -316,18 +331,50 @@ def test_a_balance_below_the_customer_s_limit_is_low_unless_a_refill_is_coming()
 def test_a_new_account_sees_its_first_steps_until_it_can_make_calls() -> None:
     account = scenes.make_company()
 
-    assert [(s.title, s.is_done) for s in overview_of(account).first_steps] == [
-        ("Choose a plan", False),
-        ("Add a payment method", False),
-        ("Add credit", False),
+    first = first_steps_of(account)
+    assert [(step.title, step.is_done, step.is_next) for step in first.steps] == [
+        ("Choose a plan", False, True),
+        ("Add a payment method", False, False),
+        ("Add credit", False, False),
     ]
+    assert first.progress == "0 of 3 done"
     assert overview_of(account).banners == ()
-    assert overview_of(account, may_act=False).first_steps == ()
+    assert overview_of(account, may_act=False).first_steps is None
 
     scenes.start_plan(account, "payg", at=timezone.now())
-    assert overview_of(account).first_steps[0].is_done
+    first = first_steps_of(account)
+    assert [(step.is_done, step.is_next) for step in first.steps[:2]] == [
+        (True, False),
+        (False, True),
+    ]
     scenes.top_up(account, "20", at=timezone.now())
-    assert overview_of(account).first_steps == ()
+    assert overview_of(account).first_steps is None
+
+
+def test_an_account_without_a_plan_is_told_so_once() -> None:
+    account = scenes.make_company()
+
+    # The first step says it; there is no usage to show, and no plan to describe.
+    owner, viewer = overview_of(account), overview_of(account, may_act=False)
+    assert (owner.has_usage, owner.plan, owner.balance.services) == (False, None, "")
+    assert not viewer.has_usage
+    assert plan_of(viewer).title == "No plan yet"
+
+    # Included minutes are there before any credit is.
+    scenes.start_plan(account, "growth", at=timezone.now())
+    owner = overview_of(account)
+    assert owner.first_steps is not None
+    assert owner.has_usage
+    assert owner.meters
+
+
+def test_a_plan_that_ended_is_not_one_that_is_yet_to_come() -> None:
+    account, now = scenes.make_company(), timezone.now()
+    scenes.start_plan(account, "payg", at=now)
+    cancellation.end(account.subscriptions.get(), at=now, by=None, now=now)
+
+    panel = plan_of(overview_of(account))
+    assert (panel.title, panel.badge) == ("Pay as you go plan", "Ended")
 
 
 def test_the_dearest_workspaces_are_named_and_the_rest_are_one_line() -> None:

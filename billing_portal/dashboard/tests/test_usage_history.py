@@ -15,7 +15,7 @@ from accounts.models import Account
 from accounts.tests.factories import NOW
 from billing_portal.dashboard.tests import scenes
 from billing_portal.dashboard.usage_history_page import PAGE_SIZE
-from plans import usage
+from plans import daily_spend, usage
 from plans.models import UsageRecord
 from plans.tests.factories import make_record, make_subscription, make_version
 from plans.usage_records import ParsedRecord
@@ -70,6 +70,9 @@ def shown(client: Client, query: str = "") -> list[str]:
         ("?record=call", []),
         ("?feature=voicemail_detection", ["voice-1"]),
         ("?workspace=Ruwi", ["call-2", "call-1"]),
+        ("?workspace=ru", ["call-2", "call-1"]),
+        ("?workspace=uwi", []),
+        ("?workspace=%25", []),
         ("?charge=billed", ["voice-1", "call-2"]),
         ("?charge=free&workspace=Ruwi", ["call-1"]),
         (f"?date_from={NOW + timedelta(days=1):%Y-%m-%d}", ["=cmd()"]),
@@ -82,6 +85,25 @@ def shown(client: Client, query: str = "") -> list[str]:
 def test_filters(account: Account, sign_in: SignIn, query: str, records: list[str]) -> None:
     four_records(account)
     assert shown(sign_in(account, "viewer"), query) == records
+
+
+def test_workspaces_are_there_to_choose_from_and_a_whole_name_is_that_one_alone(
+    account: Account, sign_in: SignIn
+) -> None:
+    four_records(account)
+    daily_spend.add_up_due(left=0)
+    report(account, make_record(account, 1, id="late", workspace="Ruwi East"))
+    client = sign_in(account, "viewer")
+
+    response = client.get(reverse("usage-history"))
+    assert response.context["form"].names == ("Ruwi", "Ruwi East", "Seeb")
+    assert '<option value="Ruwi East">' in response.content.decode()
+    assert shown(client, "?workspace=Ruwi") == ["call-2", "call-1"]
+    assert shown(client, "?workspace=Ru") == ["call-2", "late", "call-1"]
+    begins = client.get(reverse("usage-history") + "?workspace=Ru").context["history"].note
+    assert begins == "3 records shown, newest first. Of workspaces that begin with “Ru”."
+    csv = client.get(reverse("usage-history-export") + "?workspace=ruwi e")
+    assert len(csv.getvalue().splitlines()) == 2
 
 
 def test_pages_go_on_from_a_place_and_back_whatever_arrives(

@@ -1,7 +1,5 @@
 """Usage: what it cost, the history, why a record was charged, the export."""
 
-from datetime import timedelta
-
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -23,8 +21,7 @@ from plans.models import UsageRecord
 NAV = "usage"
 REGIONS = {"usage-figures": "dashboard/_usage_figures.html"}
 HISTORY_REGIONS = {"usage-list": "dashboard/_usage_list.html"}
-#: Workspaces to choose from: those of the last three months, and no more than one can look through.
-WORKSPACES_OF = timedelta(days=92)
+#: Workspaces to choose from: no more than one can look through.
 MOST_WORKSPACES = 200
 #: What a column of ids holds.
 _LARGEST_ID = 2**63 - 1
@@ -36,9 +33,7 @@ def overview(request: MemberRequest) -> HttpResponse:
     """Show what usage cost, how much and how often, over some days."""
     account, now = request.member.account, timezone.now()
     today = now.astimezone(account.timezone).date()
-    workspaces = daily_spend.workspaces(
-        account=account, first=today - WORKSPACES_OF, last=today, most=MOST_WORKSPACES
-    )
+    workspaces = daily_spend.workspaces(account=account, most=MOST_WORKSPACES)
     form = UsageOverviewForm(request.GET, workspaces=workspaces, today=today)
     composed = build_usage(account=account, form=form, now=now)
     context = {"usage": composed, "form": form, "zone": account.timezone}
@@ -50,7 +45,10 @@ def overview(request: MemberRequest) -> HttpResponse:
 def history(request: MemberRequest) -> HttpResponse:
     """Show every record, newest first: what was searched for, filtered."""
     account = request.member.account
-    form = UsageFilterForm(request.GET)
+    # The list alone is without what stands around it.
+    is_whole = request.htmx.target not in HISTORY_REGIONS
+    workspaces = daily_spend.workspaces(account=account, most=MOST_WORKSPACES) if is_whole else ()
+    form = UsageFilterForm(request.GET, workspaces=workspaces)
     composed = build_usage_history(
         account=account,
         form=form,
