@@ -256,7 +256,12 @@ def workspaces(*, account: Account, most: int, begins: str = "") -> Sequence[str
 
     With `begins` those whose names begin with it, in letters of either case.
     """
-    parameters = {"account": account.pk, "most": MOST_READ, "names": most, "begins": begins}
+    parameters: dict[str, Any] = {
+        "account": account.pk,
+        "most": MOST_READ,
+        "names": most,
+        "begins": begins,
+    }
     with connection.cursor() as cursor:
         cursor.execute(_WORKSPACES, parameters)
         return [name for (name,) in cursor.fetchall()]

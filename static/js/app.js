@@ -77,9 +77,11 @@ document.addEventListener("keydown", (event) => {
 // On a phone the current tab is in view.
 document.querySelector(".nav a[aria-current=page]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
-// Each time there is a page: what is chosen is on its button, and an error is where the reader is.
+// Each time there is a page: what is chosen is on its button, and the reader is where an error is, or what came of
+// their form is said (it is read aloud then, and Tab goes on from there).
 const begin = () => {
   for (const form of document.querySelectorAll("form[data-presets]")) showPreset(form);
-  (document.querySelector("[data-focus]") ?? document.querySelector("[aria-invalid=true]"))?.focus();
+  const first = ["[data-focus]", "[aria-invalid=true]", ".frame [data-said]"].map((each) => document.querySelector(each));
+  first.find(Boolean)?.focus();
 };
 begin();

@@ -124,7 +124,7 @@ def test_what_was_typed_stays_and_is_saved_when_it_is_sent_again(
 
         owner.force_login(account.memberships.get().user)
         save.press("Enter")
-        expect(page.get_by_role("status").filter(has_text="saved")).to_be_visible()
+        expect(page.get_by_role("status").filter(has_text="saved")).to_be_focused()
         account.refresh_from_db()
         assert account.billing_name == "Sohar Shipping LLC"
 
