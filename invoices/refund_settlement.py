@@ -94,14 +94,15 @@ def settle(*, transaction_id: int, report: StripeRefund, now: datetime) -> Refun
     """
     transaction = lock(transaction_id)
     refund = _known(transaction, report) or _record(transaction, report, now)
-    was_unknown_to_stripe = not refund.stripe_refund_id
+    # One that was given up for lost here, and is found at Stripe after all, still counts: as soon
+    # as the bank has decided.
+    was_given_up = refund.status == RefundStatus.FAILED and not refund.stripe_refund_id
+    if was_given_up and report.outcome == RefundOutcome.PENDING:
+        return refund
     refund.stripe_refund_id = report.id
     if refund.status == RefundStatus.PENDING:
         refund.stripe_status = report.outcome
-    # One that was given up for lost here, and is found at Stripe after all, still counts.
-    may_succeed = refund.status == RefundStatus.PENDING or (
-        refund.status == RefundStatus.FAILED and was_unknown_to_stripe
-    )
+    may_succeed = refund.status == RefundStatus.PENDING or was_given_up
     if report.outcome == RefundOutcome.FAILED and refund.status != RefundStatus.FAILED:
         return fail(refund, transaction, message=_why_it_failed(report), now=now)
     if report.outcome == RefundOutcome.SUCCEEDED and may_succeed:

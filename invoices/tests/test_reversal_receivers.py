@@ -12,7 +12,7 @@ from djstripe.models import WebhookEndpoint
 from accounts.models import Account, AuditEvent, Card, Message
 from accounts.tests.factories import NOW
 from accounts.tests.stripe_side import lose_answers, payments
-from invoices import reversals
+from invoices import refunds, reversals
 from invoices.models import Refund, RefundOrigin, RefundStatus, Status, Transaction
 from invoices.tests.refunders import open_refund, refund, refund_in_dashboard
 from invoices.tests.stripe_events import events, listen, post
@@ -113,6 +113,20 @@ def test_our_own_refund_and_its_events_are_one(
     made = Refund.objects.get()
     assert (made.origin, made.status) == (RefundOrigin.PORTAL, RefundStatus.SUCCEEDED)
     assert (Entry.objects.filter(refund=made).count(), balance_of(alice)) == (1, 15)
+
+
+def test_a_refund_that_was_given_up_counts_once_the_bank_has_decided(
+    alice: Account, payment: Transaction, endpoint: WebhookEndpoint
+) -> None:
+    lost = open_refund(payment, "10")
+    refunds._ask(lost, payment, NOW)
+    refunds._give_up(lost, message="It did not reach Stripe.", now=NOW)
+    [created] = events("refund.created")
+    for status, refunded in (("pending", 0), ("succeeded", 10)):
+        told = changed(created, f"evt_{status}", "refund.updated", status=status)
+        assert post(endpoint, told).status_code == 200
+        payment.refresh_from_db()
+        assert (payment.refunded_amount.amount, balance_of(alice)) == (refunded, 25 - refunded)
 
 
 def test_a_refund_before_the_success_of_its_payment_is_known_waits_for_it(
