@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from accounts import gateway
+from accounts import gateway, sweeps
 from accounts.bulk import any_uuid
 from accounts.models import Account, AuditEvent, CardStatus, User
 from accounts.stripe_objects import Outcome
@@ -181,8 +181,8 @@ def sweep(*, now: datetime, limit: int = 200) -> int:
         Q(confirmable_until__lte=now)
         | Q(status=Status.FAILED) & (Q(asked_at__isnull=True) | Q(asked_at__lte=now - ASK_EVERY))
     )
-    ended = 0
-    for transaction in due.select_related("card").order_by("confirmable_until", "pk")[:limit]:
+
+    def settle(transaction: Transaction) -> bool:
         try:
             if why_not(transaction=transaction, now=now):
                 settled = _close(transaction, now=now)
@@ -190,13 +190,11 @@ def sweep(*, now: datetime, limit: int = 200) -> int:
                 settled = refresh(transaction=transaction, now=now)
         except (gateway.GatewayUnavailable, gateway.GatewayRefused) as error:
             log.warning("confirmation_not_closed", transaction=transaction.number, why=str(error))
-            continue
-        except Exception:
-            # Whatever is wrong with one transaction must not hold back the others.
-            log.exception("confirmation_sweep_broke", transaction=transaction.number)
-            continue
-        ended += settled.confirmable_until is None
-    return ended
+            return False
+        return settled.confirmable_until is None
+
+    found = due.select_related("card").order_by("confirmable_until", "pk")[:limit]
+    return sweeps.Run().each(found, settle, broke="confirmation_sweep_broke")
 
 
 def _close(transaction: Transaction, *, now: datetime) -> Transaction:

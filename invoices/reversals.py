@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.db.models import F, Q
 
-from accounts import gateway, nudges
+from accounts import gateway, nudges, sweeps
 from accounts.models import AuditEvent
 from accounts.stripe_objects import StripeRefund
 from invoices import disputes, refund_settlement, refunds, settlement
@@ -101,44 +101,41 @@ def sweep(*, now: datetime, limit: int = 200) -> int:
         status=RefundStatus.PENDING, created_at__lt=now - SWEEP_AFTER
     ).exclude(~Q(stripe_refund_id=""), asked_at__gt=now - SWEEP_KNOWN_EVERY)
     longest_unasked = (F("asked_at").asc(nulls_first=True), "created_at")
-    settled = 0
-    for refund_id in due.order_by(*longest_unasked).values_list("pk", flat=True)[:limit]:
-        try:
-            settled += _finish(refund_id, now)
-        except Exception:
-            # Whatever is wrong with one refund must not hold back the others.
-            log.exception("refund_sweep_broke", refund=refund_id)
-    _sweep_questions(now, limit)
-    return settled + _sweep_disputes(now, limit)
+    run = sweeps.Run()
+    settled = run.each(
+        due.order_by(*longest_unasked).values_list("pk", flat=True)[:limit],
+        lambda refund_id: _finish(refund_id, now),
+        broke="refund_sweep_broke",
+    )
+    raised = PaymentQuestion.objects.filter(raised_at__lt=now - SWEEP_AFTER).order_by("raised_at")
+    run.each(raised[:limit], lambda question: _answer(question, now), broke="question_sweep_broke")
+    unheard = (
+        Dispute.objects.filter(closed_at__isnull=True, asked_at__lt=now - SWEEP_DISPUTES_EVERY)
+        .select_related("transaction")
+        .order_by("asked_at")
+    )
+    return settled + run.each(
+        unheard[:limit], lambda dispute: _ask_about(dispute, now), broke="dispute_sweep_broke"
+    )
 
 
-def _sweep_questions(now: datetime, limit: int) -> None:
-    open_ones = PaymentQuestion.objects.filter(raised_at__lt=now - SWEEP_AFTER)
-    for question in open_ones.order_by("raised_at")[:limit]:
-        try:
-            ask(payment_intent_id=question.payment_intent_id, now=now)
-        except gateway.GatewayRefused as refusal:
-            # Stripe does not know it: asking again changes nothing.
-            log.warning("payment_unknown_to_stripe", why=str(refusal))
-            question.delete()
-        except Exception:
-            log.exception("question_sweep_broke", payment_intent=question.payment_intent_id)
+def _answer(question: PaymentQuestion, now: datetime) -> bool:
+    """Ask what was raised, and return whether Stripe knows the payment."""
+    try:
+        ask(payment_intent_id=question.payment_intent_id, now=now)
+    except gateway.GatewayRefused as refusal:
+        # Asking again changes nothing.
+        log.warning("payment_unknown_to_stripe", why=str(refusal))
+        question.delete()
+        return False
+    return True
 
 
-def _sweep_disputes(now: datetime, limit: int) -> int:
-    unheard = Dispute.objects.filter(
-        closed_at__isnull=True, asked_at__lt=now - SWEEP_DISPUTES_EVERY
-    ).order_by("asked_at")
-    closed = 0
-    for dispute in unheard.select_related("transaction")[:limit]:
-        try:
-            ask(payment_intent_id=dispute.transaction.stripe_payment_intent_id, now=now)
-        except Exception:
-            log.exception("dispute_sweep_broke", dispute=dispute.stripe_dispute_id)
-            continue
-        dispute.refresh_from_db()
-        closed += dispute.closed_at is not None
-    return closed
+def _ask_about(dispute: Dispute, now: datetime) -> bool:
+    """Ask how a dispute stands, and return whether it is closed."""
+    ask(payment_intent_id=dispute.transaction.stripe_payment_intent_id, now=now)
+    dispute.refresh_from_db()
+    return dispute.closed_at is not None
 
 
 def _finish(refund_id: int, now: datetime) -> bool:

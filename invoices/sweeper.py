@@ -5,19 +5,16 @@ waits between two askings: a day's payment page is asked about a dozen times, no
 ten thousand pages left open don't hammer Stripe; what the limits leave for later comes first then.
 """
 
-import time
 from datetime import datetime, timedelta
 
-import structlog
 from django.core.exceptions import ValidationError
 from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, QuerySet
 from django.db.models.functions import Coalesce, Greatest, Least
 
+from accounts import sweeps
 from accounts.models import AuditEvent, User
 from invoices import checkout
 from invoices.models import OPEN_STATUSES, Status, Transaction
-
-log = structlog.get_logger(__name__)
 
 #: How long a transaction may stay open before it is asked about, and the least between askings.
 SWEEP_AFTER = timedelta(minutes=1)
@@ -29,28 +26,18 @@ LONGEST_WAIT_FOR_PAGE = timedelta(hours=6)
 #: What one run asks about; each has its own limit, so that pages never hold up charges.
 CHARGES_PER_RUN = 200
 PAGES_PER_RUN = 200
-#: A run ends after this (a Stripe that is down takes its time to say nothing); the next goes on.
-RUN_SECONDS = 50
 
 
 def sweep(*, now: datetime) -> int:
     """Ask about every transaction that has been open for too long; return how many were settled."""
     charges = due(Status.PROCESSING, now=now)[:CHARGES_PER_RUN]
     pages = due(Status.CHECKOUT, now=now)[:PAGES_PER_RUN]
-    started = time.monotonic()
-    settled = 0
-    for transaction_id in [*charges, *pages]:
-        if time.monotonic() - started > RUN_SECONDS:
-            log.warning("sweep_ended_early")
-            break
-        try:
-            transaction = checkout.refresh(transaction_id=transaction_id, now=now)
-        except Exception:
-            # Whatever is wrong with one transaction must not hold back the others.
-            log.exception("sweep_broke", transaction=transaction_id)
-            continue
-        settled += not transaction.is_open or transaction.is_expired
-    return settled
+
+    def ask(transaction_id: int) -> bool:
+        transaction = checkout.refresh(transaction_id=transaction_id, now=now)
+        return not transaction.is_open or transaction.is_expired
+
+    return sweeps.Run().each([*charges, *pages], ask, broke="sweep_broke")
 
 
 def may_be_asked(transaction: Transaction, *, now: datetime) -> bool:

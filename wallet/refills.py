@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import structlog
 from django.db import transaction as database
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from accounts import cards, nudges, outbox
+from accounts import cards, nudges, outbox, sweeps
 from accounts.models import Account, Card
 from accounts.money import format_usd
 from invoices import charging, settlement
@@ -25,8 +24,6 @@ from invoices.models import Purpose, Status, Transaction
 from wallet import ledger, refill_caps, refill_suspension
 from wallet.models import AutoRefill, EntryKind, Wallet
 from wallet.reversals import CreditFollowsPayment
-
-log = structlog.get_logger(__name__)
 
 DESCRIPTION = gettext_noop("Auto-refill")
 
@@ -68,14 +65,11 @@ def refill_due(*, now: datetime, account_ids: Iterable[UUID] | None = None) -> i
     candidates = due(now=now).select_related("wallet__account")
     if account_ids is not None:
         candidates = candidates.filter(wallet__account_id__in=list(account_ids))
-    charged = 0
-    for refill in candidates:
-        try:
-            charged += _refill(account=refill.wallet.account, now=now)
-        except Exception:
-            # Whatever is wrong with one account must not hold back the others.
-            log.exception("refill_broke", account=str(refill.wallet.account_id))
-    return charged
+    return sweeps.Run().each(
+        [refill.wallet.account for refill in candidates],
+        lambda account: _refill(account=account, now=now),
+        broke="refill_broke",
+    )
 
 
 def _refill(*, account: Account, now: datetime) -> int:

@@ -59,6 +59,28 @@ def test_a_lost_answer_leaves_the_card_verifying_until_the_sweeper_finds_the_one
     assert [hold.status for hold in payments()] == ["canceled"]
 
 
+def test_a_card_that_cannot_be_finished_holds_back_no_other(
+    alice: Account, sandbox: "Sandbox", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, left = [
+        make_card(
+            make_account(), status=CardStatus.VERIFYING, hold_voided_at=None, stripe_hold_id=""
+        )
+        for _ in range(2)
+    ]
+    finish = cards.finish_verification
+
+    def break_for_one(*, card: Card, now: Any) -> Card:
+        if card == broken:
+            raise RuntimeError("Nobody expected this.")
+        return finish(card=card, now=now)
+
+    monkeypatch.setattr(cards, "finish_verification", break_for_one)
+    assert card_sweeps.finish_verifications(now=NOW + 2 * MINUTE) == 1
+    left.refresh_from_db()
+    assert left.status == CardStatus.REJECTED
+
+
 def test_a_hold_left_open_is_voided_also_when_the_card_was_saved_meanwhile(
     alice: Account, sandbox: "Sandbox", add_card: AddCard
 ) -> None:

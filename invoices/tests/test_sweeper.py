@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from accounts import gateway
+from accounts import gateway, sweeps
 from accounts.models import Account
 from accounts.tests.factories import NOW, make_account
 from invoices import checkout, sweeper
@@ -101,7 +101,7 @@ def test_open_pages_never_hold_up_a_charge(alice: Account, monkeypatch: pytest.M
 def test_a_run_ends_in_time_while_stripe_says_nothing(
     alice: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweeper, "RUN_SECONDS", 0)
+    monkeypatch.setattr(sweeps, "RUN_SECONDS", 0)
     for _ in range(3):
         make_transaction(alice, status=Status.PROCESSING)
     looked_at: list[int] = []
