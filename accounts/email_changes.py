@@ -124,7 +124,12 @@ def confirm(*, token: str, user: User, now: datetime) -> User:
         event=CHANGED,
         key=f"{CHANGED}:{user.pk}:{hashlib.sha256(token.encode()).hexdigest()[:16]}",
         recipient=previous,
-        context={"previous": previous, "email": email, "path": "/accounts/login/"},
+        context={
+            "user": user.pk,
+            "previous": previous,
+            "email": email,
+            "path": "/accounts/login/",
+        },
         now=now,
     )
     return user

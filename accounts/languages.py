@@ -6,6 +6,7 @@ is put into the reader's words where it is shown.
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from accounts.models import Account, Message, User
@@ -47,12 +48,14 @@ def of_account(account: Account) -> str:
 def of_recipient(message: Message) -> str:
     """The language of an e-mail: what its reader has chosen, else their account's.
 
+    A reader is known by their address, or where it is not theirs yet, or no more, named as `user`.
     Staff read English: what they are told of names what they find in the admin.
     """
     if message.account is None or message.event in TO_STAFF:
         return ENGLISH
-    readers = User.objects.filter(email__iexact=message.recipient).exclude(language="")
-    chosen = readers.values_list("language", flat=True).first()
+    named = message.payload.get("user")
+    readers = User.objects.filter(Q(pk=named) if named else Q(email__iexact=message.recipient))
+    chosen = readers.exclude(language="").values_list("language", flat=True).first()
     return _known(chosen) if chosen else of_account(message.account)
 
 

@@ -241,6 +241,7 @@ class EmailChangeAsked(TypedDict):
 class EmailChanged(TypedDict):
     """To the old address: another one is signed in with."""
 
+    user: int  # who reads it, for the language
     previous: str
     email: str
     path: str

@@ -211,6 +211,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "path": "/billing/plan/",
     },
     "email_changed": {
+        "user": 0,
         "previous": "layla@muscat.test",
         "email": "layla@salalah.test",
         "path": "/accounts/login/",

@@ -74,6 +74,21 @@ def test_the_new_address_is_confirmed_and_the_old_one_told(
     assert "This link does not work" in client.post(address, follow=True).content.decode()
 
 
+def test_both_addresses_are_written_to_in_the_language_of_whoever_changes_it(
+    client: Client, account: Account, layla: User
+) -> None:
+    scenes.make_member(account, language="en")
+    User.objects.filter(pk=layla.pk).update(language="ar")
+
+    ask(client)
+    address = link()
+    assert "أكّد" in mail.outbox[-1].subject
+    client.post(address)
+    outbox.deliver_due(now=timezone.now())
+    assert mail.outbox[-1].to == ["layla@muscat.test"]
+    assert mail.outbox[-1].extra_headers["Content-Language"] == "ar"
+
+
 def test_who_gets_the_account_s_notices_there_is_told_to_change_that_too(
     client: Client, account: Account
 ) -> None:
