@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RunSQL(TRIGRAMS, "DROP FUNCTION trigrams_of(text)"),
+        migrations.RunSQL(TRIGRAMS),
         migrations.CreateModel(
             name="Account",
             fields=[
