@@ -4,6 +4,7 @@ Arabic without a country has the digits 0 to 9 in CLDR (a country's may differ),
 """
 
 from datetime import date
+from functools import lru_cache
 
 from babel.dates import format_date, format_skeleton
 from django.utils import translation
@@ -11,12 +12,12 @@ from django.utils import translation
 
 def write_day(day: date) -> str:
     """`Nov 3, 2026`, `3 نوفمبر 2026`."""
-    return format_skeleton("yMMMd", day, locale=_locale())
+    return _written("yMMMd", day, _locale())
 
 
 def write_short_day(day: date) -> str:
     """`Nov 3`."""
-    return format_skeleton("MMMd", day, locale=_locale())
+    return _written("MMMd", day, _locale())
 
 
 def write_long_day(day: date) -> str:
@@ -26,12 +27,12 @@ def write_long_day(day: date) -> str:
 
 def write_month(day: date) -> str:
     """`November 2026`."""
-    return format_skeleton("yMMMM", day, locale=_locale())
+    return _written("yMMMM", day, _locale())
 
 
 def write_month_name(day: date) -> str:
     """`Nov`: where the year is seen from what stands around it."""
-    return format_skeleton("MMM", day, locale=_locale())
+    return _written("MMM", day, _locale())
 
 
 def write_range(first: date, last: date) -> str:
@@ -46,6 +47,12 @@ def write_document_range(first: date, last: date) -> str:
     pattern = "d MMM" if first.year == last.year else "d MMM y"
     start = format_date(first, pattern, locale=locale)
     return f"{start} – {format_date(last, 'd MMM y', locale=locale)}"
+
+
+@lru_cache(maxsize=4096)
+def _written(skeleton: str, day: date, locale: str) -> str:
+    # Every page writes dozens of days, and the same ones again.
+    return format_skeleton(skeleton, day, locale=locale)
 
 
 def _locale() -> str:

@@ -1,6 +1,7 @@
 """A bar chart as numbers: the template draws it as SVG, with HTML labels and a table behind.
 
-The plot is 100 units high and one `STEP` per day wide; the browser stretches it.
+The plot is 100 units high and one `STEP` per day wide; the browser stretches it. Numbers are
+written here: a template would ask of each how it is written in the reader's language.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +34,7 @@ _DAYS_OF_WEEKLY_LABELS = 42
 class Part:
     """One feature's part of a bar."""
 
-    series: int
+    series: str
     y: str
     height: str
 
@@ -43,8 +44,8 @@ class Bar:
     """A day."""
 
     x: str
-    hit_x: int
-    width: int
+    hit_x: str
+    width: str
     label: str
     title: str
     is_future: bool
@@ -56,7 +57,7 @@ class Bar:
 class Series:
     """A feature in the legend, with what it cost in all."""
 
-    number: int
+    number: str
     name: str
     total: str
 
@@ -75,9 +76,9 @@ class Row:
 class Chart:
     """All a template needs to draw spend by day."""
 
-    width: int
-    height: int
-    step: int
+    width: str
+    height: str
+    step: str
     future_y: str
     future_height: str
     ticks: tuple[str, ...]
@@ -203,15 +204,15 @@ def _chart(
     )
     sums = [sum((cells[i] for cells in by_day.values()), Decimal(0)) for i in range(len(names))]
     return Chart(
-        width=len(columns) * STEP,
-        height=HEIGHT,
-        step=STEP,
+        width=str(len(columns) * STEP),
+        height=str(HEIGHT),
+        step=str(STEP),
         future_y=str(HEIGHT - FUTURE_HEIGHT),
         future_height=str(FUTURE_HEIGHT),
         ticks=ticks,
         bars=bars,
         legend=tuple(
-            Series(number=i + 1, name=translated(name), total=format_usd(sums[i]))
+            Series(number=str(i + 1), name=translated(name), total=format_usd(sums[i]))
             for i, name in enumerate(names)
         ),
         rows=tuple(
@@ -264,7 +265,7 @@ def _bar(
             continue
         height = cell / top * HEIGHT
         drawn = max(height - GAP, Decimal("0.4"))
-        parts.append(Part(series=number, y=f"{base - height:.2f}", height=f"{drawn:.2f}"))
+        parts.append(Part(series=str(number), y=f"{base - height:.2f}", height=f"{drawn:.2f}"))
         base -= height
     title = _("%(day)s: %(amount)s") % {
         "day": written,
@@ -278,8 +279,8 @@ def _bar(
         }
     return Bar(
         x=str(index * STEP + Decimal(STEP - BAR_WIDTH) / 2),
-        hit_x=index * STEP,
-        width=BAR_WIDTH,
+        hit_x=str(index * STEP),
+        width=str(BAR_WIDTH),
         label=label,
         title=title,
         is_future=is_future,

@@ -67,7 +67,6 @@ _OF_A_SUBSCRIPTION: tuple[str, ...] = (
     "plan_version__plan",
     "this_period",
     "last_period",
-    "waiting_change__from_version__plan",
     "waiting_change__to_version__plan",
 )
 
@@ -285,16 +284,15 @@ def _transactions(
 
     In one statement.
     """
-    attempts = account.transactions.exclude(status=Status.CHECKOUT).order_by("-created_at", "-id")
-    found = sorted(
-        account.transactions.order_by("-created_at", "-id")[:ACTIVITY_ROWS].union(
-            attempts.filter(purpose=Purpose.AUTO_REFILL)[:1],
-            attempts.filter(purpose=Purpose.RENEWAL)[:1],
-            confirmations.open_to_confirm(account=account, now=now),
-        ),
-        key=lambda each: (each.created_at, each.pk),
-        reverse=True,
+    newest = account.transactions.order_by("-created_at", "-id").values("pk")
+    attempts = newest.exclude(status=Status.CHECKOUT)
+    # Which they are is asked four times, what they are once.
+    which = newest[:ACTIVITY_ROWS].union(
+        attempts.filter(purpose=Purpose.AUTO_REFILL)[:1],
+        attempts.filter(purpose=Purpose.RENEWAL)[:1],
+        confirmations.open_to_confirm(account=account, now=now).values("pk"),
     )
+    found = list(account.transactions.filter(pk__in=which).order_by("-created_at", "-id"))
     recent = found[:ACTIVITY_ROWS]
     prefetch_related_objects(recent, "disputes")
     last = {
