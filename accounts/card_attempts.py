@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
-from accounts import cards, gateway
+from accounts import cards, gateway, sweeps
 from accounts.models import Account, AuditEvent, CardAttempt, CardAttemptOutcome, User
 from accounts.stripe_objects import Setup
 
@@ -125,13 +125,13 @@ def close_overused(*, now: datetime) -> int:
         tries__gte=TRIES_PER_SETUP,
         closed_at__isnull=True,
     )
-    closed = 0
-    for attempt in overused:
+
+    def close(attempt: CardAttempt) -> int:
         try:
             gateway.cancel_setup(attempt.stripe_setup_intent_id)
         except gateway.GatewayUnavailable:
             log.warning("setup_not_canceled", setup_intent=attempt.stripe_setup_intent_id)
-            continue
-        CardAttempt.objects.filter(pk=attempt.pk).update(closed_at=now)
-        closed += 1
-    return closed
+            return 0
+        return CardAttempt.objects.filter(pk=attempt.pk).update(closed_at=now)
+
+    return sweeps.Run().each(overused, close, broke="setup_sweep_broke")

@@ -125,9 +125,7 @@ def test_a_run_is_given_no_moment_far_ahead_and_a_customer_the_next_free_one(
 
 
 @pytest.mark.django_db
-def test_a_run_waits_while_customers_are_in_front(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_waits_while_customers_are_in_front(settings: Settings) -> None:
     settings.STRIPE_CHARGES_PER_SECOND = 25
     customers = [pace._take(pace.PATIENCE_SECONDS) for _ in range(15)]
     assert None not in customers

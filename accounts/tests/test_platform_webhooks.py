@@ -41,13 +41,6 @@ def record_email(account: Account, now: datetime = NOW) -> None:
 # Recording ------------------------------------------------------------------------------------
 
 
-def replay_all(now: datetime) -> int:
-    """Have everything sent again; return how much."""
-    return outbox.replay(
-        messages=Message.objects.all(), by=User.objects.create(), reason="Never came", now=now
-    )
-
-
 def test_an_event_is_recorded_once_for_its_cause(account: Account) -> None:
     record(account)
     record(account)
@@ -197,7 +190,7 @@ def test_one_event_the_platform_does_not_take_holds_back_no_other(
 
 
 def test_a_dead_platform_is_waited_for_once_a_run_and_holds_back_no_email(
-    account: Account, platform: Platform, settings: Settings
+    account: Account, platform: Platform
 ) -> None:
     now = datetime.now(UTC)
     for number in range(3):
