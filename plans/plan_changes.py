@@ -12,7 +12,7 @@ from django.db import transaction as database
 from django.utils.translation import gettext, gettext_noop
 
 from accounts import cards, outbox
-from accounts.models import Account, AuditEvent, User
+from accounts.models import Account, AuditEvent, Message, MessageChannel, User
 from accounts.money import format_usd
 from invoices import charging
 from invoices.models import Purpose, Status, Transaction
@@ -26,6 +26,9 @@ from plans.models import (
 )
 from plans.plan_quotes import Kind, Quote
 from wallet import refill_adjustments
+
+#: What a change that waits is called, in the history and as an e-mail.
+_SCHEDULED = "plan_change_scheduled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +203,12 @@ def _come_into_force(change: PlanChange, *, at: datetime, now: datetime) -> None
 
 
 def apply(change: PlanChange, *, renewal: Renewal, at: datetime, now: datetime) -> None:
-    """Note from when on a change holds, let what depends on the plan follow, and say so."""
+    """Note from when on a change holds, let what depends on the plan follow, and say so.
+
+    Where staff moved a customer untold, the e-mail stays out: who was not told that it waits is not
+    told that it has come.
+    """
+    is_told = change.status != PlanChangeStatus.SCHEDULED or _was_told(change)
     change.status = PlanChangeStatus.APPLIED
     change.renewal, change.effective_at = renewal, at
     change.save()
@@ -214,7 +222,8 @@ def apply(change: PlanChange, *, renewal: Renewal, at: datetime, now: datetime) 
             now=now,
         )
     _record(change, "plan_changed", now)
-    _tell(change, effective_at=at, now=now)
+    if is_told:
+        _tell(change, effective_at=at, now=now)
 
 
 # Downgrades -----------------------------------------------------------------------------------
@@ -240,7 +249,7 @@ def schedule(change: PlanChange, *, now: datetime, tells_customer: bool = True) 
     """Record a change that waits for the next renewal. Call it under the account's lock."""
     change.status = PlanChangeStatus.SCHEDULED
     change.save()
-    _record(change, "plan_change_scheduled", now)
+    _record(change, _SCHEDULED, now)
     if tells_customer:
         assert change.subscription.current_period_end is not None
         _tell(change, effective_at=change.subscription.current_period_end, now=now)
@@ -289,10 +298,17 @@ def _record(change: PlanChange, action: str, now: datetime) -> None:
     )
 
 
+def _was_told(change: PlanChange) -> bool:
+    """Whether the customer got an e-mail when the change was scheduled."""
+    return Message.objects.filter(
+        channel=MessageChannel.EMAIL, key=f"{_SCHEDULED}:{change.pk}"
+    ).exists()
+
+
 def _tell(change: PlanChange, *, effective_at: datetime, now: datetime) -> None:
     """Tell the customer: which plan, from when on, and what it costs."""
     waits = change.status == PlanChangeStatus.SCHEDULED
-    event = "plan_change_scheduled" if waits else "plan_changed"
+    event = _SCHEDULED if waits else "plan_changed"
     outbox.record_email(
         account=change.account,
         event=event,

@@ -10,9 +10,9 @@ from django.db import transaction as database
 
 from accounts.models import Account, AuditEvent, Card, Message, User
 from accounts.tests.factories import NOW
-from plans import cancellation, catalogue, subscriber_moves, versions
+from plans import cancellation, catalogue, renewals, subscriber_moves, versions
 from plans.models import PlanChange, PlanVersion, SubscriberMove
-from plans.tests.subscribers import make_subscriber, version_of
+from plans.tests.subscribers import make_subscriber, subscription_of, version_of
 
 pytestmark = pytest.mark.django_db
 
@@ -61,9 +61,12 @@ def test_a_run_that_is_cut_short_is_gone_on_with(subscribers: list[Account], sal
 
 
 def test_customers_are_told_only_if_staff_chose_so(subscribers: list[Account]) -> None:
-    order(second_version(), tells=False)
+    version = second_version()
+    order(version, tells=False)
     assert subscriber_moves.carry_out(now=LATER) == 3
-    assert not Message.objects.filter(event="plan_change_scheduled").exists()
+    renewals.renew_due(now=NOW + timedelta(days=31))
+    assert {subscription_of(account).plan_version for account in subscribers} == {version}
+    assert not Message.objects.filter(event__startswith="plan_change").exists()
 
 
 def test_who_is_leaving_is_left_alone(subscribers: list[Account]) -> None:
