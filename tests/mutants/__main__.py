@@ -8,7 +8,8 @@ First all are tried in one run of pytest, each on the tests that likely notice. 
 tried by itself: a rule is dropped in a clone of a freshly migrated database, a guard is reversed in
 a copy of the tree, and the tests that may notice run, the likeliest first, until one fails that
 does not fail without the mutant. A mutant that no test notices is a missing test: the
-command lists it and fails.
+command lists it and fails. Those that equivalent.toml excuses are tried as well, on all tests: one
+that a test does notice fails the command, too.
 """
 
 import argparse
@@ -39,7 +40,8 @@ def main() -> int:
     excused = records.equivalent()
     progress: dict[str, str] = {}
     if arguments.resume and PROGRESS.exists():
-        progress = json.loads(PROGRESS.read_text())
+        kept = json.loads(PROGRESS.read_text())
+        progress = {title: test for title, test in kept.items() if test}
     wanted = [
         mutant
         for mutant in mutants
@@ -72,29 +74,19 @@ def main() -> int:
         said = f"caught by {test}" if test else "SURVIVED"
         took = time.monotonic() - started
         print(f"[{number}/{len(wanted)}] {mutant.title}: {said} ({took:.1f} s)", flush=True)
-    return _report(mutants, progress, excused, arguments.only)
+    ran = [mutant for mutant in mutants if arguments.only in mutant.title]
+    needless = [mutant for mutant in ran if mutant.title in excused]
+    if arguments.quick:
+        print(f"{len(needless)} mutants that nobody should notice were not tried: --quick.")
+    else:
+        print(f"All tests, with what nobody should notice: {len(needless)}", flush=True)
+        progress.update(runs.caught_after_all(needless))
+    return records.tell(ran, progress, excused)
 
 
 def _keep(progress: dict[str, str], titles: list[str]) -> None:
     PROGRESS.write_text(json.dumps(progress, indent=1))
     records.keep(progress, titles=titles)
-
-
-def _report(
-    mutants: list[records.Mutant],
-    progress: dict[str, str],
-    excused: dict[str, str],
-    only: str,
-) -> int:
-    ran = [mutant.title for mutant in mutants if only in mutant.title]
-    survivors = [title for title in ran if title not in excused and not progress.get(title)]
-    for title in ran:
-        if title in excused:
-            print(f"not to be caught: {title}: {excused[title]}")
-    for title in survivors:
-        print(f"SURVIVED: {title}")
-    print(f"{len(ran)} mutants, {len(survivors)} survived.")
-    return 1 if survivors else 0
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,7 +1,7 @@
 """A pytest plugin: the tests use the database that is there, broken as it is.
 
-It takes the place of pytest-django's own way to make one; MUTANT_DATABASE names it. What failed
-first is written to the file that MUTANT_CAUGHT_BY names.
+It takes the place of pytest-django's own way to make one; MUTANT_DATABASE names it. What fails is
+written to the file that MUTANT_CAUGHT_BY names, a line for each test.
 """
 
 import os
@@ -44,6 +44,5 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
 
 
 def _tell(nodeid: str) -> None:
-    path = Path(os.environ["MUTANT_CAUGHT_BY"])
-    if not path.exists():
-        path.write_text(nodeid)
+    with Path(os.environ["MUTANT_CAUGHT_BY"]).open("a") as caught_by:
+        caught_by.write(f"{nodeid}\n")

@@ -6,7 +6,7 @@ caught a mutant last time first. equivalent.toml is written by people.
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -41,13 +41,41 @@ def keep(found: Mapping[str, str], *, titles: Iterable[str]) -> None:
     CAUGHT.write_text("\n".join(["# Written by `make mutants`.", *lines, ""]))
 
 
+def tell(
+    mutants: Sequence[Mutant], noticed_by: Mapping[str, str], excused: Mapping[str, str]
+) -> int:
+    """Print what the mutants came to; return 1 if one is not as it should be, else 0.
+
+    None may survive but those that are excused, and of these no test may notice one.
+    """
+    survivors = [
+        each.title
+        for each in mutants
+        if each.title not in excused and not noticed_by.get(each.title)
+    ]
+    after_all = [each.title for each in mutants if each.title in excused.keys() & noticed_by.keys()]
+    for title in (each.title for each in mutants if each.title in excused):
+        print(f"nobody should notice: {title}: {excused[title]}")
+    for title in after_all:
+        print(f"NOTICED AFTER ALL by {noticed_by[title]}, take it out of equivalent.toml: {title}")
+    for title in survivors:
+        print(f"SURVIVED: {title}")
+    rules = sum(isinstance(each, Rule) for each in mutants)
+    caught = sum(bool(noticed_by.get(each.title)) for each in mutants)
+    print(
+        f"{rules} rules and {len(mutants) - rules} guards: {caught} noticed, "
+        f"{len(mutants) - caught - len(survivors)} excused, {len(survivors)} survived."
+    )
+    return 1 if survivors or after_all else 0
+
+
 def candidates(mutant: Mutant) -> list[list[str]]:
     """Return which tests to ask, in groups, those first that most likely notice."""
     last_time = caught().get(mutant.title)
     groups = [[last_time] if last_time else [], who_met(mutant), who_names(mutant)]
     if isinstance(mutant, Rule) and mutant.table.startswith("accounts_"):
         groups.append(["accounts/tests"])
-    groups += [[f"{mutant.app}/tests"], _all_tests()]
+    groups += [[f"{mutant.app}/tests"], all_tests()]
     return [group for group in groups if group]
 
 
@@ -77,9 +105,11 @@ def _texts() -> dict[str, str]:
     return {file: text for file, text in files.items() if not file.startswith("tests/mutants/")}
 
 
-def _all_tests() -> list[str]:
+def all_tests() -> list[str]:
+    """Return where the tests are."""
     apps = ("wallet", "invoices", "plans", "accounts", "billing_portal")
-    return [*(f"{app}/tests" for app in apps), "billing_portal/dashboard/tests", "tests"]
+    portal = [f"{app}/tests" for app in apps]
+    return [*portal, "billing_portal/dashboard/tests", "simulation", "tests"]
 
 
 def _read(path: Path) -> dict[str, str]:

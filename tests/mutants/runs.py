@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,10 @@ COPY = ROOT / ".data" / "mutants" / "tree"
 LOG = ROOT / ".data" / "mutants" / "last.log"
 #: Nothing that needs a browser, other servers or minutes: who keeps a rule is quicker to ask.
 _USUAL = ["-p", "tests.mutants.on_mutant", "-p", "no:cacheprovider", "-q", "--tb=short"]
-_OPTIONS = [*_USUAL, "-x", "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
+_OPTIONS = [*_USUAL, "-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
 _OPTIONS += ["-m", "not browser", "--deselect", "billing_portal/tests/test_embedded_postgres.py"]
+# The tests of these lists miss every mutant, for it is not as the lists say: that proves nothing.
+_OPTIONS += ["--ignore", "tests/mutants"]
 
 
 def in_turn(mutants: list[records.Mutant], *, all_of: str = "") -> dict[str, str]:
@@ -76,35 +79,60 @@ class Runs:
 
     def __init__(self, *, groups: int) -> None:
         self._groups = groups
-        self._passes: dict[str, bool] = {}
+        self._passes: dict[tuple[str, bool], bool] = {}
 
     def who_notices(self, mutant: records.Mutant) -> str:
         """Return the test that fails on a mutant, or ""."""
         unsound: list[str] = []
         for group in records.candidates(mutant)[: self._groups]:
-            while test := self._first_failure(mutant, group, unsound):
-                if self._passes_alone(test):
+            while test := next(iter(_failures([mutant], group, but=unsound)), ""):
+                if self._passes_without(test, [mutant]):
                     return test
                 unsound.append(test)
         return ""
 
-    def _first_failure(self, mutant: records.Mutant, tests: list[str], but: list[str]) -> str:
-        arguments = [*tests, *(option for test in but for option in ("--deselect", test))]
-        if isinstance(mutant, Rule):
-            with database.clone(mutant.drop) as name:
-                return in_a_fork(name, arguments)
-        with database.clone() as name:
-            return in_a_copy(name, arguments, mutant)
+    def caught_after_all(self, mutants: list[records.Mutant]) -> dict[str, str]:
+        """Return which of the mutants that nobody should notice a test does notice, and which.
 
-    def _passes_alone(self, test: str) -> bool:
-        if test not in self._passes:
+        All tests run once, on all of these mutants together; what fails then is asked of each.
+        """
+        caught: dict[str, str] = {}
+        for test in _failures(mutants, records.all_tests(), stops=False) if mutants else ():
+            if not self._passes_without(test, mutants):
+                continue
+            for mutant in mutants:
+                if mutant.title not in caught and _failures([mutant], [test]):
+                    caught[mutant.title] = test
+        return caught
+
+    def _passes_without(self, test: str, mutants: list[records.Mutant]) -> bool:
+        """Tell whether a test passes where it failed, once nothing is broken there."""
+        key = test, any(isinstance(mutant, Guard) for mutant in mutants)
+        if key not in self._passes:
+            _, is_copy = key
             with database.clone() as name:
-                self._passes[test] = not in_a_fork(name, [test])
-        return self._passes[test]
+                ran = in_a_copy(name, [test], []) if is_copy else in_a_fork(name, [test])
+            self._passes[key] = not ran
+        return self._passes[key]
 
 
-def in_a_fork(name: str, arguments: list[str]) -> str:
-    """Run tests of this tree on a database, in a process that has everything imported already."""
+def _failures(
+    mutants: list[records.Mutant], tests: list[str], *, but: Iterable[str] = (), stops: bool = True
+) -> list[str]:
+    """Return which tests fail on these mutants; when it `stops`, the first."""
+    arguments = [*tests, *(option for test in but for option in ("--deselect", test))]
+    arguments += ["-x"] if stops else []
+    drops = "; ".join(mutant.drop for mutant in mutants if isinstance(mutant, Rule))
+    broken = [mutant for mutant in mutants if isinstance(mutant, Guard)]
+    with database.clone(drops) as name:
+        return in_a_copy(name, arguments, broken) if broken else in_a_fork(name, arguments)
+
+
+def in_a_fork(name: str, arguments: list[str]) -> list[str]:
+    """Run tests of this tree on a database, in a process that has everything imported already.
+
+    Return which failed.
+    """
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "failed"
         child = os.fork()
@@ -116,10 +144,14 @@ def in_a_fork(name: str, arguments: list[str]) -> str:
         return _answer(answer, os.waitstatus_to_exitcode(status), arguments)
 
 
-def in_a_copy(name: str, arguments: list[str], guard: Guard) -> str:
-    """Run tests on a database, in a copy of the tree in which a guard is reversed."""
+def in_a_copy(name: str, arguments: list[str], guards: list[Guard]) -> list[str]:
+    """Run tests on a database, in a copy of the tree in which guards are reversed.
+
+    Return which failed.
+    """
     copy_tree()
-    guard.reverse(COPY)
+    for guard in guards:
+        guard.reverse(COPY)
     with tempfile.TemporaryDirectory() as folder:
         answer = Path(folder) / "failed"
         with LOG.open("wb") as log:
@@ -151,13 +183,13 @@ def copy_tree() -> None:
             shutil.copy2(source, target)
 
 
-def _answer(path: Path, exit_code: int, arguments: list[str]) -> str:
+def _answer(path: Path, exit_code: int, arguments: list[str]) -> list[str]:
     if path.exists():
-        return path.read_text()
+        return path.read_text().splitlines()
     # 5: no test was there to run, as when the one that caught it last time is gone.
     if exit_code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED, 4):
         raise RuntimeError(f"The tests ended with {exit_code}: {' '.join(arguments)}")
-    return ""
+    return []
 
 
 def _write_to_the_log() -> None:

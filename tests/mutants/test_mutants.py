@@ -37,6 +37,33 @@ def test_every_rule_of_the_database_and_every_guard_is_known_to_be_missed() -> N
     assert known - there == set(), "take what is gone out of tests/mutants/*.toml"
 
 
+def test_what_nobody_should_notice_says_why_and_is_caught_by_nobody() -> None:
+    assert records.equivalent().keys() & records.caught().keys() == set()
+    assert all(len(why) > 20 for why in records.equivalent().values())
+
+
+@pytest.mark.parametrize(
+    ("noticed_by", "excused", "says", "fails"),
+    [
+        ("test_a.py::test_b", "", "1 noticed, 0 excused, 0 survived", 0),
+        ("", "", "0 noticed, 0 excused, 1 survived", 1),
+        ("", "the second of two barriers", "0 noticed, 1 excused, 0 survived", 0),
+        ("test_a.py::test_b", "the second of two barriers", "NOTICED AFTER ALL by test_a.py", 1),
+    ],
+)
+def test_the_command_fails_for_a_survivor_and_for_an_excuse_that_is_none(
+    noticed_by: str, excused: str, says: str, fails: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guard = guards()[0]
+    failed = records.tell(
+        [guard],
+        {guard.title: noticed_by} if noticed_by else {},
+        {guard.title: excused} if excused else {},
+    )
+    assert failed == fails
+    assert says in capsys.readouterr().out
+
+
 def test_a_guard_is_reversed_where_it_runs_and_stands_again_afterwards() -> None:
     """A top-up of five dollars, where the plan sells ten at least."""
     [guard] = [each for each in guards() if each.name == "a top-up is at least the plan's minimum"]
