@@ -32,6 +32,7 @@ PROGRESS = guards.ROOT / ".data" / "mutants" / "progress.json"
 def main() -> int:
     """Run the mutants that are asked for; return how many survived, at most 1."""
     arguments = _arguments()
+    PROGRESS.parent.mkdir(parents=True, exist_ok=True)
     if not (arguments.resume and database.is_prepared()):
         database.prepare()
     database.connect_to(database.TEMPLATE)
