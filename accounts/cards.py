@@ -45,6 +45,10 @@ class HoldNotVoided(Exception):
     """Stripe refuses to void a hold."""
 
 
+class HoldUnknown(Exception):
+    """Stripe refuses to say whether there is a hold: the portal's key may be of another account."""
+
+
 def register_need(reason: Callable[[Account], str]) -> None:
     """Register a function that says why an account's default card can't go, or returns ""."""
     _needs.append(reason)
@@ -143,7 +147,8 @@ def _twin_of(card: Card) -> Card | None:
 def finish_verification(*, card: Card, now: datetime) -> Card:
     """Take a verifying card to its end: hold placed, voided, card verified or rejected.
 
-    When Stripe gives no answer the card stays `verifying`, for the sweeper.
+    When Stripe gives no answer, or none about a hold that an earlier request may have placed, the
+    card stays `verifying`, for the sweeper: after an hour the audit tells staff of it.
     """
     if card.status != CardStatus.VERIFYING:
         return card
@@ -151,6 +156,10 @@ def finish_verification(*, card: Card, now: datetime) -> Card:
         return _verify(card=card, now=now)
     except gateway.GatewayUnavailable:
         log.warning("card_verification_unfinished", card=card.pk)
+        card.refresh_from_db()
+        return card
+    except HoldUnknown as refusal:
+        log.error("hold_unknown", card=card.pk, why=str(refusal))
         card.refresh_from_db()
         return card
     except gateway.GatewayRefused as refusal:
@@ -185,12 +194,17 @@ def _verify(*, card: Card, now: datetime) -> Card:
         )
     dollars = settings.CARD_HOLD_AMOUNT
     rials = convert_to_omr(dollars, rate=settings.USD_TO_OMR, step=settings.CHARGE_STEP)
-    hold = gateway.place_hold(
-        customer_id=card.account.stripe_customer_id,
-        payment_method_id=card.stripe_payment_method_id,
-        setup_intent_id=card.stripe_setup_intent_id,
-        amount=Money(rials, settings.CHARGE_CURRENCY),
-    )
+    try:
+        hold = gateway.place_hold(
+            customer_id=card.account.stripe_customer_id,
+            payment_method_id=card.stripe_payment_method_id,
+            setup_intent_id=card.stripe_setup_intent_id,
+            amount=Money(rials, settings.CHARGE_CURRENCY),
+        )
+    except gateway.GatewayRefused:
+        # This request placed none. An earlier one, that was not answered, may have.
+        _give_up(card)
+        raise
     if hold.payment_intent_id:
         Card.objects.filter(pk=card.pk).update(stripe_hold_id=hold.payment_intent_id)
         # Also after a decline: a declined PaymentIntent must not stay open at Stripe.
@@ -204,10 +218,17 @@ def _verify(*, card: Card, now: datetime) -> Card:
 
 
 def _give_up(card: Card) -> None:
-    """Void whatever hold a process that died may have placed, and make the card unusable."""
-    for hold_id in gateway.find_holds(
-        customer_id=card.account.stripe_customer_id, setup_intent_id=card.stripe_setup_intent_id
-    ):
+    """Void whatever hold an earlier request may have placed, and make the card unusable.
+
+    Raises HoldUnknown when Stripe refuses to tell which there are.
+    """
+    try:
+        holds = gateway.find_holds(
+            customer_id=card.account.stripe_customer_id, setup_intent_id=card.stripe_setup_intent_id
+        )
+    except gateway.GatewayRefused as refusal:
+        raise HoldUnknown(str(refusal)) from refusal
+    for hold_id in holds:
         Card.objects.filter(pk=card.pk).update(stripe_hold_id=hold_id)
         void(hold_id)
     gateway.detach_card(card.stripe_payment_method_id)

@@ -63,8 +63,7 @@ def beat() -> Program:
         "beat",
         [
             *(sys.executable, "-m", "celery", "-A", "billing_portal", "beat"),
-            *("--scheduler", settings.CELERY_BEAT_SCHEDULER, "--loglevel", "INFO"),
-            *("--pidfile", ""),
+            *("--loglevel", "INFO", "--pidfile", ""),
         ],
         lambda: "beat: Starting" in log.read_text(errors="replace"),
     )

@@ -33,6 +33,7 @@ from billing_portal.broker_settings import (  # noqa: F401  (they are settings)
     DJANGO_CELERY_BEAT_TZ_AWARE,
     REDIS_TIMEOUTS,
 )
+from billing_portal.database_settings import CONNECTION_OPTIONS
 from billing_portal.environment import (
     BASE_DIR,
     DATA_DIR,
@@ -158,12 +159,7 @@ DATABASES["default"].update(
     {
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 0,
-        "OPTIONS": {
-            **DATABASES["default"].get("OPTIONS", {}),
-            # For statements that are to be planned once (accounts/prepared.py): at their first run.
-            "prepare_threshold": 0 if env.bool("DATABASE_PREPARED_STATEMENTS", True) else None,
-            "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", 20), "timeout": 10},
-        },
+        "OPTIONS": {**DATABASES["default"].get("OPTIONS", {}), **CONNECTION_OPTIONS},
         "ATOMIC_REQUESTS": False,
     }
 )

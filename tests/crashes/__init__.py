@@ -18,6 +18,7 @@ class Scenario:
 SCENARIOS: Final = {
     "killing": Scenario("web, workers and beat are killed with SIGKILL under load", 120),
     "database": Scenario("PostgreSQL is stopped at once and started again under load", 60),
+    "away": Scenario("PostgreSQL is away for a minute under load, and comes back", 65),
     "disk": Scenario("the database's disk is full, and is not any more", 45, disk=200),
     "redis": Scenario("Redis is flushed, killed and silenced under load", 60, needs_redis=True),
     "writers": Scenario("50 processes report usage of one account", 30),

@@ -23,6 +23,7 @@ def act(name: str, folder: Path, seconds: float) -> str:
         "deadlocks": crowd_scenarios.deadlocks,
         "killing": portal_scenarios.kill_processes,
         "database": portal_scenarios.restart_database,
+        "away": portal_scenarios.leave_without_database,
         "redis": portal_scenarios.lose_redis,
         "disk": portal_scenarios.fill_disk,
     }

@@ -6,11 +6,15 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import redis
 import requests
+from django.utils import timezone
 
+from billing_portal.health import TICK
+from billing_portal.models import Heartbeat
 from tests.crashes.stage import ROOT, Stage, wait_until
 from tests.crashes.under_load import end, every, portal_under_load
 
@@ -64,6 +68,43 @@ def restart_database(folder: Path, seconds: float) -> str:
     # Nothing has to be started again but the database.
     assert not unexpected, f"ended with the database: {unexpected}"
     return f"{restarts} immediate stops of PostgreSQL, {runs + 1} renewal runs beside: {ended}"
+
+
+def leave_without_database(folder: Path, seconds: float) -> str:
+    """PostgreSQL is away for long; beat and the worker are started in the middle of it."""
+    with portal_under_load(folder) as (stage, load, _):
+        wait_until("the worker has done something", lambda: "succeeded in" in stage.log("worker"))
+        stage.stop_database_at_once()
+        time.sleep(seconds / 2)
+        for name in ("beat", "worker"):
+            stage.kill(name)
+            stage.start(name)
+        away = _readyz(stage)
+        time.sleep(seconds / 2)
+        died = Counter(stage.start_what_died()) - _half_messages(stage)
+        stage.start_database()
+        back = timezone.now()
+        wait_until("pages are there again", lambda: _readyz(stage) == 200)
+        pages = (timezone.now() - back).total_seconds()
+        wait_until("a job of beat's is carried out", lambda: _has_ticked(since=back))
+        jobs = (timezone.now() - back).total_seconds()
+        ended = end(stage, load)
+    assert not died, f"ended without the database: {died}"
+    assert away == 503, away
+    assert load.answers["503"] > 0, "nobody was told 503"
+    return (
+        f"PostgreSQL away for {seconds:.0f} s, pages there {pages:.0f} s and jobs carried out "
+        f"{jobs:.0f} s after it came back: {ended}"
+    )
+
+
+def _readyz(stage: Stage) -> int:
+    return requests.get(f"{stage.url}/readyz", timeout=60).status_code
+
+
+def _has_ticked(*, since: datetime) -> bool:
+    """Whether beat has sent a job and the worker has carried it out."""
+    return Heartbeat.objects.filter(name=TICK, at__gt=since).exists()
 
 
 def _half_messages(stage: Stage) -> Counter[str]:
