@@ -168,6 +168,7 @@ def test_every_variable_is_in_the_deployment_guide() -> None:
         "settings.py",
         "api_settings.py",
         "broker_settings.py",
+        "database_settings.py",
         "web_server.py",
     )
     settings = "".join((folder / name).read_text() for name in names)
