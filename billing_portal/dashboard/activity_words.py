@@ -142,13 +142,23 @@ def _card(text: Callable[[], str]) -> Sentence:
 def _plan(text: Callable[[], str]) -> Sentence:
     def write(details: Details, names: Names) -> str:
         plan = str(details.get("plan", ""))
+        before, after = _versions(str(details.get("from", "")), str(details.get("to", "")))
         return text() % {
             "plan": translated(names.plans.get(plan, plan)),
-            "before": details.get("from", ""),
-            "after": details.get("to", ""),
+            "before": before,
+            "after": after,
         }
 
     return write
+
+
+def _versions(before: str, after: str) -> tuple[str, str]:
+    """Two versions of plans, recorded as `Growth v2`: two plans' names, or one with its numbers."""
+    (first, _v, earlier), (second, _v, later) = before.rpartition(" v"), after.rpartition(" v")
+    names = translated(first), translated(second)
+    if first != second:
+        return names
+    return f"{names[0]} v{earlier}", f"{names[1]} v{later}"
 
 
 def _rental(text: Callable[[], str]) -> Sentence:

@@ -33,11 +33,12 @@ RETRY_IS_OFFERED_FOR = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Fact:
-    """A label and its value."""
+    """A label and its value; `href` is where the label leads."""
 
     label: str
     value: str
     note: str = ""
+    href: str = ""
 
     @property
     def is_amount(self) -> bool:

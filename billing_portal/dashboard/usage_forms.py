@@ -137,7 +137,8 @@ class UsageOverviewForm(RangeForm):
         feature, workspace = self.fields["feature"], self.fields["workspace"]
         assert isinstance(feature, forms.ChoiceField)
         assert isinstance(workspace, forms.ChoiceField)
-        feature.choices = [("", _("All features")), *metered_features()]
+        self.features = metered_features()
+        feature.choices = [("", _("All features")), *self.features]
         named = [(name, name) for name in workspaces if name]
         workspace.choices = [("", _("All workspaces")), *named]
 

@@ -28,13 +28,16 @@ from plans.daily_spend import DaySum, Group, Spend, Sums
 MOST_ROWS = 50
 #: More days than this are drawn by month, unless days are asked for.
 _MANY_DAYS = 92
+#: From so many times on, a percentage says less than how often.
+_MANY_TIMES = 10
 
 
 @dataclass(frozen=True)
 class Share:
-    """A feature or a workspace in the breakdown."""
+    """A feature or a workspace in the breakdown; `href` leads to what it consists of."""
 
     name: str
+    href: str
     amount: str
     part: str
     calls: str
@@ -101,8 +104,13 @@ def build_usage(*, account: Account, form: UsageOverviewForm, now: datetime) -> 
     earlier = _sums(account, before, group, asked) if before else Sums((), is_complete=True)
     total, total_before = _total(sums.rows, group), _total(earlier.rows, group)
     totals = _by_name(sums.rows, group)
-    shares = _shares(totals[:MOST_ROWS], dict(_by_name(earlier.rows, group)), total)
     query = {name: str(value) for name, value in asked.items() if value}
+    shares = _shares(
+        totals[:MOST_ROWS],
+        dict(_by_name(earlier.rows, group)),
+        total,
+        hrefs=_of_features(form, query) if is_by_feature else _of_workspaces(totals, query),
+    )
     return UsagePage(
         tabs=usage_tabs("usage"),
         range=_write(span.first, span.last),
@@ -179,12 +187,45 @@ def _average(*, is_one: bool) -> str:
     return _("Average per call") if is_one else _("Average per record")
 
 
+def _of_features(form: UsageOverviewForm, query: Mapping[str, str]) -> dict[str, str]:
+    """Where each feature is divided by workspace; of one alone there is nothing more to see."""
+    if "feature" in query:
+        return {}
+    return {
+        name: _within(query, feature=key, group=Group.WORKSPACE.value)
+        for key, name in form.features
+    }
+
+
+def _of_workspaces(
+    totals: Sequence[tuple[str, _Total]], query: Mapping[str, str]
+) -> dict[str, str]:
+    """Where each workspace is divided by feature."""
+    if "workspace" in query:
+        return {}
+    return {
+        name: _within(query, workspace=name, group="")
+        for name, _of in totals
+        if name != _("No workspace")
+    }
+
+
+def _within(query: Mapping[str, str], **more: str) -> str:
+    chosen = {name: value for name, value in {**query, **more}.items() if value}
+    return f"{reverse('usage')}?{urlencode(chosen)}"
+
+
 def _shares(
-    totals: Sequence[tuple[str, _Total]], before: Mapping[str, _Total], total: _Total
+    totals: Sequence[tuple[str, _Total]],
+    before: Mapping[str, _Total],
+    total: _Total,
+    *,
+    hrefs: Mapping[str, str],
 ) -> tuple[Share, ...]:
     return tuple(
         Share(
             name=name,
+            href=hrefs.get(name, ""),
             amount=_money(each.amount),
             part=_percent(each.amount, total.amount) if total.amount else "",
             calls=format_quantity(Decimal(each.calls)),
@@ -230,6 +271,9 @@ def _change(value: Decimal, before: Decimal, total_before: _Total) -> str:
         return _("The same as before")
     if not before:
         return _("Nothing before")
+    if value >= _MANY_TIMES * before:
+        times = format_quantity((value / before).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+        return _("%(times)s times as much as before") % {"times": times}
     percent = _percent(abs(value - before), before)
     if value > before:
         return _("%(percent)s more than before") % {"percent": percent}

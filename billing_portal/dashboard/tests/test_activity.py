@@ -43,6 +43,18 @@ def record(account: Account, action: str, **fields: Any) -> None:
     AuditEvent.objects.create(account=account, action=action, **fields)
 
 
+def test_plans_are_called_what_they_are_sold_as(
+    account: Account, layla: User, sign_in: SignIn
+) -> None:
+    record(account, "plan_changed", details={"from": "Starter v1", "to": "Growth v2"})
+    record(account, "plan_change_scheduled", details={"from": "Growth v2", "to": "Growth v3"})
+    told = shown(sign_in(account, user=layla))
+    assert "Plan changed from Starter to Growth" in told
+    assert "Plan changes from Growth v2 to Growth v3 at the renewal" in told
+    User.objects.filter(pk=layla.pk).update(language="ar")
+    assert "Starter" not in shown(sign_in(account, user=layla))
+
+
 def test_a_change_is_told_with_what_was_before(
     account: Account, layla: User, sign_in: SignIn
 ) -> None:

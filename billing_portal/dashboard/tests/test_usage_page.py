@@ -95,6 +95,32 @@ def test_by_workspace_and_of_one_feature(account: Account, sign_in: SignIn) -> N
     assert of_one["Cost"] == ("$3.00", "")
 
 
+def test_each_line_leads_to_what_it_consists_of(account: Account, sign_in: SignIn) -> None:
+    some_calls(account)
+    client = sign_in(account)
+
+    def hrefs(query: str) -> dict[str, str]:
+        page = client.get(f"/billing/usage/{query}").context["usage"]
+        return {share.name: share.href for share in page.shares}
+
+    of_features = hrefs("?days=30_days")
+    assert of_features["Call minutes"] == (
+        "/billing/usage/?days=30_days&feature=call_minutes&group=workspace"
+    )
+    assert hrefs("?feature=call_minutes&group=workspace&days=30_days") == {
+        "Ruwi": "/billing/usage/?days=30_days&feature=call_minutes&workspace=Ruwi",
+    }
+    assert hrefs("?feature=call_minutes&workspace=Ruwi&days=30_days") == {"Call minutes": ""}
+    overview = client.get("/billing/").context["overview"]
+    assert overview.workspaces[0].href == "/billing/usage/?workspace=Ruwi"
+
+
+def test_what_grew_many_times_over_is_not_a_percentage(account: Account, sign_in: SignIn) -> None:
+    call(account, 1, days_ago=32)
+    call(account, 390, days_ago=1)
+    assert figures(sign_in(account))["Cost"] == ("$39.00", "390 times as much as before")
+
+
 def test_months_an_own_range_and_a_range_that_makes_no_sense(
     account: Account, sign_in: SignIn
 ) -> None:
