@@ -32,6 +32,7 @@ from plans import (
 from plans.models import PlanChange, PlanChangeStatus, Renewal, RenewalStatus, Subscription
 from plans.subscription_models import CURRENT_STATUSES
 from wallet import ledger, spend_counts
+from wallet.models import Wallet
 
 log = structlog.get_logger(__name__)
 
@@ -111,22 +112,7 @@ def _open_together(
     `page` is subscriptions and their accounts. Returns how many, and the subscriptions with more to
     them, which are not touched.
     """
-    # As subscriptions.lock_account, but who is busy is left for whoever is at it or comes next.
-    wallets = ledger.lock(account_ids=page.values(), skip_locked=True)
-    free = wallets.keys()
-    list(Account.objects.select_for_update(no_key=True).filter(pk__in=free).order_by("pk"))
-    ended = [
-        subscription
-        for subscription in Subscription.objects.filter(
-            pk__in=[pk for pk, account_id in page.items() if account_id in free]
-        )
-        .select_for_update(no_key=True, of=("self",))
-        .select_related("plan_version__plan", "account")
-        .order_by("pk")
-        if subscription.status in CURRENT_STATUSES
-        and subscription.current_period_end is not None
-        and subscription.current_period_end <= now
-    ]
+    wallets, ended = _lock_ended(page, now=now)
     changing = set(
         PlanChange.objects.filter(
             subscription__in=ended, status=PlanChangeStatus.SCHEDULED
@@ -134,7 +120,7 @@ def _open_together(
     )
     prices = period_costs.rental_prices({each.plan_version for each in ended})
     begins = [each.current_period_end for each in ended if each.current_period_end is not None]
-    history = period_costs.rentals_of(list(free), since=min(begins, default=now))
+    history = period_costs.rentals_of(list(wallets), since=min(begins, default=now))
     renewals: list[Renewal] = []
     left: list[tuple[int, UUID]] = []
     for subscription in ended:
@@ -175,6 +161,33 @@ def _open_together(
     if capped:
         spend_counts.begin(account_ids=capped, now=now)
     return len(renewals), left
+
+
+def _lock_ended(
+    page: Mapping[int, UUID], *, now: datetime
+) -> tuple[dict[UUID, Wallet], list[Subscription]]:
+    """Lock what of a page nobody else is at, and return the wallets and whose period is over.
+
+    As subscriptions.lock_account, but who is busy is left for whoever is at it or comes next.
+    """
+    wallets = ledger.lock(account_ids=page.values(), skip_locked=True)
+    free = wallets.keys()
+    list(Account.objects.select_for_update(no_key=True).filter(pk__in=free).order_by("pk"))
+    locked = (
+        Subscription.objects.filter(
+            pk__in=[pk for pk, account_id in page.items() if account_id in free]
+        )
+        .select_for_update(no_key=True, of=("self",))
+        .select_related("plan_version__plan", "account")
+        .order_by("pk")
+    )
+    return wallets, [
+        subscription
+        for subscription in locked
+        if subscription.status in CURRENT_STATUSES
+        and subscription.current_period_end is not None
+        and subscription.current_period_end <= now
+    ]
 
 
 #: A subscription is in the period of its newest renewal.
