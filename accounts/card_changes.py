@@ -62,7 +62,7 @@ def update(
         created_at=now,
     )
     if card.is_default and changed & {"last4", "exp_month", "exp_year"}:
-        cards.tell_new_default(card.account, now)
+        cards.tell_renewed_default(card.account, now)
     return card
 
 

@@ -37,6 +37,8 @@ log = structlog.get_logger(__name__)
 _needs: list[Callable[[Account], str]] = []
 #: Told, inside the transaction, that an account has a new default card.
 _default_listeners: list[Callable[[Account, datetime], None]] = []
+#: Told, inside the transaction, that the bank gave the default card another number or date.
+_renewed_listeners: list[Callable[[Account, datetime], None]] = []
 
 SAVED_ALREADY = Sentence(gettext_noop("%(card)s is saved already."))
 
@@ -57,6 +59,11 @@ def register_need(reason: Callable[[Account], str]) -> None:
 def on_new_default(listener: Callable[[Account, datetime], None]) -> None:
     """Register a function to call when an account's default card changes."""
     _default_listeners.append(listener)
+
+
+def on_renewed_default(listener: Callable[[Account, datetime], None]) -> None:
+    """Register a function to call when the bank renews an account's default card."""
+    _renewed_listeners.append(listener)
 
 
 def default_card(*, account: Account) -> Card | None:
@@ -358,8 +365,14 @@ def why_needed(*, account: Account) -> str:
 
 
 def tell_new_default(account: Account, now: datetime) -> None:
-    """There is reason to charge again: another default card, or news of it from its bank."""
+    """There is reason to charge again: another default card."""
     for listener in _default_listeners:
+        listener(account, now)
+
+
+def tell_renewed_default(account: Account, now: datetime) -> None:
+    """There is reason to charge again: the default card has another number or date."""
+    for listener in _renewed_listeners:
         listener(account, now)
 
 

@@ -28,4 +28,5 @@ class PlansConfig(AppConfig):
         purposes.register(Purpose.RENTAL, rentals.RentalFulfilment())
         cards.register_need(subscriptions.needs_card)
         cards.on_new_default(past_due.try_again)
+        cards.on_renewed_default(past_due.try_again)
         recorded_words.recognise(usage_words.charge)

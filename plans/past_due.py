@@ -78,7 +78,7 @@ def _pause(account_id: UUID, overdue: QuerySet[Subscription], now: datetime) -> 
 
 
 def try_again(account: Account, now: datetime) -> None:
-    """A new default card gives reason to charge the oldest unpaid renewal at once."""
+    """A new or renewed default card gives reason to charge the oldest unpaid renewal at once."""
     renewal = unpaid(account=account)
     if renewal is None:
         return

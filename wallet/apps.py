@@ -20,4 +20,5 @@ class WalletConfig(AppConfig):
         purposes.register(Purpose.AUTO_REFILL, refills.AutoRefillFulfilment())
         cards.register_need(refills.needs_card)
         cards.on_new_default(refills.start_afresh)
+        cards.on_renewed_default(refills.end_wait)
         refund_settlement.on_end(approvals.refund_ended)

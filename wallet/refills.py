@@ -123,6 +123,16 @@ def start_afresh(account: Account, now: datetime) -> None:
     nudge(account_ids=[account.pk])
 
 
+def end_wait(account: Account, now: datetime) -> None:
+    """The bank has renewed the default card: try again what it declined.
+
+    A suspension stays, for it was not the customer who did it: a bank sends another card to who
+    disputes a payment, too.
+    """
+    AutoRefill.objects.filter(wallet__account=account, suspended_at=None).update(**NO_DECLINE)
+    nudge(account_ids=[account.pk])
+
+
 def needs_card(account: Account) -> str:
     """Say why the default card can't go while auto-refill is on, or ""."""
     if AutoRefill.objects.filter(wallet__account=account, enabled=True).exists():

@@ -116,7 +116,7 @@ def test_a_default_card_with_a_new_date_is_reason_to_try_again(
     alice.stripe_customer_id = "cus_alice"
     alice.save()
     told: list[Account] = []
-    monkeypatch.setattr(cards, "_default_listeners", [lambda account, now: told.append(account)])
+    monkeypatch.setattr(cards, "_renewed_listeners", [lambda account, now: told.append(account)])
     card, other = make_card(alice, is_default=True), make_card(alice)
     for each in (card, other):
         card_changes.update(

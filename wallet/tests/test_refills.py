@@ -10,9 +10,9 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.db import transaction as database
 
-from accounts import cards
+from accounts import card_changes, cards
 from accounts.models import Account, Card, Message
-from accounts.stripe_objects import Outcome, Payment
+from accounts.stripe_objects import Outcome, Payment, PaymentMethod
 from accounts.tests.factories import NOW, make_account, make_card
 from accounts.tests.stripe_side import (
     decline_from_now_on,
@@ -218,6 +218,28 @@ def test_a_new_default_card_ends_the_suspension(
     cards.make_default(card=card, by=None, now=now)
     assert refills.refill_due(now=now) == 1
     assert balance_of(alice) == 45
+
+
+@pytest.mark.parametrize("is_suspended", [False, True])
+def test_a_bank_that_renews_the_card_ends_a_wait_and_no_suspension(
+    alice: Account, sandbox: "Sandbox", is_suspended: bool
+) -> None:
+    """Who disputes a payment is sent another card by the bank, and is not charged with it."""
+    switch_on(alice, threshold="30")
+    card = alice.cards.get()
+    if is_suspended:
+        now = suspend(alice, sandbox) + HOUR
+    else:
+        decline_from_now_on(sandbox, card, "expired_card")
+        refills.refill_due(now=NOW)
+        now = NOW + timedelta(minutes=1)
+    decline_from_now_on(sandbox, card, None)
+    renewed = PaymentMethod(
+        card.stripe_payment_method_id, card.brand, "1881", 3, 2034, card.fingerprint, ""
+    )
+    alice.refresh_from_db()
+    card_changes.update(method=renewed, customer_id=alice.stripe_customer_id, told_at=now, now=now)
+    assert refills.refill_due(now=now) == (0 if is_suspended else 1)
 
 
 def test_switching_it_on_again_ends_the_suspension(alice: Account, sandbox: "Sandbox") -> None:
