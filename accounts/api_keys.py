@@ -46,8 +46,9 @@ def create(
     by: User | None = None,
     account: Account | None = None,
     request_key: str = "",
+    reason: str = "",
 ) -> tuple[ApiKey, str]:
-    """Create a key; return it with the token, which can't be had again.
+    """Create a key, staff for a `reason`; return it with the token, which can't be had again.
 
     It may do what `scopes` say, until `expires_at`; `requests_per_minute` takes the place of the
     general limits. Without an account it is the platform's and reaches all of them; for a
@@ -72,6 +73,7 @@ def create(
         account=account,
         actor=by,
         action="api_key_created",
+        reason=reason,
         details={
             "name": key.name,
             "prefix": prefix,
@@ -146,8 +148,9 @@ def change(
     requests_per_minute: int | None,
     now: datetime,
     by: User | None = None,
+    reason: str = "",
 ) -> None:
-    """Change a key's name or its limit; it counts from the next request on.
+    """Change a key's name or its limit, for a reason; it counts from the next request on.
 
     What it may do never changes: make another key. Raises ValidationError by field.
     """
@@ -163,6 +166,7 @@ def change(
         account=key.account,
         actor=by,
         action="api_key_changed",
+        reason=reason,
         details={"prefix": key.prefix, "before": before, "after": after},
         created_at=now,
     )
@@ -177,7 +181,8 @@ def revoke(*, key: ApiKey, now: datetime, by: User | None = None, reason: str = 
         account=key.account,
         actor=by,
         action="api_key_revoked",
-        details={"name": key.name, "prefix": key.prefix, "reason": reason},
+        reason=reason,
+        details={"name": key.name, "prefix": key.prefix},
         created_at=now,
     )
 

@@ -16,13 +16,31 @@ from accounts.roles import Role, may_manage
 
 
 @transaction.atomic
-def change_role(*, membership: Membership, role: str, by: User, now: datetime) -> Membership:
-    """Give a member another role; it counts from their next request on.
+def add(
+    *, account: Account, user: User, role: str, by: User, reason: str, now: datetime
+) -> Membership:
+    """Let staff make a user a member for a reason, without an invitation.
+
+    Raises ValidationError for no role, and when they are a member already.
+    """
+    _check(role)
+    Account.objects.select_for_update(no_key=True).get(pk=account.pk)
+    if Membership.objects.filter(account=account, user=user).exists():
+        raise ValidationError(f"{user} is a member already.")
+    membership = Membership.objects.create(account=account, user=user, role=role, created_at=now)
+    _record(membership, "member_joined", by, now, reason, role=role)
+    return membership
+
+
+@transaction.atomic
+def change_role(
+    *, membership: Membership, role: str, by: User, now: datetime, reason: str = ""
+) -> Membership:
+    """Give a member another role, staff for a reason; it counts from their next request on.
 
     Raises ValidationError for no role, for the last owner, and when they are no member any more.
     """
-    if role not in Role.values:
-        raise ValidationError(_("Choose one of the roles."))
+    _check(role)
     membership = _locked(membership)
     before = membership.role
     if role == before:
@@ -30,14 +48,14 @@ def change_role(*, membership: Membership, role: str, by: User, now: datetime) -
     _keep_an_owner(membership)
     membership.role = role
     membership.save(update_fields=["role"])
-    _record(membership, "member_role_changed", by, now, before=before, after=role)
+    _record(membership, "member_role_changed", by, now, reason, before=before, after=role)
     if not may_manage(role):
         _end_invitations(membership, by, now)
     return membership
 
 
 @transaction.atomic
-def remove(*, membership: Membership, by: User, now: datetime) -> None:
+def remove(*, membership: Membership, by: User, now: datetime, reason: str = "") -> None:
     """Take a member's access, from their next request on; members who remove themselves leave.
 
     What they invited is revoked; API keys that they made go on, for programs depend on them.
@@ -48,9 +66,14 @@ def remove(*, membership: Membership, by: User, now: datetime) -> None:
     _keep_an_owner(membership)
     has_left = membership.user_id == by.pk
     action = "member_left" if has_left else "member_removed"
-    _record(membership, action, by, now, role=membership.role)
+    _record(membership, action, by, now, reason, role=membership.role)
     _end_invitations(membership, by, now)
     membership.delete()
+
+
+def _check(role: str) -> None:
+    if role not in Role.values:
+        raise ValidationError(_("Choose one of the roles."))
 
 
 def _locked(membership: Membership) -> Membership:
@@ -76,11 +99,14 @@ def _keep_an_owner(membership: Membership) -> None:
         )
 
 
-def _record(membership: Membership, action: str, by: User, now: datetime, **details: str) -> None:
+def _record(
+    membership: Membership, action: str, by: User, now: datetime, reason: str, **details: str
+) -> None:
     AuditEvent.objects.create(
         account=membership.account,
         actor=by,
         action=action,
+        reason=reason,
         details={"member": membership.user.email, **details},
         created_at=now,
     )

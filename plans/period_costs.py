@@ -26,6 +26,7 @@ UNUSED_LINE = Sentence(gettext_noop("Unused: %(line)s"))
 
 def period_lines(
     *,
+    account: Account,
     plan_version: PlanVersion,
     period: periods.Period,
     held: Sequence[Rental],

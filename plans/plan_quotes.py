@@ -245,6 +245,7 @@ def _price(
                 at=at,
             )
     next_lines = period_costs.period_lines(
+        account=account,
         plan_version=plan_version,
         period=following,
         held=after,

@@ -43,7 +43,7 @@ def draft_from(*, version: PlanVersion) -> PlanVersion:
     drafts = PlanVersion.objects.filter(plan=plan, published_at=None)
     if draft := drafts.order_by("number").first():
         raise ValidationError(
-            f"{draft} is already a draft: change and publish that one, or delete it."
+            f"{draft} is already a draft: change and publish that one, or leave it."
         )
     newest = PlanVersion.objects.filter(plan=plan).aggregate(newest=Max("number"))["newest"]
     copy = PlanVersion.objects.create(
@@ -69,6 +69,16 @@ def draft_from(*, version: PlanVersion) -> PlanVersion:
             for tier in price.tiers.all()
         )
     return copy
+
+
+@transaction.atomic
+def begin_draft(
+    *, version: PlanVersion, by: User | None, reason: str, now: datetime
+) -> PlanVersion:
+    """Do so on record, for a reason that staff give. Raises ValidationError as draft_from does."""
+    draft = draft_from(version=version)
+    _record("plan_version_drafted", version.plan, by, reason, now, number=draft.number)
+    return draft
 
 
 @transaction.atomic

@@ -21,7 +21,6 @@ from unfold.enums import ActionVariant
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminRadioSelectWidget,
-    UnfoldAdminTextareaWidget,
 )
 
 from accounts import service_locks
@@ -29,7 +28,7 @@ from accounts.models import Account, PauseReason, User
 from accounts.money import format_usd
 from accounts.staff_limits import adjustment_limit
 from billing_portal.admin.approval_pages import tell_that_it_waits
-from billing_portal.admin.confirmed import Confirmation, confirm
+from billing_portal.admin.confirmed import Confirmation, ReasonField, confirm
 from wallet import adjustments, approvals, ledger
 from wallet.models import (
     Adjustment,
@@ -63,10 +62,8 @@ class AdjustmentForm(forms.Form):
         error_messages={"min_value": "Leave out the minus: Deduct credit says that it is taken."},
         widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01", "inputmode": "decimal"}),
     )
-    reason = forms.CharField(
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        error_messages={"required": "Say why, for whoever reads this next."},
-        help_text="Shown to the customer in the wallet statement, and kept in the audit trail.",
+    reason = ReasonField(
+        help_text="Shown to the customer in the wallet statement, and kept in the audit trail."
     )
     last_adjustment = forms.IntegerField(widget=forms.HiddenInput, required=False)
     request_key = forms.UUIDField(widget=forms.HiddenInput, required=False)

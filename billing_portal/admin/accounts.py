@@ -1,6 +1,6 @@
 """Customers: the list to find one in, and the page with its whole story."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.admin.views.main import SEARCH_VAR
@@ -8,17 +8,21 @@ from django.core.exceptions import ValidationError
 from django.db.models import F, Model, OuterRef, QuerySet, Subquery
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 from unfold.admin import TabularInline
+from unfold.decorators import action
 from unfold.forms import PaginationInlineFormSet
 
-from accounts.models import Account, AuditEvent, Membership, PauseReason
+from accounts import members
+from accounts.models import Account, AuditEvent, Membership, PauseReason, User
 from accounts.roles import Role
 from billing_portal.admin import cells, search
 from billing_portal.admin.account_story import story_of
-from billing_portal.admin.base import ConstrainedFormSet, PortalAdmin
+from billing_portal.admin.base import ConstrainedFormSet
 from billing_portal.admin.care_actions import CareActionsMixin
+from billing_portal.admin.edits import EditedAdmin, why
 from billing_portal.admin.filters import BalanceFilter, PlanFilter, ServicesFilter
 from billing_portal.admin.rental_action import RentalActionMixin
 from billing_portal.admin.timeline import build_timeline
@@ -32,6 +36,15 @@ _REASON_WORDS = {
     PauseReason.SPEND_CAP: "spend cap reached",
     PauseReason.LOCKED: "locked by support",
 }
+
+
+#: The page with the forms: without it, one reads, and nothing waits to be saved.
+EDIT = "edit"
+
+
+def is_edited(request: HttpRequest) -> bool:
+    """Return whether the account's data is being edited, not only looked at."""
+    return request.method == "POST" or EDIT in request.GET
 
 
 class MembersFormSet(PaginationInlineFormSet):
@@ -82,6 +95,14 @@ class MemberInline(TabularInline):
         """Members are added below: a choice of users in every row would ask once for each."""
         return False
 
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Roles are changed with the rest of the account."""
+        return is_edited(request) and bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Members are taken with the rest of the account."""
+        return is_edited(request) and bool(super().has_delete_permission(request, obj))
+
 
 class NewMemberInline(TabularInline):
     """Gives a user a role in the account."""
@@ -98,6 +119,10 @@ class NewMemberInline(TabularInline):
         """Those who are members already are shown above."""
         return Membership.objects.none()
 
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Members are added with the rest of the account."""
+        return is_edited(request) and bool(super().has_add_permission(request, obj))
+
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """There is nothing to look at."""
         return self.has_add_permission(request, obj)
@@ -108,7 +133,7 @@ class NewMemberInline(TabularInline):
 
 
 @admin.register(Account)
-class AccountAdmin(ViewAsMixin, CareActionsMixin, RentalActionMixin, PortalAdmin):
+class AccountAdmin(ViewAsMixin, CareActionsMixin, RentalActionMixin, EditedAdmin):
     """Accounts are opened by the platform; here they are found, understood and helped."""
 
     # In one row they would be wider than the page.
@@ -130,6 +155,7 @@ class AccountAdmin(ViewAsMixin, CareActionsMixin, RentalActionMixin, PortalAdmin
         "lock",
         "unlock",
         "add_note",
+        "edit",
     )
     list_display = (
         "name",
@@ -206,9 +232,24 @@ class AccountAdmin(ViewAsMixin, CareActionsMixin, RentalActionMixin, PortalAdmin
         """The platform opens accounts through the API, with a wallet and a subscription."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """An account with a history is never deleted."""
-        return False
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """The page of an account is read; its data is edited apart, by who may."""
+        may_edit: bool = super().has_change_permission(request, obj)
+        return may_edit and (obj is None or is_edited(request))
+
+    def has_edit_permission(self, request: HttpRequest, object_id: object = None) -> bool:
+        """Whoever may change accounts."""
+        return cast(User, request.user).has_perm("accounts.change_account")
+
+    @action(description="Edit", url_path="edit", permissions=["edit"], icon="edit")
+    def edit(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lead to the form with the account's data and members."""
+        page = reverse("admin:accounts_account_change", args=[object_id])
+        return HttpResponseRedirect(f"{page}?{EDIT}=1")
+
+    def response_post_save_change(self, request: HttpRequest, obj: Account) -> HttpResponse:
+        """Go back to the account: there is more to see there than in the list."""
+        return HttpResponseRedirect(cells.page_url(obj))
 
     @admin.display(description="Plan", ordering="plan_name")
     def plan(self, account: Any) -> cells.Cell:
@@ -242,7 +283,7 @@ class AccountAdmin(ViewAsMixin, CareActionsMixin, RentalActionMixin, PortalAdmin
         obj: Account | None = None,
     ) -> HttpResponse:
         """Put the account's story beside the form."""
-        if obj is not None:
+        if obj is not None and not is_edited(request):
             context["story"] = story_of(obj, request.user)
             context["timeline"] = build_timeline(
                 account=obj, reader=request.user, query=request.GET
@@ -256,19 +297,37 @@ class AccountAdmin(ViewAsMixin, CareActionsMixin, RentalActionMixin, PortalAdmin
     def save_formset(
         self, request: HttpRequest, form: "ModelForm[Account]", formset: Any, change: bool
     ) -> None:
-        """Date the memberships that are new."""
-        for member_form in formset.forms:
-            if isinstance(member_form.instance, Membership) and member_form.instance.pk is None:
-                member_form.instance.created_at = timezone.now()
-        super().save_formset(request, form, formset, change)
+        """Change members as the customer's own page does, one event each."""
+        by, reason, now = cast(User, request.user), why(form), timezone.now()
+        formset.save(commit=False)
+        for gone in formset.deleted_objects:
+            members.remove(membership=gone, by=by, reason=reason, now=now)
+        for changed, _ in formset.changed_objects:
+            role = changed.role
+            members.change_role(membership=changed, role=role, by=by, reason=reason, now=now)
+        for new in formset.new_objects:
+            members.add(
+                account=form.instance, user=new.user, role=new.role, by=by, reason=reason, now=now
+            )
 
-    def note_edit(self, request: HttpRequest, action: str, obj: Model, changes: Any) -> None:
-        """Keep what staff edited in the account's own history."""
+    def note_edit(
+        self,
+        request: HttpRequest,
+        record: Model,
+        changes: dict[str, Any],
+        *,
+        is_new: bool,
+        reason: str,
+    ) -> None:
+        """Keep what staff edited in the account's history; members have events of their own."""
+        if "after" not in changes:
+            return
         AuditEvent.objects.create(
-            account_id=obj.pk,
+            account_id=record.pk,
             actor_id=request.user.pk,
             action="account_edited",
-            details={"changes": changes},
+            reason=reason,
+            details={"before": changes["before"], "after": changes["after"]},
             created_at=timezone.now(),
         )
 

@@ -6,7 +6,6 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -24,8 +23,8 @@ from unfold.widgets import (
 from accounts import api_keys
 from accounts.models import ApiKey, Scope, User
 from billing_portal.admin import cells
-from billing_portal.admin.base import PortalAdmin
-from billing_portal.admin.confirmed import Confirmation, confirm
+from billing_portal.admin.confirmed import Confirmation, ReasonField, confirm
+from billing_portal.admin.edits import EditedAdmin, why
 from billing_portal.admin.filters import KeyStateFilter, ScopeFilter
 
 
@@ -65,10 +64,11 @@ class NewKeyForm(forms.Form):
         widget=UnfoldAdminIntegerFieldWidget,
         help_text="Of each kind of call. Empty: the portal's general limits.",
     )
+    reason = ReasonField()
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(PortalAdmin):
+class ApiKeyAdmin(EditedAdmin):
     """The platform's keys, and those that customers made. Only a hash is kept."""
 
     list_display = (
@@ -102,10 +102,6 @@ class ApiKeyAdmin(PortalAdmin):
         """A key is made with its own form: the secret has to be shown once."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """A key is revoked, not deleted: it stands in the records."""
-        return False
-
     def has_new_key_permission(self, request: HttpRequest, object_id: object = None) -> bool:
         """Whoever may add a key."""
         return cast(User, request.user).has_perm("accounts.add_apikey")
@@ -132,9 +128,10 @@ class ApiKeyAdmin(PortalAdmin):
             requests_per_minute=obj.requests_per_minute,
             now=timezone.now(),
             by=cast(User, request.user),
+            reason=why(form),
         )
 
-    def note_edit(self, request: HttpRequest, action: str, obj: Model, changes: Any) -> None:
+    def note_edit(self, request: HttpRequest, *noted: Any, **words: Any) -> None:
         """The service has noted it, in its own words."""
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from typing import Any, cast
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Case, QuerySet, Value, When
@@ -15,11 +14,11 @@ from unfold.enums import ActionVariant
 
 from accounts.models import User
 from accounts.money import format_usd
-from accounts.reasons import LONGEST_REASON
 from billing_portal.admin import cells
 from billing_portal.admin.account_actions import rehearse
 from billing_portal.admin.approval_pages import page_of
 from billing_portal.admin.base import ReadOnlyAdmin
+from billing_portal.admin.confirmed import ReasonField
 from billing_portal.admin.filters import MyDecisionFilter, RangeDateTimeFilter
 from billing_portal.admin.plan_actions import ReasonForm
 from billing_portal.admin.refund_action import effect_of
@@ -31,11 +30,8 @@ from wallet.models import ApprovalRequest, ApprovalState, Wallet
 class DecisionForm(ReasonForm):
     """Why it is decided so."""
 
-    reason = forms.CharField(
-        max_length=LONGEST_REASON,
-        min_length=3,
-        widget=ReasonForm.base_fields["reason"].widget,
-        help_text="For your colleagues: kept with the request and in the audit trail.",
+    reason = ReasonField(
+        help_text="For your colleagues: kept with the request and in the audit trail."
     )
 
 

@@ -5,26 +5,30 @@ from typing import Any
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.db.models import DateTimeField, DecimalField, Model
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from djmoney.models.fields import MoneyField
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import PaginationInlineFormSet
 
-from accounts.models import AuditEvent
 from accounts.money import format_quantity, format_unit_price
 from billing_portal.admin import cells
 from billing_portal.admin.pagination import BoundedPaginator
+from billing_portal.admin.rows import PortalChangeList
 
 
 class PortalAdmin(ModelAdmin):
     """Lists that stay quick: no second count of the whole table, filters in a side sheet."""
 
     list_per_page = 50
+    change_list_template = "admin/quick_list.html"
     paginator: type[Any] = BoundedPaginator
     show_full_result_count = False
     list_filter_submit = True
     compressed_fields = True
     warn_unsaved_form = True
+
+    def get_changelist(self, request: HttpRequest, **options: Any) -> type[PortalChangeList]:
+        """Return the list that writes its rows itself."""
+        return PortalChangeList
 
     def get_list_display_links(self, request: HttpRequest, list_display: Any) -> Any:
         """Open a record by its first column that is no link to another: links can't be nested."""
@@ -33,33 +37,6 @@ class PortalAdmin(ModelAdmin):
                 if not getattr(column, "leads_elsewhere", False):
                     return [column]
         return super().get_list_display_links(request, list_display)
-
-    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        """Keep what staff made here in the audit trail, too."""
-        self.note_edit(request, "record_added", obj, message)
-        return super().log_addition(request, obj, message)
-
-    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        """Keep what staff edited here in the audit trail, too."""
-        if message:
-            self.note_edit(request, "record_edited", obj, message)
-        return super().log_change(request, obj, message)
-
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        """Keep what staff deleted here in the audit trail, too."""
-        for obj in queryset:
-            self.note_edit(request, "record_deleted", obj, [])
-        return super().log_deletions(request, queryset)
-
-    def note_edit(self, request: HttpRequest, action: str, obj: Model, changes: Any) -> None:
-        """Write who changed which record by its form."""
-        record = f"{obj._meta.verbose_name} {obj}"
-        AuditEvent.objects.create(
-            actor_id=request.user.pk,
-            action=action,
-            details={"record": record, "id": str(obj.pk), "changes": changes},
-            created_at=timezone.now(),
-        )
 
 
 class ReadOnlyAdmin(PortalAdmin):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib import admin
-from django.db.models import Case, Count, Model, OuterRef, QuerySet, Subquery, When
+from django.db.models import Case, Count, OuterRef, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
@@ -14,8 +14,9 @@ from unfold.enums import ActionVariant
 
 from accounts.models import User
 from billing_portal.admin import cells
-from billing_portal.admin.base import PartOfParentInline, PortalAdmin
+from billing_portal.admin.base import PartOfParentInline
 from billing_portal.admin.confirmed import Confirmation, confirm
+from billing_portal.admin.edits import EditedAdmin
 from billing_portal.admin.filters import seen_values
 from billing_portal.admin.prices import (
     PricedInDollarsMixin,
@@ -63,7 +64,7 @@ def _subscribers(of: str) -> Coalesce:
 
 
 @admin.register(Plan)
-class PlanAdmin(PortalAdmin):
+class PlanAdmin(EditedAdmin):
     """Plans. What they cost is in their versions."""
 
     list_display = (
@@ -85,10 +86,6 @@ class PlanAdmin(PortalAdmin):
         """Count the accounts on each plan."""
         plans: QuerySet[Plan] = super().get_queryset(request)
         return plans.annotate(subscribers=_subscribers("plan_version__plan"))
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """A plan is archived, not deleted."""
-        return False
 
     @admin.display(description="Accounts on it", ordering="subscribers")
     def current_subscribers(self, plan: Any) -> str:
@@ -162,7 +159,7 @@ class PlanAdmin(PortalAdmin):
 
 
 @admin.register(PlanVersion)
-class PlanVersionAdmin(VersionActionsMixin, PricedInDollarsMixin, PortalAdmin):
+class PlanVersionAdmin(VersionActionsMixin, PricedInDollarsMixin, EditedAdmin):
     """The prices a plan is sold at. A version somebody has subscribed to is only shown."""
 
     list_display = (
@@ -204,10 +201,6 @@ class PlanVersionAdmin(VersionActionsMixin, PricedInDollarsMixin, PortalAdmin):
         """What has been subscribed to never changes."""
         return may_edit(request, obj)
 
-    def has_delete_permission(self, request: HttpRequest, obj: PlanVersion | None = None) -> bool:
-        """Versions are never deleted: its prices would have to go first."""
-        return False
-
     @admin.display(description="State")
     def state(self, version: PlanVersion) -> SafeString:
         """Draft, on sale, or frozen because somebody subscribed to it."""
@@ -224,7 +217,7 @@ class PlanVersionAdmin(VersionActionsMixin, PricedInDollarsMixin, PortalAdmin):
 
 
 @admin.register(Feature)
-class FeatureAdmin(PortalAdmin):
+class FeatureAdmin(EditedAdmin):
     """What plans put a price on."""
 
     list_display = ("name", "key", "unit", "kind", "position")
@@ -235,7 +228,3 @@ class FeatureAdmin(PortalAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Feature | None = None) -> Any:
         """The platform reports usage under the key: it stays."""
         return ("key", "kind") if obj else ()
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """A feature that has been sold stands in the records."""
-        return False

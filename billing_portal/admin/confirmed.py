@@ -18,26 +18,37 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from accounts import reasons
 from accounts.models import User
-from accounts.reasons import SHORTEST_REASON
 
-#: Fewer characters than these give nobody a reason.
 _CHANGED_MEANWHILE = (
     "Nothing was done by this click: something changed since you looked. See below what it is, "
     "before you try again."
 )
 
 
+class ReasonField(forms.CharField):
+    """Why, by the one rule of all reasons."""
+
+    def __init__(self, *, help_text: str = "For your colleagues: kept in the audit trail.") -> None:
+        super().__init__(
+            widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+            error_messages={"required": "Say why, for whoever reads this next."},
+            help_text=help_text,
+        )
+
+    def clean(self, value: Any) -> str:
+        """Return it as it is kept. Raises ValidationError."""
+        try:
+            return reasons.checked(super().clean(value))
+        except ValidationError as error:
+            raise ValidationError(error.messages) from error
+
+
 class ReasonForm(forms.Form):
     """Why staff does it. `seen` is what the reader saw: once it changes, a click does nothing."""
 
-    reason = forms.CharField(
-        min_length=SHORTEST_REASON,
-        max_length=2000,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        error_messages={"required": "Say why, for whoever reads this next."},
-        help_text="For your colleagues: kept in the audit trail.",
-    )
+    reason: forms.CharField = ReasonField()
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
 
 

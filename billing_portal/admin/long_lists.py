@@ -12,18 +12,18 @@ from uuid import UUID
 from django.contrib.admin import ShowFacets
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.views import ChangeList
 
 from billing_portal.admin import search
 from billing_portal.admin.base import ReadOnlyAdmin
 from billing_portal.admin.pagination import MOST_ROWS
+from billing_portal.admin.rows import PortalChangeList
 
 #: A name searched for may mean more accounts; rows are listed of so many, the newest of each.
 MOST_ACCOUNTS = 50
 NEWEST_OF_EACH = 20
 
 
-class LongChangeList(ChangeList):
+class LongChangeList(PortalChangeList):
     """Leaves the order to its admin: an address may ask for any other."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:

@@ -14,12 +14,13 @@ from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.forms import UserChangeForm, UserCreationForm
 
 from accounts.models import Card, CardAttempt, Invitation, Membership, User
 from accounts.partial_match import containing
 from billing_portal.admin import cells, search
-from billing_portal.admin.base import PartOfParentInline, PortalAdmin, ReadOnlyAdmin
+from billing_portal.admin.base import PartOfParentInline, ReadOnlyAdmin
+from billing_portal.admin.edits import EditedAdmin
 from billing_portal.admin.filters import CardBrandFilter, RangeDateTimeFilter
 from billing_portal.admin.long_lists import LongListAdmin
 from billing_portal.admin.pagination import MOST_ROWS
@@ -161,14 +162,13 @@ def manages_staff(request: HttpRequest) -> bool:
 
 
 @admin.register(User)
-class UserAdmin(
-    SecondFactorActionMixin, SignOutActionMixin, RoleActionMixin, DjangoUserAdmin, PortalAdmin
+class UserAdmin(  # type: ignore[misc]
+    SecondFactorActionMixin, SignOutActionMixin, RoleActionMixin, DjangoUserAdmin, EditedAdmin
 ):
     """People who sign in. Staff have their role's rights; whoever manages staff gives roles."""
 
     form = UserChangeForm
     add_form = NewUserForm
-    change_password_form = AdminPasswordChangeForm
     list_display = (
         "email",
         "first_name",
@@ -184,7 +184,7 @@ class UserAdmin(
     filter_horizontal = ()
     actions_detail = ("sign_out", "change_role", "remove_second_factor")
     fieldsets = (
-        (None, {"fields": ("email", "password")}),
+        (None, {"fields": ("email",)}),
         ("Name", {"fields": (("first_name", "last_name"),)}),
         (
             "Rights",
@@ -212,6 +212,14 @@ class UserAdmin(
             return queryset.filter(pk__in=addressed), False
         return super().get_search_results(request, queryset, search_term)
 
+    def get_urls(self) -> list[Any]:
+        """Leave out the page that sets a person's password: that is theirs alone to know."""
+        return [
+            each
+            for each in super().get_urls()
+            if getattr(each, "name", "") != "auth_user_password_change"
+        ]
+
     def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
         """A new user belongs to no account yet."""
         return self.inlines if obj else ()
@@ -228,10 +236,6 @@ class UserAdmin(
         if isinstance(obj, User) and obj.is_staff and not manages_staff(request):
             return False
         return bool(super().has_change_permission(request, obj))
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """A user's name stands in the records: switch them off instead."""
-        return False
 
 
 @admin.register(Group)

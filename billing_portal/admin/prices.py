@@ -13,7 +13,8 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from accounts.money import format_quantity, format_unit_price
 from billing_portal.admin import cells
-from billing_portal.admin.base import ConstrainedFormSet, PortalAdmin
+from billing_portal.admin.base import ConstrainedFormSet
+from billing_portal.admin.edits import EditedAdmin
 from plans import versions
 from plans.models import FeaturePrice, PlanVersion, PriceTier
 
@@ -188,7 +189,7 @@ class TierInline(TabularInline):
 
 
 @admin.register(FeaturePrice)
-class FeaturePriceAdmin(PricedInDollarsMixin, PortalAdmin):
+class FeaturePriceAdmin(PricedInDollarsMixin, EditedAdmin):
     """One price with its tiers; reached from its version."""
 
     list_display = (
@@ -217,7 +218,3 @@ class FeaturePriceAdmin(PricedInDollarsMixin, PortalAdmin):
     def has_change_permission(self, request: HttpRequest, obj: FeaturePrice | None = None) -> bool:
         """Prices are part of the version."""
         return may_edit(request, obj.version if obj else None)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Prices are removed on their version's page."""
-        return False

@@ -17,14 +17,14 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import action
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from accounts.models import User
 from accounts.money import format_omr, format_usd
-from accounts.reasons import LONGEST_REASON
 from accounts.staff_limits import refund_limit
 from billing_portal.admin.account_actions import refill_that_follows
 from billing_portal.admin.approval_pages import tell_that_it_waits
+from billing_portal.admin.confirmed import ReasonField
 from invoices import refunds
 from invoices.models import RefundStatus, Transaction
 from wallet import approvals, reversals
@@ -43,11 +43,8 @@ class RefundForm(forms.Form):
         decimal_places=2,
         widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01", "inputmode": "decimal"}),
     )
-    reason = forms.CharField(
-        max_length=LONGEST_REASON,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        error_messages={"required": "Say why, for whoever reads this next."},
-        help_text="For your colleagues: kept with the refund and in the audit trail.",
+    reason = ReasonField(
+        help_text="For your colleagues: kept with the refund and in the audit trail."
     )
     request_key = forms.UUIDField(widget=forms.HiddenInput, required=False)
 

@@ -18,7 +18,6 @@ from unfold.decorators import action
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
 )
 
 from accounts import cards
@@ -26,6 +25,7 @@ from accounts.models import Account, User
 from accounts.money import format_omr, format_usd
 from accounts.quantities import write_quantity
 from billing_portal.admin.cells import when
+from billing_portal.admin.confirmed import ReasonField
 from invoices.models import Status, Transaction
 from plans import quotes, rental_changes, rentals, subscriptions
 from plans.models import Feature, FeatureKind, RentalVia
@@ -41,11 +41,8 @@ class RentalForm(forms.Form):
     quantity = forms.IntegerField(
         label="Hold", min_value=0, max_value=1_000_000, widget=UnfoldAdminIntegerFieldWidget
     )
-    reason = forms.CharField(
-        max_length=2000,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        error_messages={"required": "Say why, for whoever reads this next."},
-        help_text="For your colleagues: kept with the rental and in the audit trail.",
+    reason = ReasonField(
+        help_text="For your colleagues: kept with the rental and in the audit trail."
     )
     quote = forms.CharField(widget=forms.HiddenInput, required=False, max_length=1000)
 

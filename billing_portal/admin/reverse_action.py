@@ -14,10 +14,10 @@ from unfold.decorators import action
 
 from accounts.models import User
 from accounts.money import format_usd
-from accounts.reasons import LONGEST_REASON
 from accounts.staff_limits import adjustment_limit
 from billing_portal.admin.account_actions import rehearse
 from billing_portal.admin.approval_pages import tell_that_it_waits
+from billing_portal.admin.confirmed import ReasonField
 from billing_portal.admin.plan_actions import ReasonForm
 from wallet import adjustments, approvals
 from wallet.models import Adjustment
@@ -26,11 +26,8 @@ from wallet.models import Adjustment
 class ReverseForm(ReasonForm):
     """Why it is taken back. `request_key` names the form."""
 
-    reason = forms.CharField(
-        max_length=LONGEST_REASON,
-        min_length=3,
-        widget=ReasonForm.base_fields["reason"].widget,
-        help_text="Shown to the customer in the wallet statement, and kept in the audit trail.",
+    reason = ReasonField(
+        help_text="Shown to the customer in the wallet statement, and kept in the audit trail."
     )
     request_key = forms.UUIDField(widget=forms.HiddenInput, required=False)
 

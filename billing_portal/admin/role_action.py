@@ -10,13 +10,13 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import action
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts import staff_members
 from accounts.models import User
-from accounts.reasons import SHORTEST_REASON
 from accounts.staff_groups import declared
 from accounts.staff_roles import StaffRole, permissions_of
+from billing_portal.admin.confirmed import ReasonField
 
 _NONE = "No role: not let in"
 
@@ -33,13 +33,7 @@ class RoleForm(forms.Form):
         choices=[("", _NONE), *StaffRole.choices],
         widget=UnfoldAdminSelectWidget,
     )
-    reason = forms.CharField(
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        min_length=SHORTEST_REASON,
-        max_length=2000,
-        error_messages={"required": "Say why, for whoever reads this next."},
-        help_text="For your colleagues: kept in the audit trail.",
-    )
+    reason = ReasonField(help_text="For your colleagues: kept in the audit trail.")
     seen = forms.CharField(widget=forms.HiddenInput, required=False)
 
     def wanted(self) -> StaffRole | None:

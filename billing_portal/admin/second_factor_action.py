@@ -2,29 +2,22 @@
 
 from typing import Any, cast
 
-from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from unfold.decorators import action
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts import second_factors
 from accounts.models import User
-from accounts.reasons import SHORTEST_REASON
-from billing_portal.admin.confirmed import Confirmation, ReasonForm, confirm
+from billing_portal.admin.confirmed import Confirmation, ReasonField, ReasonForm, confirm
 
 
 class LostFactorForm(ReasonForm):
     """How it was made sure that the right person asks."""
 
-    reason = forms.CharField(
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        min_length=SHORTEST_REASON,
-        max_length=2000,
-        error_messages={"required": "Say why, for whoever reads this next."},
-        help_text="How you made sure that it is them who ask. Kept in the audit trail.",
+    reason = ReasonField(
+        help_text="How you made sure that it is them who ask. Kept in the audit trail."
     )
 
 

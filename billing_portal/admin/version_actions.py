@@ -91,19 +91,23 @@ class VersionActionsMixin:
     def draft(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Copy the version as a draft and go there."""
         version = self._version(object_id)
-        if request.method != "POST":
+        form = ReasonForm(request.POST or None)
+        if request.method != "POST" or not form.is_valid():
             effect = (
                 f"A draft with the same prices is made. {version} and those on it stay as they are."
             )
-            return self._page(
-                request, version, "Make a new version", "admin/note.html", {"effect": effect}
-            )
+            context = {"effect": effect, "form": form}
+            return self._page(request, version, "Make a new version", "admin/note.html", context)
         try:
-            copy = versions.draft_from(version=version)
+            copy = versions.begin_draft(
+                version=version,
+                by=cast(User, request.user),
+                reason=form.cleaned_data["reason"],
+                now=timezone.now(),
+            )
         except ValidationError as error:
             messages.error(request, " ".join(error.messages))
             return _back_to(version)
-        self.log_change(request, copy, "Make a new version")  # type: ignore[attr-defined]
         messages.success(request, "This is a draft: change what you like, then publish it.")
         return _back_to(copy)
 
@@ -248,11 +252,11 @@ def preview_of(version: PlanVersion) -> dict[str, Any]:
             ["", "What", str(before), str(version)],
             [[each.subject, each.what, each.before, each.after] for each in found],
         ),
-        "earnings": earnings_of(version),
+        "earnings": earnings_of(version, before),
     }
 
 
-def earnings_of(version: PlanVersion) -> dict[str, Any] | None:
+def earnings_of(version: PlanVersion, before: PlanVersion) -> dict[str, Any] | None:
     """Return what the version would have earned in the last period of each account on the plan."""
     earned = version_preview.earnings(version=version, now=timezone.now())
     if not earned.priced:

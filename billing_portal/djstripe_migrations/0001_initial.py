@@ -11,10 +11,8 @@ import uuid
 from django.conf import settings
 from django.db import migrations, models
 
-from accounts.tables_at_once import TablesAtOnce
 
-
-class Migration(TablesAtOnce):
+class Migration(migrations.Migration):
     initial = True
 
     dependencies = [

@@ -223,6 +223,7 @@ def edited(account: Account, **fields: Any) -> dict[str, Any]:
         "owner_email": account.owner_email,
         "external_id": account.external_id,
         "timezone": "UTC",
+        "reason": "The customer wrote",
         "memberships-TOTAL_FORMS": "0",
         "memberships-INITIAL_FORMS": "0",
         "memberships-2-TOTAL_FORMS": "0",
@@ -329,6 +330,7 @@ def test_a_new_key_is_shown_once_and_works(db: None) -> None:
             "scopes": ["usage:write", "accounts:read"],
             "expires_in_days": "90",
             "requests_per_minute": "600",
+            "reason": "Metering moves to the new cluster",
         },
     )
     token = page.context["token"]
@@ -338,6 +340,7 @@ def test_a_new_key_is_shown_once_and_works(db: None) -> None:
     assert key is not None
     assert (key.scopes, key.requests_per_minute) == (["usage:write", "accounts:read"], 600)
     assert key.expires_at == key.created_at + timedelta(days=90)
+    assert AuditEvent.objects.get(action="api_key_created").reason.startswith("Metering moves")
     change = reverse("admin:accounts_apikey_change", args=[key.pk])
     assert token not in client.get(change).content.decode()
 
@@ -347,12 +350,17 @@ def test_a_key_is_renamed_and_its_limit_changed_but_never_its_scopes(db: None) -
     key, _ = api_keys.create(name="Platform", scopes=["usage:write"], now=NOW)
     signed_in(admin).post(
         reverse("admin:accounts_apikey_change", args=[key.pk]),
-        {"name": "Metering", "requests_per_minute": "60", "scopes": "rentals:write"},
+        {
+            "name": "Metering",
+            "requests_per_minute": "60",
+            "scopes": "rentals:write",
+            "reason": "Its owner",
+        },
     )
     key.refresh_from_db()
     assert (key.name, key.requests_per_minute, key.scopes) == ("Metering", 60, ["usage:write"])
     event = AuditEvent.objects.get(action="api_key_changed")
-    assert event.actor == admin
+    assert (event.actor, event.reason) == (admin, "Its owner")
     assert event.details["after"] == {"name": "Metering", "requests_per_minute": 60}
 
 
@@ -390,7 +398,7 @@ def test_a_key_is_revoked_for_a_reason_and_worthless_then(db: None) -> None:
     client.post(revoke, {"reason": "Seen in a public repository."})
     assert api_keys.verify(token=token, now=NOW) is None
     event = AuditEvent.objects.get(action="api_key_revoked")
-    assert (event.actor, event.details["reason"]) == (admin, "Seen in a public repository.")
+    assert (event.actor, event.reason) == (admin, "Seen in a public repository.")
     assert revoke not in client.get(change).content.decode()
     for nowhere in ("0", "x"):
         assert client.get(revoke.replace(str(key.pk), nowhere)).status_code == 404

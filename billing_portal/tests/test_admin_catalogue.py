@@ -57,6 +57,7 @@ def edited(version: PlanVersion, monthly_price: str, unit_price: str) -> dict[st
     """Return the version's form with other prices, as its page would post it."""
     price = version.prices.get()
     return {
+        "reason": "New prices of 2027",
         "monthly_price_0": monthly_price,
         "monthly_price_1": "OMR",
         "minimum_top_up_0": "25",
@@ -92,7 +93,7 @@ def test_a_version_that_was_sold_is_shown_and_not_changed(
 def test_a_new_version_is_a_copy_that_can_be_changed_and_published(
     client: Client, sold: PlanVersion
 ) -> None:
-    answer = client.post(url("draft", sold))
+    answer = client.post(url("draft", sold), {"reason": "New prices of 2027"})
     copy = PlanVersion.objects.get(number=2)
     assert answer["Location"] == url("change", copy)
     assert copy.published_at is None
@@ -132,7 +133,7 @@ def test_a_plan_has_one_draft_at_a_time(client: Client, sold: PlanVersion) -> No
     versions.draft_from(version=sold)
     with pytest.raises(ValidationError, match="is already a draft"):
         versions.draft_from(version=sold)
-    answer = client.post(url("draft", sold), follow=True)
+    answer = client.post(url("draft", sold), {"reason": "Again"}, follow=True)
     assert "is already a draft" in answer.content.decode()
     assert PlanVersion.objects.count() == 2
 
@@ -187,6 +188,7 @@ def test_tiers_of_a_draft_are_edited_on_the_price(client: Client, sold: PlanVers
     answer = client.post(
         reverse("admin:plans_featureprice_change", args=[price.pk]),
         {
+            "reason": "A discount for those who call much",
             "included_quantity": "500",
             "unit_price_0": "0.1",
             "unit_price_1": "USD",

@@ -243,11 +243,10 @@ def test_only_who_manages_staff_gives_rights_or_touches_a_colleague(company: Com
     assert not customer.is_staff
     assert not customer.is_superuser
     for colleague in (company.admin, company.support):
-        for address in (
-            url_of(User, "change", colleague.pk),
-            reverse("admin:auth_user_password_change", args=[colleague.pk]),
-        ):
-            assert client.post(address, {"password1": "x", "password2": "x"}).status_code == 403
+        page = url_of(User, "change", colleague.pk)
+        assert client.post(page, {"password1": "x", "password2": "x"}).status_code == 403
+        # Nobody sets another's password: who forgot it has the page of their own.
+        assert client.get(page.replace("/change/", "/password/")).status_code != 200
 
 
 def test_a_user_is_added_by_e_mail(company: Company) -> None:
@@ -258,6 +257,7 @@ def test_a_user_is_added_by_e_mail(company: Company) -> None:
             "usable_password": "true",
             "password1": "a-very-long-password",
             "password2": "a-very-long-password",
+            "reason": "Starts on Monday",
             "memberships-TOTAL_FORMS": "0",
             "memberships-INITIAL_FORMS": "0",
         },

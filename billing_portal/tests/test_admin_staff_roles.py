@@ -102,6 +102,7 @@ def test_the_form_of_a_person_gives_no_rights(maryam: User, salma: User) -> None
     client.force_login(maryam)
     finance = Group.objects.get(name=StaffRole.FINANCE)
     sent = {"email": salma.email, "is_superuser": "on", "groups": finance.pk, "is_active": "on"}
+    sent |= {"reason": REASON}
     sent |= {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
 
     answer = client.post(reverse("admin:accounts_user_change", args=[salma.pk]), sent)
