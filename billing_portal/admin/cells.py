@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.db.models import Model
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -114,21 +115,50 @@ def link(target: Model | None, text: str = "") -> Cell:
 
 def link_to(model: type[Model], pk: object, text: str) -> Cell:
     """Return a link to the page of the record `pk` without loading it."""
-    options = model._meta
-    url = reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[pk])
-    return format_html('<a href="{}" class="text-link">{}</a>', url, text)
+    return format_html('<a href="{}" class="text-link">{}</a>', _page_of(model, pk), text)
 
 
 def page_url(record: Model) -> str:
     """Return the address of a record's page."""
-    options = record._meta
-    return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[record.pk])
+    return _page_of(type(record), record.pk)
+
+
+def _page_of(model: type[Model], pk: object) -> str:
+    begin, end = _around_ids(model)
+    return f"{begin}{quote(str(pk))}{end}"
+
+
+@lru_cache(maxsize=256)
+def _around_ids(model: type[Model]) -> tuple[str, str]:
+    """Return what stands before and after the id in the addresses of a model's pages."""
+    options = model._meta
+    url = reverse(f"admin:{options.app_label}_{options.model_name}_change", args=["the-record"])
+    begin, end = url.split("the-record")
+    return begin, end
+
+
+@lru_cache(maxsize=256)
+def _list_of(model: type[Model]) -> str:
+    options = model._meta
+    return reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
 
 
 def list_url(model: type[Model], query: str = "") -> str:
     """Return the address of a model's list."""
-    options = model._meta
-    return reverse(f"admin:{options.app_label}_{options.model_name}_changelist") + query
+    return _list_of(model) + query
+
+
+def said(record: Model, path: str) -> str:
+    """Return what the value of a field with choices is called."""
+    value = getattr(record, path)
+    return str(_choices_of(type(record), path).get(value, value))
+
+
+@lru_cache(maxsize=256)
+def _choices_of(model: type[Model], path: str) -> dict[Any, Any]:
+    """Return what a field's values are called: Django works it out anew for each record."""
+    field: Any = model._meta.get_field(path)
+    return dict(field.flatchoices)
 
 
 def value_of(record: Model, path: str) -> Any:
@@ -178,8 +208,7 @@ def status_column(path: str = "status", title: str = "Status") -> Column:
 
     @admin.display(description=title, ordering=path)
     def cell(record: Model) -> Cell:
-        text = getattr(record, f"get_{path}_display")()
-        return status_badge(getattr(record, path), text)
+        return status_badge(getattr(record, path), said(record, path))
 
     cell.__name__ = f"{path}_badge"
     return cell

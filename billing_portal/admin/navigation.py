@@ -1,5 +1,6 @@
 """The sidebar: what a person may open, in the words of the trade."""
 
+from functools import cache
 from typing import Any, cast
 
 from django.contrib import admin
@@ -155,8 +156,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     }
     groups = [front]
     for title, collapsible, entries in GROUPS:
-        items = [
-            {"title": text, "icon": icon, "link": _list_url(label)}
+        items: list[dict[str, Any]] = [
+            {
+                "title": text,
+                "icon": icon,
+                "link": _list_url(label),
+                "active": request.path.startswith(_list_url(label)),
+            }
             for text, label, icon in entries
             if label in admins and admins[label].has_view_or_change_permission(request)
         ]
@@ -177,5 +183,6 @@ def _waiting(request: HttpRequest) -> int:
     return approvals.waiting_for(cast(User, request.user), now=timezone.now()).count()
 
 
+@cache
 def _list_url(label: str) -> str:
     return reverse(f"admin:{label.replace('.', '_')}_changelist")

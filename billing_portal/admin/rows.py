@@ -12,7 +12,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.templatetags.admin_urls import add_preserved_filters
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import BooleanField, Field, Model
-from django.utils.html import escape, format_html
+from django.utils.html import conditional_escape, escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from unfold.admin import checkbox
 from unfold.templatetags.unfold_list import (
@@ -65,7 +65,7 @@ class PortalChangeList(ChangeList):
         end = f"</{tag}>"
 
         def cell(record: Any) -> str:
-            shown = escape(read(record))
+            shown = conditional_escape(read(record))
             return f"{begin}{link(record, shown) if link else shown}{end}"
 
         return cell

@@ -89,6 +89,7 @@ def test_every_list_leads_to_its_records(company: Company) -> None:
         found = re.search(rf'<a href="{address}[^"]*"[^>]*>(.*?)</a>', page, re.DOTALL)
         assert found, model._meta.label_lower
         assert "<a " not in found[1], model._meta.label_lower
+        assert "&lt;span" not in page, f"{model._meta.label_lower} shows its own HTML"
 
 
 def test_every_admin_page_is_one_of_unfolds() -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from functools import partial
 
 from django.db.models import Q
 
 from accounts.models import Account, AuditEvent, Message, MessageChannel, PauseReason
 from accounts.notices import TO_STAFF
 from billing_portal.admin.cells import page_url
-from billing_portal.admin.timeline.lines import Kind, Line, Place, Span
+from billing_portal.admin.timeline.lines import Found, Kind, Line, Place, Span
 from billing_portal.dashboard.activity_words import SENTENCES, Names, changes_of, title_of
 from plans.models import Feature, Plan
 
@@ -45,7 +46,7 @@ _TOLD: Mapping[str, str] = {
 }
 
 
-def audited(account: Account, span: Span, kinds: list[Kind]) -> list[Line]:
+def audited(account: Account, span: Span, kinds: list[Kind]) -> list[Found]:
     """What changed the state of services, what staff did, and what else was changed."""
     conditions = {Kind.SERVICES: _SERVICES, Kind.STAFF: _STAFF, Kind.CHANGES: _CHANGES}
     wanted = Q(pk__in=[])
@@ -63,7 +64,10 @@ def audited(account: Account, span: Span, kinds: list[Kind]) -> list[Line]:
         plans=dict(Plan.objects.values_list("slug", "name")),
         features=dict(Feature.objects.values_list("key", "name")),
     )
-    return [_event(event, names) for event in found[: span.most]]
+    return [
+        Found(Place(one.created_at, _EVENTS, one.pk), partial(_event, one, names))
+        for one in found[: span.most]
+    ]
 
 
 def _event(event: AuditEvent, names: Names) -> Line:
@@ -78,7 +82,6 @@ def _event(event: AuditEvent, names: Names) -> Line:
     ]
     tones = {"services_paused": "danger", "services_resumed": "success"}
     return Line(
-        place=Place(event.created_at, _EVENTS, event.pk),
         kind=kind,
         title=_title(event, names),
         note=". ".join(filter(None, [_reason(event), *changed])),
@@ -116,12 +119,13 @@ def _amount(event: AuditEvent) -> Decimal | None:
         return None
 
 
-def emails(account: Account, span: Span) -> list[Line]:
+def emails(account: Account, span: Span) -> list[Found]:
     """What the customer was written, and whether it left."""
     found = Message.objects.filter(
         span.of("created_at", _EMAILS), account=account, channel=MessageChannel.EMAIL
     ).exclude(event__in=TO_STAFF)
-    return [_email(message) for message in found.order_by("-created_at", "-pk")[: span.most]]
+    newest = found.order_by("-created_at", "-pk")[: span.most]
+    return [Found(Place(one.created_at, _EMAILS, one.pk), partial(_email, one)) for one in newest]
 
 
 def _email(message: Message) -> Line:
@@ -132,7 +136,6 @@ def _email(message: Message) -> Line:
     elif message.sent_at is None:
         notes, tone = [*notes, "not sent yet"], "info"
     return Line(
-        place=Place(message.created_at, _EMAILS, message.pk),
         kind=Kind.EMAILS,
         title=f"E-mail: {_TOLD.get(message.event, message.event.replace('_', ' '))}",
         note=", ".join(notes),

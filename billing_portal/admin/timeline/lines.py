@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -54,7 +55,6 @@ class Place:
 class Line:
     """What happened: in words, to which amount, what it left, by whom and why."""
 
-    place: Place
     kind: Kind
     title: str
     note: str = ""
@@ -63,6 +63,14 @@ class Line:
     by: str = ""
     url: str = ""
     tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something that happened, by its place: it is put into words once it is known to be shown."""
+
+    place: Place
+    write: Callable[[], Line]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The sources of the timeline about money: payments, what went back, credit, and usage."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from urllib.parse import urlencode
 
 from django.db.models import Q
@@ -8,8 +9,8 @@ from django.db.models import Q
 from accounts.models import CARD_BRANDS, Account
 from accounts.money import format_omr, format_quantity, format_usd
 from accounts.quantities import write_quantity
-from billing_portal.admin.cells import list_url, page_url, when
-from billing_portal.admin.timeline.lines import Kind, Line, Place, Span
+from billing_portal.admin.cells import list_url, page_url, said, when
+from billing_portal.admin.timeline.lines import Found, Kind, Line, Place, Span
 from invoices.models import Dispute, Purpose, Refund, RefundStatus, Status, Transaction
 from plans import usage_hours
 from plans.models import UsageRecord
@@ -27,15 +28,17 @@ _TONES = {Status.PAID: "success", Status.FAILED: "danger"}
 _OPENED_BY = {Purpose.AUTO_REFILL: "Auto-Refill", Purpose.RENEWAL: "the renewal"}
 
 
-def payments(account: Account, span: Span) -> list[Line]:
+def payments(account: Account, span: Span) -> list[Found]:
     """Each attempt to move real money, and what became of it."""
     found = Transaction.objects.filter(span.of("created_at", _PAYMENTS), account=account)
     newest = found.select_related("opened_by").order_by("-created_at", "-pk")[: span.most]
-    return [_payment(transaction) for transaction in newest]
+    return [
+        Found(Place(one.created_at, _PAYMENTS, one.pk), partial(_payment, one)) for one in newest
+    ]
 
 
 def _payment(transaction: Transaction) -> Line:
-    status = "expired" if transaction.is_expired else transaction.get_status_display().lower()
+    status = "expired" if transaction.is_expired else said(transaction, "status").lower()
     brand = CARD_BRANDS.get(transaction.card_brand, transaction.card_brand.title())
     card = f"{brand} •••• {transaction.card_last4}" if transaction.card_last4 else ""
     settled = transaction.paid_at or transaction.failed_at
@@ -51,9 +54,8 @@ def _payment(transaction: Transaction) -> Line:
     ]
     by = transaction.opened_by
     return Line(
-        place=Place(transaction.created_at, _PAYMENTS, transaction.pk),
         kind=Kind.PAYMENTS,
-        title=f"{transaction.get_purpose_display()} {transaction.number}: {status}",
+        title=f"{said(transaction, 'purpose')} {transaction.number}: {status}",
         note=_joined(notes),
         amount=transaction.amount.amount,
         by=by.email if by else _OPENED_BY.get(Purpose(transaction.purpose), ""),
@@ -62,11 +64,14 @@ def _payment(transaction: Transaction) -> Line:
     )
 
 
-def refunds(account: Account, span: Span) -> list[Line]:
+def refunds(account: Account, span: Span) -> list[Found]:
     """What was sent back to a card, or was tried to be."""
     found = Refund.objects.filter(span.of("created_at", _REFUNDS), account=account)
     newest = found.select_related("transaction", "made_by").order_by("-created_at", "-pk")
-    return [_refund(refund) for refund in newest[: span.most]]
+    return [
+        Found(Place(one.created_at, _REFUNDS, one.pk), partial(_refund, one))
+        for one in newest[: span.most]
+    ]
 
 
 def _refund(refund: Refund) -> Line:
@@ -76,24 +81,25 @@ def _refund(refund: Refund) -> Line:
         f"{format_omr(refund.charged_amount.amount)} to the card",
         f"credit note {refund.credit_note_number}" if refund.credit_note_number else "",
     ]
-    status = refund.get_status_display().lower()
+    status = said(refund, "status").lower()
     return Line(
-        place=Place(refund.created_at, _REFUNDS, refund.pk),
         kind=Kind.REFUNDS,
         title=f"Refund {refund.number} of {refund.transaction.number}: {status}",
         note=_joined(notes),
         amount=-refund.amount.amount,
-        by=refund.made_by.email if refund.made_by else refund.get_origin_display(),
+        by=refund.made_by.email if refund.made_by else said(refund, "origin"),
         url=page_url(refund),
         tone="danger" if refund.status == RefundStatus.FAILED else "warning",
     )
 
 
-def disputes(account: Account, span: Span) -> list[Line]:
+def disputes(account: Account, span: Span) -> list[Found]:
     """What card holders complained of to their bank."""
     found = Dispute.objects.filter(span.of("opened_at", _DISPUTES), account=account)
     newest = found.select_related("transaction").order_by("-opened_at", "-pk")[: span.most]
-    return [_dispute(dispute) for dispute in newest]
+    return [
+        Found(Place(one.opened_at, _DISPUTES, one.pk), partial(_dispute, one)) for one in newest
+    ]
 
 
 def _dispute(dispute: Dispute) -> Line:
@@ -103,9 +109,8 @@ def _dispute(dispute: Dispute) -> Line:
         f"closed {when(dispute.closed_at)}" if dispute.closed_at else "",
         f"evidence due {when(due)}" if due and not dispute.closed_at else "",
     ]
-    status = dispute.get_status_display().lower()
+    status = said(dispute, "status").lower()
     return Line(
-        place=Place(dispute.opened_at, _DISPUTES, dispute.pk),
         kind=Kind.REFUNDS,
         title=f"Dispute of {dispute.transaction.number}: {status}",
         note=_joined(notes),
@@ -116,17 +121,18 @@ def _dispute(dispute: Dispute) -> Line:
     )
 
 
-def entries(account: Account, span: Span) -> list[Line]:
+def entries(account: Account, span: Span) -> list[Found]:
     """What moved the balance, but for usage."""
     found = Entry.objects.filter(
         span.of("created_at", _ENTRIES), ~Q(kind=EntryKind.USAGE), account=account
     ).select_related("transaction", "refund", "adjustment__author", "adjustment__approved_by")
-    return [_entry(entry) for entry in found.order_by("-created_at", "-pk")[: span.most]]
+    newest = found.order_by("-created_at", "-pk")[: span.most]
+    return [Found(Place(one.created_at, _ENTRIES, one.pk), partial(_entry, one)) for one in newest]
 
 
 def _entry(entry: Entry) -> Line:
-    kind, adjustment = entry.get_kind_display(), entry.adjustment
-    said = entry.description
+    kind, adjustment = said(entry, "kind"), entry.adjustment
+    words = entry.description
     approver = adjustment.approved_by if adjustment else None
     notes = [
         f"of {entry.transaction.number}" if entry.transaction else "",
@@ -134,9 +140,8 @@ def _entry(entry: Entry) -> Line:
         f"approved by {approver.email}" if approver else "",
     ]
     return Line(
-        place=Place(entry.created_at, _ENTRIES, entry.pk),
         kind=Kind.CREDIT,
-        title=said if said.lower().startswith(kind.lower()) else f"{kind}: {said}",
+        title=words if words.lower().startswith(kind.lower()) else f"{kind}: {words}",
         note=_joined(notes),
         amount=entry.amount,
         balance_after=entry.balance_after,
@@ -146,7 +151,7 @@ def _entry(entry: Entry) -> Line:
     )
 
 
-def usage(account: Account, span: Span) -> list[Line]:
+def usage(account: Account, span: Span) -> list[Found]:
     """What was used of each feature, by the hour."""
     until, place = span.until or _LAST, span.place
     if place is not None:
@@ -158,7 +163,10 @@ def usage(account: Account, span: Span) -> list[Line]:
         most=span.most,
         after=(place.at, place.pk) if place is not None and place.source == _USAGE else None,
     )
-    return [_used(account, hour) for hour in found]
+    return [
+        Found(Place(one.hour, _USAGE, one.feature_id), partial(_used, account, one))
+        for one in found
+    ]
 
 
 def _used(account: Account, hour: UsageHour) -> Line:
@@ -180,7 +188,6 @@ def _used(account: Account, hour: UsageHour) -> Line:
         "occurred_at_to_1": f"{last_second:%H:%M:%S}.999999",
     }
     return Line(
-        place=Place(hour.hour, _USAGE, hour.feature_id),
         kind=Kind.USAGE,
         title=f"{hour.feature}: {quantity}",
         note=_joined([included, records]),

@@ -14,7 +14,7 @@ from billing_portal.admin.cells import Cell, exact_usd, figure, usd, when
 from billing_portal.admin.permissions import may_view
 from billing_portal.admin.timeline import events, money
 from billing_portal.admin.timeline.filters import TimelineFilters
-from billing_portal.admin.timeline.lines import Kind, Line, Span
+from billing_portal.admin.timeline.lines import Found, Kind, Line, Place, Span
 from invoices.models import Dispute, Refund, Transaction
 from plans.models import UsageRecord
 from wallet.models import Entry
@@ -90,8 +90,8 @@ def build_timeline(
     filters = TimelineFilters(query, offered=offered)
     kinds = filters.kinds
     span = Span(filters.begins, filters.ends, filters.place, PAGE_SIZE + 1)
-    lines: list[Line] = []
-    sources: list[tuple[bool, Callable[[], list[Line]]]] = [
+    found: list[Found] = []
+    sources: list[tuple[bool, Callable[[], list[Found]]]] = [
         (Kind.PAYMENTS in kinds, lambda: money.payments(account, span)),
         (Kind.REFUNDS in kinds, lambda: money.refunds(account, span)),
         (Kind.REFUNDS in kinds, lambda: money.disputes(account, span)),
@@ -101,14 +101,14 @@ def build_timeline(
     ]
     for is_wanted, source in sources:
         if is_wanted:
-            lines += source()
-    lines = _newest(lines)
+            found += source()
+    found = _newest(found)
     if Kind.USAGE in kinds:
-        lines = _newest([*lines, *money.usage(account, _down_to(lines, span))])
-    shown = lines[:PAGE_SIZE]
-    has_older = len(lines) > PAGE_SIZE
+        found = _newest([*found, *money.usage(account, _down_to(found, span))])
+    shown = found[:PAGE_SIZE]
+    has_older = len(found) > PAGE_SIZE
     return Timeline(
-        rows=[_row(line) for line in shown],
+        rows=[_row(one.place, one.write()) for one in shown],
         filters=filters,
         older=filters.query(before=shown[-1].place.written()) if has_older else "",
         newest=filters.query(),
@@ -116,15 +116,15 @@ def build_timeline(
     )
 
 
-def _newest(lines: list[Line]) -> list[Line]:
-    return nlargest(PAGE_SIZE + 1, lines, key=lambda line: line.place)
+def _newest(found: list[Found]) -> list[Found]:
+    return nlargest(PAGE_SIZE + 1, found, key=lambda one: one.place)
 
 
-def _down_to(lines: list[Line], span: Span) -> Span:
+def _down_to(found: list[Found], span: Span) -> Span:
     """Where there are enough lines already, older usage is not on this page."""
-    if len(lines) <= PAGE_SIZE:
+    if len(found) <= PAGE_SIZE:
         return span
-    since = _whole_hour(lines[-1].place.at)
+    since = _whole_hour(found[-1].place.at)
     if span.since is not None:
         since = max(since, span.since)
     return Span(since, span.until, span.place, span.most)
@@ -134,8 +134,8 @@ def _whole_hour(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def _row(line: Line) -> Row:
-    at = line.place.at
+def _row(place: Place, line: Line) -> Row:
+    at = place.at
     is_hour = line.kind is Kind.USAGE
     return Row(
         when=f"{when(at)[:16]}–{at + timedelta(hours=1):%H:%M}" if is_hour else when(at),
