@@ -46,6 +46,7 @@ def build_balance(state: OverviewState) -> BalancePanel:
     card = state.default_card
     presets = build_presets(
         account=state.account,
+        balance=state.balance,
         minimum=state.minimum_top_up,
         maximum=settings.MAXIMUM_TOP_UP,
         chosen=None,

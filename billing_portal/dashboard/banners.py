@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import PauseReason
-from accounts.money import CENT, format_usd, format_usd_in_words, round_up_to_cents
+from accounts.money import CENT, format_usd, format_usd_in_words
 from accounts.recorded_words import translated
 from billing_portal.dashboard.card_expiry import expiry_words
 from billing_portal.dashboard.overview_state import OverviewState
+from billing_portal.dashboard.presets import above_zero
 from billing_portal.dashboard.rows import label_of
 from billing_portal.dashboard.times import moment, write_day
 from invoices.models import Purpose, Status
@@ -143,11 +144,8 @@ def _to_confirm(state: OverviewState) -> list[Banner]:
 
 
 def _to_resume(state: OverviewState) -> str:
-    """The least amount that lifts the balance above zero and the plan accepts; else the most."""
-    needed = round_up_to_cents(-state.balance) + CENT
-    if state.plan_version:
-        needed = max(needed, state.plan_version.minimum_top_up.amount)
-    return f"{min(needed, settings.MAXIMUM_TOP_UP):.2f}"
+    minimum = state.plan_version.minimum_top_up.amount if state.plan_version else CENT
+    return f"{above_zero(state.balance, minimum=minimum, maximum=settings.MAXIMUM_TOP_UP):.2f}"
 
 
 def _low_balance(state: OverviewState) -> list[Banner]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from accounts.models import Account
-from accounts.money import format_omr, format_usd
+from accounts.money import CENT, format_omr, format_usd, round_up_to_cents
 from invoices import charging
 from invoices.tax import label
 
@@ -31,17 +31,33 @@ class Preset:
 
 
 def build_presets(
-    *, account: Account, minimum: Decimal, maximum: Decimal, chosen: Decimal | None = None
+    *,
+    account: Account,
+    balance: Decimal,
+    minimum: Decimal,
+    maximum: Decimal,
+    chosen: Decimal | None = None,
 ) -> tuple[Preset, ...]:
-    """Offer four round amounts from the minimum up.
+    """Offer four round amounts from the minimum up; of a debt first what settles it.
 
-    `chosen` marks one; with None the second is marked, with an amount that is not offered none.
+    `chosen` marks one; with None the second is marked, or what settles the debt, with an amount
+    that is not offered none.
     """
-    amounts = [each for each in _AMOUNTS if minimum <= each <= maximum][:_OFFERED] or [minimum]
-    marked = amounts[min(1, len(amounts) - 1)] if chosen is None else chosen
+    least = above_zero(balance, minimum=minimum, maximum=maximum) if balance < 0 else minimum
+    amounts = [each for each in _AMOUNTS if least <= each <= maximum]
+    if least not in amounts and (balance < 0 or not amounts):
+        amounts = [least, *amounts]
+    amounts = amounts[:_OFFERED]
+    proposed = amounts[0 if balance < 0 else min(1, len(amounts) - 1)]
+    marked = proposed if chosen is None else chosen
     return tuple(
         _preset(charging.quote(each, account=account), is_chosen=each == marked) for each in amounts
     )
+
+
+def above_zero(balance: Decimal, *, minimum: Decimal, maximum: Decimal) -> Decimal:
+    """Return the least that may be bought and lifts a balance above zero; else the most."""
+    return min(max(round_up_to_cents(-balance) + CENT, minimum), maximum)
 
 
 def _preset(price: charging.Quote, *, is_chosen: bool) -> Preset:
@@ -54,7 +70,7 @@ def _preset(price: charging.Quote, *, is_chosen: bool) -> Preset:
     return Preset(
         value=f"{price.net:.2f}",
         shown=f"{price.amount:.2f}",
-        label=f"${price.net:,f}",
+        label=f"${price.net:,f}".removesuffix(".00"),
         with_tax=tax,
         charged=format_omr(price.charged_amount.amount),
         button=(

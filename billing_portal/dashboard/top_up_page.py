@@ -112,6 +112,7 @@ def build_top_up_page(
     chosen = pay_with or (str(cards[0].pk) if cards else HOSTED)
     presets = build_presets(
         account=account,
+        balance=account.wallet.balance,
         minimum=minimum,
         maximum=settings.MAXIMUM_TOP_UP,
         chosen=amount or Decimal(-1),

@@ -18,7 +18,7 @@ export async function post(form, submitter, onShown) {
       return;
     }
     const text = await answer.text();
-    if ((answer.ok || answer.status === 422) && show(text)) onShown();
+    if (show(text)) onShown();
     else showTrouble(...troubleOf(answer.status, text, answer.headers.get("Retry-After")));
   } catch {
     showTrouble("offline");
@@ -38,7 +38,8 @@ function written(form, submitter) {
 
 function show(text) {
   const page = new DOMParser().parseFromString(text, "text/html");
-  const main = page.querySelector("main");
+  // What refuses and stands alone is said above this page instead.
+  const main = page.querySelector(".frame main");
   if (!main) return false;
   document.title = page.title;
   document.querySelector("main").replaceWith(main);

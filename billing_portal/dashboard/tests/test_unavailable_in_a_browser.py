@@ -149,7 +149,7 @@ def test_what_was_done_though_its_answer_was_lost_is_not_done_again(
 
 @pytest.mark.django_db
 def test_each_refusal_says_what_it_is(browser: Browser, owner: Client) -> None:
-    ours = "<main><h1>This page has expired</h1><p>Open it again.</p></main>"
+    ours = "<main class=entrance><h1>This page has expired</h1><p>Open it again.</p></main>"
     with visit(browser, owner) as site:
         page = site.open("/billing/settings/members/")
         page.get_by_label("E-mail").fill("omar@muscat.test")
@@ -167,6 +167,13 @@ def test_each_refusal_says_what_it_is(browser: Browser, owner: Client) -> None:
             for part in words.split(" … "):
                 expect(page.get_by_role("alert")).to_contain_text(part, use_inner_text=True)
         expect(page.get_by_label("E-mail")).to_have_value("omar@muscat.test")
+        # A page of ours that says more is shown, whatever its status.
+        whole = (
+            "<div class=frame><main><p role=alert>Five were paid. Wait an hour.</p></main></div>"
+        )
+        answered(page, 429, {}, whole)
+        page.get_by_role("button", name="Send the invitation").press("Enter")
+        expect(page.get_by_role("alert")).to_have_text("Five were paid. Wait an hour.")
 
 
 def answered(page: Page, status: int, headers: dict[str, str], body: str) -> None:

@@ -138,8 +138,12 @@ def top_up_return(request: MemberRequest) -> HttpResponse:
 
 def _asked(request: MemberRequest, cards: list[Card], minimum: Decimal) -> dict[str, str]:
     """What a GET asks for: from a link, or from the page itself while amounts are tried."""
+    account = request.member.account
     offered = build_presets(
-        account=request.member.account, minimum=minimum, maximum=settings.MAXIMUM_TOP_UP
+        account=account,
+        balance=account.wallet.balance,
+        minimum=minimum,
+        maximum=settings.MAXIMUM_TOP_UP,
     )
     proposed = next(preset.value for preset in offered if preset.is_chosen)
     is_open = not request.GET.keys() & {"amount", "own_amount"}
