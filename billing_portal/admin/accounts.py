@@ -283,6 +283,8 @@ class AccountAdmin(ViewAsMixin, CareActionsMixin, RentalActionMixin, EditedAdmin
         obj: Account | None = None,
     ) -> HttpResponse:
         """Put the account's story beside the form."""
+        # It would go on with the page that is read.
+        context["show_save_and_continue"] = False
         if obj is not None and not is_edited(request):
             context["story"] = story_of(obj, request.user)
             context["timeline"] = build_timeline(

@@ -161,6 +161,11 @@ def _choices_of(model: type[Model], path: str) -> dict[Any, Any]:
     return dict(field.flatchoices)
 
 
+def in_words(name: str) -> str:
+    """Write what an event or an action is called: `plan_archived`."""
+    return name.replace("_", " ")
+
+
 def value_of(record: Model, path: str) -> Any:
     """Follow `path` (`price__unit`) from a record; None where it ends early."""
     value: Any = record

@@ -117,7 +117,7 @@ class MessageAdmin(LongListAdmin):
 
     list_display = (
         cells.time_column("created_at", "Recorded"),
-        "event",
+        cells.column("event", "Event", cells.in_words),
         "channel",
         cells.account_column(),
         "recipient",

@@ -23,7 +23,7 @@ class AuditEventAdmin(LongListAdmin):
 
     list_display = (
         cells.time_column("created_at", "At"),
-        "action",
+        cells.column("action", "Action", cells.in_words),
         cells.account_column(),
         "actor",
         "reason",
