@@ -9,13 +9,12 @@ from django.utils import timezone
 from accounts import service_state
 from accounts.models import Account, PauseReason
 from accounts.tests.factories import make_card
-from billing_portal.dashboard.first_steps import FirstSteps
 from billing_portal.dashboard.overview import Overview, build_overview
 from billing_portal.dashboard.plan_panel import PlanPanel
 from billing_portal.dashboard.tests import scenes
 from invoices.models import Purpose, Status
 from invoices.tests.factories import make_transaction
-from plans import cancellation, opening, spend_caps, usage
+from plans import opening, spend_caps, usage
 from plans.tests.factories import make_record
 from wallet import low_balance
 
@@ -32,13 +31,6 @@ def plan_of(overview: Overview) -> PlanPanel:
     """The card of the plan."""
     assert overview.plan is not None
     return overview.plan
-
-
-def first_steps_of(account: Account) -> FirstSteps:
-    """What is left to do before calls can be made."""
-    found = overview_of(account).first_steps
-    assert found is not None
-    return found
 
 
 @pytest.mark.parametrize(
@@ -205,40 +197,6 @@ def test_the_next_charge_is_itemised_with_its_card() -> None:
     assert plan.charge.note == "OMR 38.120 at today's rate, from Visa ending 4242."
 
 
-def test_presets_begin_at_the_plan_s_minimum_and_show_both_currencies() -> None:
-    account = scenes.make_company()
-    scenes.start_plan(account, "growth", at=timezone.now())
-
-    presets = overview_of(account).balance.presets
-
-    assert [(p.label, p.charged) for p in presets] == [
-        ("$25", "OMR 9.630"),
-        ("$50", "OMR 19.250"),
-        ("$100", "OMR 38.500"),
-        ("$250", "OMR 96.250"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("balance", "labels"),
-    [
-        ("-3.20", ["$10", "$25", "$50", "$100"]),  # the least that the plan sells
-        ("-12.34", ["$12.35", "$25", "$50", "$100"]),
-        ("-24.99", ["$25", "$50", "$100", "$250"]),
-        ("-4200", ["$4,200.01", "$5,000"]),
-        ("-5974.07", ["$5,000"]),  # the most that one payment may be
-    ],
-)
-def test_of_a_debt_the_first_preset_settles_it(balance: str, labels: list[str]) -> None:
-    account = scenes.make_company(balance=balance)
-    scenes.start_plan(account, "payg", at=timezone.now())
-
-    presets = overview_of(account).balance.presets
-
-    assert [preset.label for preset in presets] == labels
-    assert [preset.is_chosen for preset in presets] == [True] + [False] * (len(labels) - 1)
-
-
 def test_recent_activity_says_why_a_payment_failed_and_that_a_page_expired() -> None:
     account = scenes.make_company()
     now = timezone.now()
@@ -346,55 +304,6 @@ def test_a_balance_below_the_customer_s_limit_is_low_unless_a_refill_is_coming()
     low_balance.set_limit(account=account, limit=Decimal(10), by=None, now=timezone.now())
 
     assert [banner.title for banner in overview_of(account).banners] == ["The balance is low."]
-
-
-def test_a_new_account_sees_its_first_steps_until_it_can_make_calls() -> None:
-    account = scenes.make_company()
-
-    first = first_steps_of(account)
-    assert [(step.title, step.is_done, step.is_next) for step in first.steps] == [
-        ("Choose a plan", False, True),
-        ("Add a payment method", False, False),
-        ("Add credit", False, False),
-    ]
-    assert first.progress == "0 of 3 done"
-    assert overview_of(account).banners == ()
-    assert overview_of(account, may_act=False).first_steps is None
-
-    scenes.start_plan(account, "payg", at=timezone.now())
-    first = first_steps_of(account)
-    assert [(step.is_done, step.is_next) for step in first.steps[:2]] == [
-        (True, False),
-        (False, True),
-    ]
-    scenes.top_up(account, "20", at=timezone.now())
-    assert overview_of(account).first_steps is None
-
-
-def test_an_account_without_a_plan_is_told_so_once() -> None:
-    account = scenes.make_company()
-
-    # The first step says it; there is no usage to show, and no plan to describe.
-    owner, viewer = overview_of(account), overview_of(account, may_act=False)
-    assert (owner.has_usage, owner.plan, owner.balance.services) == (False, None, "")
-    assert not viewer.has_usage
-    assert plan_of(viewer).title == "No plan yet"
-
-    # Included minutes are there before any credit is.
-    scenes.start_plan(account, "growth", at=timezone.now())
-    owner = overview_of(account)
-    assert owner.first_steps is not None
-    assert owner.has_usage
-    assert owner.meters
-
-
-def test_a_plan_that_ended_is_not_one_that_is_yet_to_come() -> None:
-    account, now = scenes.make_company(), timezone.now()
-    scenes.start_plan(account, "payg", at=now)
-    cancellation.end(account.subscriptions.get(), at=now, by=None, now=now)
-
-    panel = plan_of(overview_of(account))
-    assert (panel.title, panel.badge) == ("Pay as you go plan", "Ended")
 
 
 def test_the_dearest_workspaces_are_named_and_the_rest_are_one_line() -> None:
