@@ -7,7 +7,7 @@ same hold: it always ends voided (invariant I12).
 """
 
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from django.conf import settings
@@ -31,10 +31,6 @@ from accounts.recorded_words import Sentence
 from accounts.stripe_objects import Outcome, Setup
 
 log = structlog.get_logger(__name__)
-
-#: Stripe remembers the hold's key for at least 24 hours. Asking again later would be a second hold,
-#: so from here on the first one is looked up, voided, and the card given up.
-KEY_LIFETIME = timedelta(hours=20)
 
 #: Asked before the default card is removed, in order; each returns why it is still needed, or "".
 #: The apps that charge cards register here, since they know what depends on one.
@@ -193,7 +189,8 @@ def finish_verification(*, card: Card, now: datetime) -> Card:
 
 def _verify(*, card: Card, now: datetime) -> Card:
     """Place the hold, void it and settle the card. Raises what the gateway raises."""
-    if now - card.created_at >= KEY_LIFETIME:
+    if now - card.created_at >= gateway.KEY_LIFETIME:
+        # Asking again would be a second hold: the first one is looked up and voided.
         _give_up(card)
         too_late = gettext_noop("The card could not be verified in time. Add it again.")
         return _settle(card=card, rejection=too_late, code="too_late", now=now)

@@ -240,7 +240,7 @@ class Card(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_brand_display_name()} •••• {self.last4}"
+        return card_in_words(self.brand, self.last4)
 
     def last_day(self) -> date:
         """The last day on which it can be charged: that of its month."""
@@ -252,7 +252,7 @@ class Card(models.Model):
 
     def get_brand_display_name(self) -> str:
         """The brand as the customer knows it: `Visa`, `American Express`."""
-        return CARD_BRANDS.get(self.brand, self.brand.replace("_", " ").title())
+        return brand_name(self.brand)
 
 
 CARD_BRANDS = {
@@ -264,6 +264,16 @@ CARD_BRANDS = {
     "jcb": "JCB",
     "unionpay": "UnionPay",
 }
+
+
+def brand_name(brand: str) -> str:
+    """Return a brand as customers know it, from Stripe's word for it: `American Express`."""
+    return CARD_BRANDS.get(brand, brand.replace("_", " ").title())
+
+
+def card_in_words(brand: str, last4: str) -> str:
+    """Write a card in one line: `Visa •••• 4242`; "" when it is not known."""
+    return f"{brand_name(brand)} •••• {last4}" if last4 else ""
 
 
 class CardAttemptOutcome(models.TextChoices):

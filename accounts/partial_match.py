@@ -1,7 +1,7 @@
 """Finding a text by a part of it, however many rows there are, without an extension of PostgreSQL.
 
-A GIN index on `trigrams_of(text)`, a function of ours (migration 0015), leads to the rows that have
-all runs of three letters of what is looked for; those few are compared letter by letter.
+A GIN index on `trigrams_of(text)`, a function of ours (accounts/sql/search.sql), leads to the rows
+that have all runs of three letters of what is looked for; those few are compared letter by letter.
 """
 
 from django.contrib.postgres.fields import ArrayField

@@ -1,7 +1,7 @@
 """The groups of staff: made, and brought to the table of roles, whenever the database is migrated.
 
-A migration makes them and `post_migrate` keeps them: a line that the table gains or loses needs no
-migration of its own. Whoever else is in a group stays there.
+`post_migrate` sees to it: a line that the table gains or loses needs no migration. Whoever is in a
+group stays there.
 """
 
 from typing import Any

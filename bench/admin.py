@@ -21,7 +21,6 @@ from django.utils import timezone
 from accounts.models import User
 from bench import admin_data, database, growth_data
 from bench.growth_data import Dataset
-from bench.machine import ROOT
 from bench.measure import Run
 from bench.scenario import Scenario
 
@@ -91,7 +90,7 @@ class Admin(DeskScenario):
 def desk(run: Run, accounts: int, entries: int, transactions: int) -> Dataset:
     """Connect to today's database of this size, made when there is none; return what is in it."""
     made_by = [
-        *sorted(ROOT.glob("*/migrations/*.py")),
+        *database.migrations(),
         Path(growth_data.__file__),
         Path(admin_data.__file__),
     ]

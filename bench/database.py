@@ -47,7 +47,7 @@ def _key() -> str:
 
     Of the day, for the accounts' periods began the day before and end in a month.
     """
-    made_by = [*sorted(ROOT.glob("*/migrations/*.py")), Path(dataset.__file__)]
+    made_by = [*migrations(), Path(dataset.__file__)]
     return f"{datetime.now(UTC):%Y%m%d}_{_digest(made_by)}"
 
 
@@ -71,9 +71,14 @@ def _make_template(template: str, home: str) -> None:
     execute(f'ALTER DATABASE "{making}" RENAME TO "{template}"')
 
 
+def migrations() -> list[Path]:
+    """Return what a database with all tables is made by."""
+    return sorted([*ROOT.glob("*/migrations/*.py"), *ROOT.glob("*/sql/*.sql")])
+
+
 def migrated() -> str:
     """Return the name of a database with all tables and nothing in them: made once, for all."""
-    name = f"{_MIGRATED}_{_digest(sorted(ROOT.glob('*/migrations/*.py')))}"
+    name = f"{_MIGRATED}_{_digest(migrations())}"
     if not exists(name):
         drop_like(_MIGRATED)
         making = "unfinished_migrations"

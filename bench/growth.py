@@ -108,7 +108,7 @@ def _report(run: Run, figures: Figures, sizes: tuple[int, int]) -> None:
 
 def _database(size: int, run: Run) -> tuple[str, Dataset]:
     """Return today's database of this size and what is in it, made when there is none."""
-    made_by = [*sorted(ROOT.glob("*/migrations/*.py")), Path(growth_data.__file__)]
+    made_by = [*database.migrations(), Path(growth_data.__file__)]
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in made_by)).hexdigest()[:8]
     name = f"growth_{size}_{datetime.now(UTC):%Y%m%d}_{digest}"
     if database.exists(name):

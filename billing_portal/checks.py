@@ -16,7 +16,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError
+from django.db import DatabaseError, connections
+from django.db.migrations.loader import MigrationLoader
 from django_countries import countries
 
 from accounts.staff_roles import StaffRole
@@ -28,6 +29,8 @@ _WEBHOOK_SECRET_LENGTHS = range(24, 65)
 _MAKE_ONE = '`echo "whsec_$(openssl rand -base64 32)"`'
 _BROKERS = {"redis", "rediss", "sentinel", "amqp", "amqps"}
 _DATABASES = {"postgres", "postgresql", "psql", "pgsql", "postgis"}
+#: The last commit that has the migrations of which there were 112.
+LAST_OF_THE_FORMER = "cd1cc61"
 _MAIL_THAT_GOES_NOWHERE = {"console", "dummy", "filebased", "locmem"}
 
 
@@ -276,6 +279,34 @@ def check_webhooks(
             id="billing_portal.W050",
         )
     ]
+
+
+@register(Tags.database)
+def check_migrations(
+    app_configs: Sequence[AppConfig] | None = None,
+    databases: Sequence[str] | None = None,
+    **kwargs: Any,
+) -> list[CheckMessage]:
+    """Stop `migrate` where a database has some of the migrations that one took the place of.
+
+    The others are gone. Such a one is left out by Django, and what comes after it would be begun.
+    """
+    problems: list[CheckMessage] = []
+    for database in databases or []:
+        loader = MigrationLoader(connections[database])
+        begun = {
+            app
+            for (app, name), migration in loader.replacements.items()
+            if (app, name) not in loader.graph.nodes
+            and not set(migration.replaces) & set(loader.disk_migrations)
+        }
+        if begun:
+            message = (
+                f"The database has some of the former migrations of {', '.join(sorted(begun))}."
+            )
+            hint = f"Migrate it with commit {LAST_OF_THE_FORMER} first (docs/deployment.md)."
+            problems.append(_error(60, message, hint))
+    return problems
 
 
 def refuse_to_start_unfit() -> None:

@@ -8,7 +8,7 @@ asks under the same key and gets the same answer.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 import structlog
@@ -32,11 +32,6 @@ from invoices.models import OPEN_STATUSES, Line, Purpose, Status, Transaction
 from invoices.numbers import new_number
 
 log = structlog.get_logger(__name__)
-
-#: Stripe remembers an idempotency key for at least 24 hours. Asking again later would be a new
-#: charge, so from here on the payment is looked up instead.
-KEY_LIFETIME = timedelta(hours=20)
-
 
 _UNDER_WAY = gettext_lazy("A payment for this is under way. Wait for its outcome.")
 PAID_BEFORE = Sentence(gettext_noop("Your earlier payment %(number)s was confirmed meanwhile."))
@@ -300,7 +295,7 @@ def _execute(transaction: Transaction, now: datetime) -> Transaction:
     if not is_first:
         # Before it is asked: from now on the earlier attempt must not be given up any more.
         _note_asked(transaction, now)
-    is_key_remembered = now - transaction.created_at < KEY_LIFETIME
+    is_key_remembered = now - transaction.created_at < gateway.KEY_LIFETIME
     try:
         if transaction.stripe_payment_intent_id:
             # It waits for the customer: under its key Stripe would only repeat its first answer.

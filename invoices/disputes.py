@@ -51,7 +51,7 @@ def record(*, transaction_id: int, report: StripeDispute, now: datetime) -> Disp
     dispute = known.filter(stripe_dispute_id=report.id).first()
     was = DisputeStatus(dispute.status) if dispute else None
     if dispute is None:
-        dispute = _new(transaction, report, now)
+        dispute = _new(transaction, report)
     dispute.asked_at = now
     if was is None or _ORDER[told] >= _ORDER[was]:
         dispute.status = told
@@ -76,7 +76,7 @@ def holding(transaction: Transaction) -> Dispute | None:
     return transaction.disputes.filter(status__in=HOLDING_STATUSES).first()
 
 
-def _new(transaction: Transaction, report: StripeDispute, now: datetime) -> Dispute:
+def _new(transaction: Transaction, report: StripeDispute) -> Dispute:
     """Return a dispute that is not saved yet, of what refunds and other disputes left."""
     whole = refund_settlement.whole_of(transaction)
     gone = refund_settlement.sum_of(transaction.refunds.filter(status=RefundStatus.SUCCEEDED))

@@ -29,7 +29,7 @@ from xhtml2pdf import pisa
 from xhtml2pdf.config.resources import ResourceAccessPolicy
 
 from accounts.dates import write_document_range
-from accounts.models import CARD_BRANDS
+from accounts.models import brand_name
 from accounts.money import format_omr, format_unit_price, format_usd, round_half_up
 from accounts.quantities import write_quantity
 from accounts.recorded_words import translated
@@ -125,9 +125,10 @@ def card_of(transaction: Transaction) -> str:
     """Write the card that paid: `Visa ending 4242`, or "" when it is not known."""
     if not transaction.card_last4:
         return ""
-    brand = transaction.card_brand
-    name = CARD_BRANDS.get(brand, brand.replace("_", " ").title())
-    return gettext("%(card)s ending %(digits)s") % {"card": name, "digits": transaction.card_last4}
+    return gettext("%(card)s ending %(digits)s") % {
+        "card": brand_name(transaction.card_brand),
+        "digits": transaction.card_last4,
+    }
 
 
 def tax_of(transaction: Transaction, *, net: Decimal, tax: Decimal) -> dict[str, str] | None:

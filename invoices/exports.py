@@ -7,7 +7,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import CARD_BRANDS
+from accounts.models import brand_name
 from accounts.recorded_words import translated
 from accounts.spreadsheets import CHUNK, csv_lines
 from invoices.models import Dispute, DisputeStatus, Line, Transaction
@@ -59,7 +59,6 @@ def transactions_csv(queryset: QuerySet[Transaction], *, timezone: tzinfo) -> It
 def _row(
     transaction: Transaction, description: str, *, dispute: str, timezone: tzinfo
 ) -> tuple[str, ...]:
-    brand = transaction.card_brand
     return (
         transaction.number,
         transaction.receipt_number,
@@ -73,7 +72,7 @@ def _row(
         f"{transaction.amount.amount:f}",
         f"{transaction.charged_amount.amount:f}",
         f"{transaction.exchange_rate.normalize():f}",
-        f"{CARD_BRANDS.get(brand, brand)} {transaction.card_last4}".strip(),
+        f"{brand_name(transaction.card_brand)} {transaction.card_last4}".strip(),
         translated(transaction.failure_message),
         f"{transaction.refunded_amount.amount:f}",
         str(DisputeStatus(dispute).label) if dispute else "",

@@ -9,9 +9,9 @@ from django.db.models import Q, Sum
 from djmoney.money import Money
 
 from accounts import gateway, outbox
-from accounts.models import Account, AuditEvent, Card
+from accounts.models import Account, AuditEvent, Card, card_in_words
 from accounts.money import format_omr, format_usd, from_minor_units, to_minor_units
-from accounts.stripe_objects import ListedPayment, Outcome, Payment
+from accounts.stripe_objects import ListedPayment, Outcome
 from invoices import refund_settlement, reversals, settlement
 from invoices.models import RefundStatus, Status, Transaction
 from invoices.reconciliation_models import FindingKind
@@ -107,7 +107,7 @@ def _compare_paid(listed: ListedPayment, transaction: Transaction) -> Difference
             f"{transaction.number} is paid with {transaction.stripe_payment_intent_id}, and "
             f"{_amount(listed)} was captured for it once more. Refund it.",
         )
-    if not _is_as_asked(listed.payment, transaction):
+    if not settlement.is_as_asked(listed.payment, transaction):
         return _amount_difference(listed, transaction)
     return None
 
@@ -142,7 +142,7 @@ def _carry_out(listed: ListedPayment, transaction: Transaction, now: datetime) -
             "description": first or transaction.get_purpose_display(),
             "amount": format_usd(transaction.amount.amount),
             "charged": format_omr(transaction.charged_amount.amount),
-            "card": refund_settlement.card_of(transaction),
+            "card": card_in_words(transaction.card_brand, transaction.card_last4),
             "captured_at": listed.created_at.isoformat(),
             "path": f"/billing/history/{transaction.number}/",
         },
@@ -258,7 +258,7 @@ def look_up(transaction: Transaction) -> Difference | None:
         return _not_paid_there(transaction, f"Stripe says: {refusal}")
     if payment.outcome != Outcome.SUCCEEDED:
         return _not_paid_there(transaction, f"It is {payment.outcome} there.")
-    if not _is_as_asked(payment, transaction):
+    if not settlement.is_as_asked(payment, transaction):
         return _not_paid_there(
             transaction,
             f"{payment.amount_minor} {payment.currency} (minor units) was captured, "
@@ -275,14 +275,6 @@ def _not_paid_there(transaction: Transaction, why: str) -> Difference:
         transaction.account_id,
         transaction,
     )
-
-
-def _is_as_asked(payment: Payment, transaction: Transaction) -> bool:
-    expected = (
-        to_minor_units(transaction.charged_amount),
-        str(transaction.charged_amount.currency.code).lower(),
-    )
-    return (payment.amount_minor, payment.currency) == expected
 
 
 def _difference(

@@ -21,8 +21,7 @@ class ReconciliationRun(models.Model):
     """One walk through the payments of a window of time, in both directions.
 
     `cursor` is the last payment or transaction that was compared: a run that was cut short goes on
-    from there. At most one run is unfinished: an index of the
-    migration sees to it.
+    from there. At most one run is unfinished: an index sees to it (migrations/0002_rules.py).
     """
 
     since = models.DateTimeField()

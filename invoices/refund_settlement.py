@@ -19,7 +19,7 @@ from djmoney.money import Money
 from accounts import outbox
 from accounts.database_trouble import again_after_deadlock
 from accounts.event_log import happened
-from accounts.models import CARD_BRANDS, AuditEvent
+from accounts.models import AuditEvent, card_in_words
 from accounts.money import format_omr, format_usd, from_minor_units, usd
 from accounts.stripe_objects import RefundOutcome, StripeRefund
 from invoices.models import (
@@ -193,7 +193,7 @@ def _succeed(refund: Refund, transaction: Transaction, now: datetime) -> Refund:
             "credit_note_number": refund.credit_note_number,
             "amount": format_usd(refund.amount.amount),
             "charged": format_omr(refund.charged_amount.amount),
-            "card": card_of(transaction),
+            "card": card_in_words(transaction.card_brand, transaction.card_last4),
             "credit_taken": format_usd(taken_back) if taken_back else "",
             "refunded_at": now.isoformat(),
             "path": f"/billing/history/{transaction.number}/",
@@ -229,7 +229,7 @@ def fail(refund: Refund, transaction: Transaction, *, message: str, now: datetim
                 "credit_note_number": refund.credit_note_number,
                 "amount": format_usd(refund.amount.amount),
                 "charged": format_omr(refund.charged_amount.amount),
-                "card": card_of(transaction),
+                "card": card_in_words(transaction.card_brand, transaction.card_last4),
                 "credit_returned": format_usd(returned) if returned else "",
                 "path": f"/billing/history/{transaction.number}/",
             },
@@ -271,12 +271,6 @@ def _why_it_failed(report: StripeRefund) -> str:
         "declined": "The bank declined it.",
         "merchant_request": "It was canceled in Stripe's dashboard.",
     }.get(report.failure_reason, "The bank did not take it.")
-
-
-def card_of(transaction: Transaction) -> str:
-    """Return the card a transaction was paid with, in words, or ""."""
-    brand = CARD_BRANDS.get(transaction.card_brand, transaction.card_brand.title())
-    return f"{brand} •••• {transaction.card_last4}" if transaction.card_last4 else ""
 
 
 def _note(

@@ -21,7 +21,6 @@ from accounts.money import format_usd, to_cents, usd
 from accounts.staff_limits import refund_limit
 from accounts.stripe_objects import StripeRefund
 from invoices import disputes, refund_settlement
-from invoices.charging import KEY_LIFETIME
 from invoices.models import (
     DisputeStatus,
     Refund,
@@ -262,7 +261,7 @@ def _ask(refund: Refund, transaction: Transaction, now: datetime) -> StripeRefun
 
 def _is_key_remembered(refund: Refund, now: datetime) -> bool:
     """Whether asking for it again is the same refund. Once the key is forgotten it is another."""
-    return not refund.stripe_refund_id and now - refund.created_at < KEY_LIFETIME
+    return not refund.stripe_refund_id and now - refund.created_at < gateway.KEY_LIFETIME
 
 
 def _give_up(refund: Refund, *, message: str, now: datetime) -> Refund:

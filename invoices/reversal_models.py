@@ -12,8 +12,6 @@ from djmoney.money import Money
 from accounts.models import Account
 from accounts.reasons import LONGEST_REASON
 
-#: How long the reason of a refund may be.
-
 
 class RefundStatus(models.TextChoices):
     """`succeeded` becomes `failed` when the bank hands the money back to us."""

@@ -17,7 +17,7 @@ from django_countries import countries
 from accounts import outbox
 from accounts.database_trouble import again_after_deadlock
 from accounts.event_log import happened
-from accounts.models import CARD_BRANDS, Account, AuditEvent, Message
+from accounts.models import Account, AuditEvent, Message, card_in_words
 from accounts.money import format_omr, format_usd, to_minor_units
 from accounts.prepared import fetch_one
 from accounts.recorded_words import in_english
@@ -87,12 +87,8 @@ def settle(
 
 
 def _settle_paid(transaction: Transaction, payment: Payment, now: datetime) -> Transaction:
-    expected = (
-        to_minor_units(transaction.charged_amount),
-        str(transaction.charged_amount.currency.code).lower(),
-    )
-    if (payment.amount_minor, payment.currency) != expected:
-        _record_difference(transaction, payment, expected_minor=expected[0], now=now)
+    if not is_as_asked(payment, transaction):
+        _record_difference(transaction, payment, now)
         return transaction
     transaction.stripe_payment_intent_id = payment.payment_intent_id
     transaction.card_brand = payment.card_brand or transaction.card_brand
@@ -149,16 +145,23 @@ def _first_line_and_whether_it_went_back(transaction: Transaction) -> tuple[str,
     return first_line or "", went_back
 
 
-def _record_difference(
-    transaction: Transaction, payment: Payment, *, expected_minor: int, now: datetime
-) -> None:
+def is_as_asked(payment: Payment, transaction: Transaction) -> bool:
+    """Whether what was captured is what was asked for: amount and currency."""
+    asked = transaction.charged_amount
+    return (payment.amount_minor, payment.currency) == (
+        to_minor_units(asked),
+        str(asked.currency.code).lower(),
+    )
+
+
+def _record_difference(transaction: Transaction, payment: Payment, now: datetime) -> None:
     """Tell staff of a capture that is not what was asked for: once, however often it is told."""
     details = {
         "transaction": transaction.number,
         "payment_intent": payment.payment_intent_id,
         "captured": payment.amount_minor,
         "currency": payment.currency,
-        "expected": expected_minor,
+        "expected": to_minor_units(transaction.charged_amount),
     }
     log.error("captured_amount_differs", **details)
     known = AuditEvent.objects.filter(
@@ -267,15 +270,11 @@ def billing_details(account: Account) -> dict[str, str]:
 
 def _notice(transaction: Transaction, first_line: str | None) -> dict[str, str]:
     """What each notice about a transaction says (see accounts/notices.py)."""
-    card = ""
-    if transaction.card_last4:
-        brand = CARD_BRANDS.get(transaction.card_brand, transaction.card_brand.title())
-        card = f"{brand} •••• {transaction.card_last4}"
     return {
         "number": transaction.number,
         "description": first_line or in_english(Purpose(transaction.purpose).label),
         "amount": format_usd(transaction.amount.amount),
-        "card": card,
+        "card": card_in_words(transaction.card_brand, transaction.card_last4),
         "path": f"/billing/history/{transaction.number}/",
     }
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
-from accounts.models import CARD_BRANDS
+from accounts.models import brand_name
 from accounts.staff_exports import Column, Export, amount
 from invoices.models import (
     Dispute,
@@ -29,8 +29,7 @@ def _with_lines_and_dispute(transactions: QuerySet[Transaction]) -> QuerySet[Tra
 
 
 def _card(transaction: Transaction) -> str:
-    brand = transaction.card_brand
-    return f"{CARD_BRANDS.get(brand, brand)} {transaction.card_last4}".strip()
+    return f"{brand_name(transaction.card_brand)} {transaction.card_last4}".strip()
 
 
 def _dispute(transaction: Any) -> str:

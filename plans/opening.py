@@ -139,7 +139,6 @@ def _open_together(
             left.append((subscription.pk, subscription.account_id))
             continue
         lines = period_costs.period_lines(
-            account=subscription.account,
             plan_version=subscription.plan_version,
             period=period,
             held=held,
@@ -225,7 +224,6 @@ def _open_periods(subscription_id: int, *, account_id: UUID, now: datetime) -> i
             account=subscription.account, plan_version=subscription.plan_version, at=period.start
         )
         lines = period_costs.period_lines(
-            account=subscription.account,
             plan_version=subscription.plan_version,
             period=period,
             held=period_costs.rentals_held(account=subscription.account, at=period.start),

@@ -1,9 +1,11 @@
 """Chasing what is unpaid: when a renewal is tried again, who is told, when services pause."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
+import structlog
 from django.db import transaction as database
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts import nudges, outbox, service_state
 from accounts.models import Account, PauseReason
@@ -13,6 +15,8 @@ from invoices.models import Transaction
 from plans import subscriptions
 from plans.models import Renewal, RenewalStatus, Subscription, SubscriptionStatus
 from plans.subscription_models import CURRENT_STATUSES
+
+log = structlog.get_logger(__name__)
 
 #: Days after the first failure on which an unpaid renewal is charged again.
 RETRY_DAYS = (1, 3, 5, 7)
@@ -48,17 +52,29 @@ def pause_unpaid(*, now: datetime) -> int:
     ).exclude(account__pause_reasons__contains=[PauseReason.SUBSCRIPTION_UNPAID])
     paused = 0
     for account_id in list(overdue.values_list("account_id", flat=True)):
-        with database.atomic():
-            # Looked at again under the lock that settling takes: a payment that comes at this
-            # moment has lifted the reason, and nothing would lift it again.
-            subscriptions.lock_account(account_id=account_id)
-            if overdue.filter(account_id=account_id).exists():
-                paused += len(
-                    service_state.pause(
-                        account_ids=[account_id], reason=PauseReason.SUBSCRIPTION_UNPAID, now=now
-                    )
-                )
+        try:
+            paused += _pause(account_id, overdue, now)
+        except Exception:
+            # Whatever is wrong with one account must not hold back the others.
+            log.exception("account_not_paused", account=str(account_id))
     return paused
+
+
+@database.atomic
+def _pause(account_id: UUID, overdue: QuerySet[Subscription], now: datetime) -> int:
+    """Pause an account that is still overdue; return how many that stopped.
+
+    Looked at again under the lock that settling takes: a payment that comes at this moment has
+    lifted the reason, and nothing would lift it again.
+    """
+    subscriptions.lock_account(account_id=account_id)
+    if not overdue.filter(account_id=account_id).exists():
+        return 0
+    return len(
+        service_state.pause(
+            account_ids=[account_id], reason=PauseReason.SUBSCRIPTION_UNPAID, now=now
+        )
+    )
 
 
 def try_again(account: Account, now: datetime) -> None:
@@ -103,14 +119,14 @@ def missed(
         subscription.status = SubscriptionStatus.PAST_DUE
         subscription.past_due_since = now
         subscription.save()
-    since = subscription.past_due_since or now
-    retries = (since + timedelta(days=days) for days in RETRY_DAYS)
+    assert subscription.past_due_since is not None
+    retries = (subscription.past_due_since + timedelta(days=days) for days in RETRY_DAYS)
     renewal.attempts += 1
     renewal.next_attempt_at = next((moment for moment in retries if moment > now), None)
     renewal.save()
     plan = renewal.plan_version.plan
     price = charging.quote(renewal.amount.amount, account=renewal.account)
-    pause_at = max(since + GRACE, subscription.grace_until or since).isoformat()
+    pause_at = pauses_at(subscription).isoformat()
     if attempt is not None and attempt.can_be_confirmed(now):
         settlement.ask_to_confirm(attempt, now, pause_at=pause_at)
     else:

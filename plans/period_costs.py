@@ -26,7 +26,6 @@ UNUSED_LINE = Sentence(gettext_noop("Unused: %(line)s"))
 
 def period_lines(
     *,
-    account: Account,
     plan_version: PlanVersion,
     period: periods.Period,
     held: Sequence[Rental],

@@ -245,7 +245,6 @@ def _price(
                 at=at,
             )
     next_lines = period_costs.period_lines(
-        account=account,
         plan_version=plan_version,
         period=following,
         held=after,

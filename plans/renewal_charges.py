@@ -143,7 +143,6 @@ def lines_of(renewal: Renewal, *, prices: Sequence[FeaturePrice] | None = None) 
     `prices` are the rental_prices of its version, when they are at hand.
     """
     return period_costs.period_lines(
-        account=renewal.account,
         plan_version=renewal.plan_version,
         period=periods.Period(renewal.number, renewal.period_start, renewal.period_end),
         held=period_costs.rentals_held(account=renewal.account, at=renewal.period_start),
@@ -173,7 +172,6 @@ def charge_after(
     if change or prices is None:
         prices = period_costs.rental_prices([version])[version.pk]
     return period_costs.period_lines(
-        account=subscription.account,
         plan_version=version,
         period=periods.period(subscription.anchor, subscription.current_period_number + 1),
         held=period_costs.rentals_after_renewal(

@@ -141,7 +141,6 @@ def _open(page: Sequence[Renewal], *, now: datetime) -> Claim:
                 account=renewal.account,
                 purpose=Purpose.RENEWAL,
                 lines=period_costs.period_lines(
-                    account=renewal.account,
                     plan_version=renewal.plan_version,
                     period=periods.Period(renewal.number, renewal.period_start, renewal.period_end),
                     held=history.held_by(renewal.account_id, at=renewal.period_start),

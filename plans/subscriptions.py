@@ -150,7 +150,6 @@ def preview(
     prices = period_costs.rental_prices([plan_version]) if prices is None else prices
     period = periods.period(now.replace(microsecond=0), 1)
     lines = period_costs.period_lines(
-        account=account,
         plan_version=plan_version,
         period=period,
         held=period_costs.after_renewal_of(
@@ -192,7 +191,6 @@ def _credit_for_unused_rentals(
     old_period = periods.Period(paid.number, paid.period_start, paid.period_end)
     lines = []
     for line in period_costs.period_lines(
-        account=account,
         plan_version=paid.plan_version,
         period=old_period,
         held=held,
@@ -382,7 +380,6 @@ def needs_card(account: Account) -> str:
     costs = subscription.plan_version.monthly_price.amount or any(
         line.amount
         for line in period_costs.period_lines(
-            account=account,
             plan_version=subscription.plan_version,
             period=periods.period(subscription.created_at, 1),
             held=period_costs.rentals_held(account=account),

@@ -51,7 +51,7 @@ class UsageRecord(models.Model):
     It keeps everything that explains the charge to a customer: what was left of the allowance,
     the price, and the balance before and after. Every record pays for every index and
     every foreign key: there is no index that no query reads, and one trigger checks the references
-    of all records of a statement at once (migration 0012).
+    of all records of a statement at once (`check_usage`).
     """
 
     account = models.ForeignKey(

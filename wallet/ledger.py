@@ -4,8 +4,8 @@ But for usage: the database rates and posts it itself, a batch at a time (`recor
 plans/usage_store.py), and what its new balances bring about is done here, as for any other.
 
 The database moves the balance when entries are inserted and refuses entries that do not continue
-the ledger (migrations 0002_integrity and 0013_ledger_in_one_pass). What is done here is computed
-under the wallet's lock. All amounts are USD.
+the ledger (`apply_entries` in wallet/sql/ledger.sql). What is done here is computed under the
+wallet's lock. All amounts are USD.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -55,7 +55,7 @@ class Entry(models.Model):
 
     Every line of usage pays for every index and every foreign key here: there is no index that no
     query reads, what is set on few entries is indexed on those only, and the trigger that moves the
-    balance checks all references of a statement at once (migration 0013).
+    balance checks all references of a statement at once (`apply_entries`).
     """
 
     account = models.ForeignKey(

@@ -31,7 +31,9 @@ from accounts.money import format_usd
 from accounts.recorded_words import Sentence
 from invoices import charging
 from invoices.models import Purpose, Status, Transaction
+from wallet import statements
 from wallet.models import AutoRefill, Wallet
+from wallet.statements import Month
 
 #: No more refills than this in 24 hours, whatever is used.
 MAXIMUM_PER_DAY = 5
@@ -95,7 +97,7 @@ def charges_with(wallet: Wallet) -> Charges:
 
 
 def _totals(account: Account, now: datetime) -> dict[str, Combinable]:
-    start, _ = month_of(account=account, now=now)
+    start = month_of(account=account, now=now).starts
     return {
         "in_a_day": Count("pk", filter=Q(created_at__gt=now - _DAY)),
         "this_month": Sum("amount", filter=Q(created_at__gte=start)),
@@ -140,14 +142,14 @@ def reached(*, account: Account, refill: AutoRefill, now: datetime) -> Cap | Non
     price = charging.quote(refill.amount.amount, account=account)
     if spent + price.amount <= maximum:
         return None
-    start, end = month_of(account=account, now=now)
+    month = month_of(account=account, now=now)
     return Cap(
         # Raised and reached again in the same month, it is told again.
-        key=f"{account.pk}:{start:%Y-%m-%d}:{maximum}",
+        key=f"{account.pk}:{month.first_day}:{maximum}",
         reason=CHARGED_MUCH.write(
             spent=format_usd(spent), next=format_usd(price.amount), maximum=format_usd(maximum)
         ),
-        until=end,
+        until=month.ends,
     )
 
 
@@ -175,12 +177,10 @@ def tell(*, account: Account, refill: AutoRefill, cap: Cap, now: datetime) -> No
     )
 
 
-def month_of(*, account: Account, now: datetime) -> tuple[datetime, datetime]:
-    """Return the beginning of the account's calendar month at `now`, and of the next one."""
-    local = now.astimezone(account.timezone)
-    start = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
-    year, month = (local.year, local.month + 1) if local.month < 12 else (local.year + 1, 1)
-    return start, start.replace(year=year, month=month)
+def month_of(*, account: Account, now: datetime) -> Month:
+    """Return the account's calendar month at `now`."""
+    today = now.astimezone(account.timezone).date()
+    return statements.month_of(today, timezone=account.timezone)
 
 
 def _refills(account: Account) -> QuerySet[Transaction]:

@@ -20,7 +20,12 @@ from accounts.gateway.cards import (
     retrieve_setup,
     void_hold,
 )
-from accounts.gateway.connection import GatewayRefused, GatewayUnavailable, client
+from accounts.gateway.connection import (
+    KEY_LIFETIME,
+    GatewayRefused,
+    GatewayUnavailable,
+    client,
+)
 from accounts.gateway.pace import in_background
 from accounts.gateway.payments import (
     cancel_payment,
@@ -41,6 +46,7 @@ from accounts.gateway.webhooks import (
 )
 
 __all__ = [
+    "KEY_LIFETIME",
     "GatewayRefused",
     "GatewayUnavailable",
     "cancel_payment",

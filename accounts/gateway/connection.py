@@ -1,5 +1,6 @@
 """The line to Stripe: the SDK's client, and its errors turned into the few the portal knows."""
 
+from datetime import timedelta
 from functools import lru_cache
 from typing import NoReturn
 
@@ -12,6 +13,11 @@ from djmoney.money import Money
 from accounts.gateway.pace import PacedClient
 
 log = structlog.get_logger(__name__)
+
+
+#: Stripe remembers an idempotency key for at least 24 hours. Whatever is asked under it later would
+#: be done anew: from here on it is looked up whether it was done.
+KEY_LIFETIME = timedelta(hours=20)
 
 
 class GatewayUnavailable(Exception):

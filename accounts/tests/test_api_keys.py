@@ -1,7 +1,6 @@
 """Keys of the API: shown once, kept as a hash, worthless when revoked."""
 
 from datetime import timedelta
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts import api_keys
-from accounts.models import ApiKey, AuditEvent, Scope
+from accounts.models import ApiKey, AuditEvent
 from accounts.tests.factories import NOW
 
 pytestmark = pytest.mark.django_db
@@ -110,10 +109,3 @@ def test_the_database_keeps_no_such_key(change: dict[str, Any], constraint: str)
     key, _ = api_keys.create(name="platform", now=NOW)
     with pytest.raises(IntegrityError, match=constraint):
         ApiKey.objects.filter(pk=key.pk).update(**change)
-
-
-def test_a_key_that_was_there_before_there_were_scopes_may_do_everything() -> None:
-    """What the migration gives the rows that it finds: the column's own default, once."""
-    migration = import_module("accounts.migrations.0008_api_key_scopes")
-    assert Scope.values == migration.ALL
-    assert migration.Migration.operations[0].field.default == Scope.values

@@ -1,34 +1,10 @@
-"""The country of an account: an ISO code, whatever was written before."""
-
-from importlib import import_module
+"""The country of an account: an ISO code."""
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from accounts.tests.factories import make_account
-
-
-@pytest.mark.parametrize(
-    ("written", "code"),
-    [
-        ("Oman", "OM"),
-        ("Sultanate of Oman", "OM"),
-        (" sultanate  of OMAN. ", "OM"),
-        ("سلطنة عمان", "OM"),
-        ("om", "OM"),
-        ("OMN", "OM"),
-        ("United Arab Emirates", "AE"),
-        ("UAE", "AE"),
-        ("Germany", "DE"),
-        ("Côte d'Ivoire", "CI"),
-        ("Muscat", ""),
-        ("Omanistan", ""),
-    ],
-)
-def test_what_was_written_before_is_recognised(written: str, code: str) -> None:
-    migration = import_module("accounts.migrations.0003_country")
-    assert migration.recognise(written) == code
 
 
 @pytest.mark.django_db

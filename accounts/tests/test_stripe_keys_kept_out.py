@@ -1,11 +1,9 @@
 """Stripe's secret key is in the environment, and in no table."""
 
-import importlib
 from typing import TYPE_CHECKING
 
 import pytest
 from django.conf import settings
-from django.db import connection
 from djstripe.models import Account, APIKey, Event
 
 from accounts import cards
@@ -32,12 +30,3 @@ def test_an_event_leaves_the_key_s_fingerprint_and_not_the_key(sandbox: "Sandbox
     assert {event.djstripe_owner_account for event in Event.objects.all()} == {owner}
     # What dj-stripe asks Stripe with is the key all the same.
     assert owner.default_api_key == settings.STRIPE_SECRET_KEY
-
-
-def test_what_was_kept_before_is_made_a_fingerprint() -> None:
-    migration = importlib.import_module("accounts.migrations.0019_stripe_keys_kept_out")
-    APIKey.objects.create(secret="sk_test_short", type="secret", livemode=False)
-    with connection.cursor() as cursor:
-        for _ in range(2):
-            cursor.execute(migration.FINGERPRINTS)
-    assert APIKey.objects.get().secret == fingerprint("sk_test_short")

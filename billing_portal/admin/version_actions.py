@@ -252,11 +252,11 @@ def preview_of(version: PlanVersion) -> dict[str, Any]:
             ["", "What", str(before), str(version)],
             [[each.subject, each.what, each.before, each.after] for each in found],
         ),
-        "earnings": earnings_of(version, before),
+        "earnings": earnings_of(version),
     }
 
 
-def earnings_of(version: PlanVersion, before: PlanVersion) -> dict[str, Any] | None:
+def earnings_of(version: PlanVersion) -> dict[str, Any] | None:
     """Return what the version would have earned in the last period of each account on the plan."""
     earned = version_preview.earnings(version=version, now=timezone.now())
     if not earned.priced:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_countries import countries
 
-from accounts.models import CARD_BRANDS, AuditEvent, PauseReason
+from accounts.models import AuditEvent, PauseReason, card_in_words
 from accounts.money import format_usd
 from accounts.recorded_words import translated
 from accounts.roles import Role
@@ -133,9 +133,8 @@ def _key(text: Callable[[], str]) -> Sentence:
 
 def _card(text: Callable[[], str]) -> Sentence:
     def write(details: Details, names: Names) -> str:
-        brand = str(details.get("brand", ""))
-        name = CARD_BRANDS.get(brand, brand.replace("_", " ").title())
-        return text() % {"card": f"{name} •••• {details.get('last4', '')}"}
+        brand, last4 = str(details.get("brand", "")), str(details.get("last4", ""))
+        return text() % {"card": card_in_words(brand, last4)}
 
     return write
 

@@ -67,7 +67,7 @@ def build_quote_page(*, account: Account, quote: Quote, problem: str = "") -> Pl
         heading=heading,
         intro=plan.description,
         now=_now(account, quote) if quote.kind != Kind.DOWNGRADE else None,
-        later=_later(account, quote, day) if quote.kind != Kind.START else None,
+        later=_later(quote, day) if quote.kind != Kind.START else None,
         notes=_notes(quote, day),
         releases=tuple(
             Fact(
@@ -142,7 +142,7 @@ def _uncharged(left: Decimal) -> Fact:
     return Fact(_("Not paid out"), format_usd(-left), _("Lower prices hold from now on"))
 
 
-def _later(account: Account, quote: Quote, day: str) -> Charge:
+def _later(quote: Quote, day: str) -> Charge:
     note = ""
     if quote.next_price.amount:
         note = _("Charged to your default card, and every month after.")

@@ -120,7 +120,7 @@ def _credit_note_href(transaction: Transaction, number: str) -> str:
     return reverse("billing-history-credit-note", args=[transaction.number, number])
 
 
-def dispute_rows(transaction: Transaction, *, zone: tzinfo) -> tuple[DisputeRow, ...]:
+def dispute_rows(transaction: Transaction) -> tuple[DisputeRow, ...]:
     """Write the disputes of a payment, oldest first."""
     disputes = sorted(transaction.disputes.all(), key=lambda each: (each.opened_at, each.pk))
     moved: dict[tuple[int | None, str], Decimal] = {}

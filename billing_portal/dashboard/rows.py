@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.card_changes import TOLD_BEFORE
-from accounts.models import CARD_BRANDS, Card
+from accounts.models import Card, brand_name, card_in_words
 from accounts.money import format_omr, format_usd
 from accounts.recorded_words import translated
 from billing_portal.dashboard.reversals import CreditNote, credit_notes_of, note_of_reversals
@@ -84,12 +84,12 @@ def card_label(brand: str, last4: str) -> CardLabel | None:
     """Write a card; None when there is none yet."""
     if not last4:
         return None
-    name = CARD_BRANDS.get(brand, brand.replace("_", " ").title())
+    name = brand_name(brand)
     return CardLabel(
         brand=brand,
         brand_name=name,
         last4=last4,
-        label=f"{name} •••• {last4}",
+        label=card_in_words(brand, last4),
         spoken=_("%(brand)s ending %(last4)s") % {"brand": name, "last4": last4},
     )
 

@@ -61,7 +61,7 @@ def build_timeline(transaction: Transaction, *, zone: tzinfo, now: datetime) -> 
     facts = [
         *_opened(transaction),
         *_ended(transaction, now),
-        *_credited(transaction, entries),
+        *_credited(entries),
         *_mails(transaction),
         *(fact for refund in transaction.refunds.all() for fact in _refunded(refund, entries)),
         *(fact for dispute in transaction.disputes.all() for fact in _disputed(dispute, entries)),
@@ -151,7 +151,7 @@ def _ended(transaction: Transaction, now: datetime) -> Iterator[_Fact]:
 _Entries = dict[tuple[str, int | None], Entry]
 
 
-def _credited(transaction: Transaction, entries: _Entries) -> Iterator[_Fact]:
+def _credited(entries: _Entries) -> Iterator[_Fact]:
     for (kind, __), entry in entries.items():
         if kind not in BOUGHT_KINDS:
             continue

@@ -80,7 +80,7 @@ def build_detail(
         "facts": facts,
         "rate": f"{transaction.exchange_rate.normalize():f}",
         "refunds": refund_rows(transaction, zone=zone),
-        "disputes": dispute_rows(transaction, zone=zone),
+        "disputes": dispute_rows(transaction),
         "timeline": build_timeline(transaction, zone=zone, now=now),
         "explanation": explain(transaction, now=now),
         # Also of an expired page: the bank may have taken the money in its last second.

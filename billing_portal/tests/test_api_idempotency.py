@@ -218,8 +218,8 @@ def test_answers_are_forgotten_after_two_days(platform: Platform) -> None:
     now = timezone.now()
     assert idempotency.forget_old(now=now + timedelta(hours=48)) == 0
     assert idempotency.forget_old(now=now + timedelta(hours=48, seconds=1)) == 1
-    schedule = import_module("billing_portal.migrations.0008_idempotency_schedule")
-    assert forget_idempotent_requests.name == schedule.TASK
+    schedules = import_module("billing_portal.migrations.0003_schedules")
+    assert forget_idempotent_requests.name == schedules.TASKS["Forget answers of the API"][0]
     assert forget_idempotent_requests() == 0
 
 

@@ -3,7 +3,7 @@
 -- How many units at full price cost as much as the period's first `quantity` units: each tier makes
 -- the units above it cheaper by what its discount adds to the one before. plans/pricing.py says the
 -- same in Python; a property test holds the two equal.
-CREATE FUNCTION full_price_units(quantity numeric, above numeric[], discounts numeric[])
+CREATE OR REPLACE FUNCTION full_price_units(quantity numeric, above numeric[], discounts numeric[])
 RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT quantity - coalesce(sum(
         (quantity - tier.above_quantity) * (tier.discount - coalesce(discounts[tier.n - 1], 0)) * 0.01
@@ -13,7 +13,7 @@ RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 
 -- What `billed` units cost: rounded once, half up, to a millionth of a dollar.
-CREATE FUNCTION price_of_units(
+CREATE OR REPLACE FUNCTION price_of_units(
     billed numeric, billed_before numeric, unit_price numeric, above numeric[], discounts numeric[])
 RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT round(unit_price * (full_price_units(billed_before + billed, above, discounts)
@@ -21,20 +21,20 @@ RETURNS numeric LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 
 -- `12`, `0.5`, `1,250`: as accounts.money.format_quantity.
-CREATE FUNCTION written_quantity(quantity numeric) RETURNS text
+CREATE OR REPLACE FUNCTION written_quantity(quantity numeric) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT CASE WHEN quantity < 1000 THEN trim_scale(quantity)::text
                 ELSE rtrim(to_char(quantity, 'FM999,999,999,999,990.999999'), '.') END
 $$;
 
 -- `$0.10`, `$0.0125`: as accounts.money.format_unit_price.
-CREATE FUNCTION written_price(price numeric) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
+CREATE OR REPLACE FUNCTION written_price(price numeric) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT '$' || to_char(price, 'FM999,999,999,990.009999999999')
 $$;
 
 -- What a charge is for, on either side of a tier each part at its price:
 -- `Call minutes: 10 beyond the allowance × $0.10 + 5 × $0.09`.
-CREATE FUNCTION described_charge(
+CREATE OR REPLACE FUNCTION described_charge(
     feature_name text, billed numeric, billed_before numeric, has_allowance boolean,
     unit_price numeric, above numeric[], discounts numeric[])
 RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$

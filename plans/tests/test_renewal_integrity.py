@@ -1,4 +1,4 @@
-"""Renewals: what the database refuses, and runs that overlap."""
+"""Renewals: what the database refuses, runs that overlap, and one account in trouble."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from django.db import transaction as database
 from accounts.models import Account, Card
 from invoices import charging
 from invoices.models import Transaction
-from plans import opening, renewal_charges, renewals, subscriptions, usage
+from plans import opening, past_due, renewal_charges, renewals, subscriptions, usage
 from plans.models import (
     Renewal,
     RenewalStatus,
@@ -23,7 +23,7 @@ from plans.tests.subscribers import (
     subscription_of,
     version_of,
 )
-from plans.tests.test_renewals import attempts_of, decline, told
+from plans.tests.test_renewals import attempts_of, decline, services, told
 
 if TYPE_CHECKING:
     from conftest import Sandbox
@@ -164,3 +164,22 @@ def test_usage_between_a_period_nobody_opened_and_the_next_plan_is_rated(
     )
     [result] = usage.record(records=[record], now=SECOND + 3 * HOUR)
     assert (result.status, result.amount) == ("recorded", Decimal("0.30"))
+
+
+def test_one_account_that_cannot_be_paused_does_not_hold_back_the_next(
+    alice: Account, add_card: AddCard, sandbox: "Sandbox", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = make_subscriber(add_card, "starter", now=ANCHOR)
+    for account in (alice, bob):
+        decline(sandbox, account)
+    renewals.renew_due(now=SECOND)
+    lock_account = subscriptions.lock_account
+
+    def breaks_for_alice(*, account_id: Any) -> Account:
+        if account_id == alice.pk:
+            raise RuntimeError("a bug")
+        return lock_account(account_id=account_id)
+
+    monkeypatch.setattr(subscriptions, "lock_account", breaks_for_alice)
+    assert past_due.pause_unpaid(now=SECOND + 7 * DAY) == 1
+    assert services(bob)[0] == "paused"

@@ -15,7 +15,14 @@ from accounts.tests.stripe_side import decline_from_now_on, lose_answers, paymen
 from invoices import charging, settlement, sweeper
 from invoices.models import Purpose, Status, Transaction
 from invoices.purposes import subject_of
-from plans import catalogue, opening, period_costs, renewal_charges, renewals, rentals
+from plans import (
+    catalogue,
+    opening,
+    period_costs,
+    renewal_charges,
+    renewals,
+    rentals,
+)
 from plans.models import (
     Allowance,
     FeaturePrice,
@@ -356,7 +363,7 @@ def test_one_period_that_cannot_be_opened_does_not_hold_back_the_next(
     alice: Account, add_card: AddCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bob = make_subscriber(add_card, "starter", now=ANCHOR)
-    break_prices_of(alice, monkeypatch)
+    break_rentals_of(alice, monkeypatch)
     assert renewals.renew_due(now=SECOND).opened == 1
     assert attempts_of(bob) == ["paid"]
 
@@ -366,18 +373,18 @@ def test_one_renewal_that_cannot_be_claimed_does_not_hold_back_the_next(
 ) -> None:
     bob = make_subscriber(add_card, "starter", now=ANCHOR)
     opening.open_page(now=SECOND)
-    break_prices_of(alice, monkeypatch)
+    break_rentals_of(alice, monkeypatch)
     assert renewals.renew_due(now=SECOND).paid == 1
     assert (attempts_of(alice), attempts_of(bob)) == ([], ["paid"])
 
 
-def break_prices_of(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have whoever asks what a period of this account costs meet a bug."""
-    period_lines = period_costs.period_lines
+def break_rentals_of(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have whoever asks what this account held when a period began meet a bug."""
+    held_by = period_costs.RentalHistory.held_by
 
-    def breaks(**asked: Any) -> Any:
-        if asked["account"] == account:
+    def breaks(history: Any, account_id: Any, **asked: Any) -> Any:
+        if account_id == account.pk:
             raise RuntimeError("a bug")
-        return period_lines(**asked)
+        return held_by(history, account_id, **asked)
 
-    monkeypatch.setattr(period_costs, "period_lines", breaks)
+    monkeypatch.setattr(period_costs.RentalHistory, "held_by", breaks)

@@ -82,8 +82,8 @@ def test_the_month_of_a_cap_holds_every_moment_and_ends_where_the_next_begins(
 
 
 def month(account: Account, now: datetime) -> tuple[datetime, datetime]:
-    start, end = refill_caps.month_of(account=account, now=now)
-    return start.astimezone(UTC), end.astimezone(UTC)
+    found = refill_caps.month_of(account=account, now=now)
+    return found.starts.astimezone(UTC), found.ends.astimezone(UTC)
 
 
 @examples(200)

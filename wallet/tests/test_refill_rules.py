@@ -88,21 +88,21 @@ def test_a_refill_beyond_the_monthly_maximum_waits_for_the_next_month_and_says_s
 
 def test_a_month_ends_at_midnight_where_the_account_is(alice: Account) -> None:
     before, after = (datetime(2026, 11, 30, hour, 30, tzinfo=UTC) for hour in (19, 20))
-    start, end = refill_caps.month_of(account=alice, now=before)
-    assert start.isoformat() == "2026-11-01T00:00:00+04:00"
-    assert end.isoformat() == "2026-12-01T00:00:00+04:00"
-    start, end = refill_caps.month_of(account=alice, now=after)
-    assert start.isoformat() == "2026-12-01T00:00:00+04:00"
-    assert end.isoformat() == "2027-01-01T00:00:00+04:00"
+    november = refill_caps.month_of(account=alice, now=before)
+    assert november.starts.isoformat() == "2026-11-01T00:00:00+04:00"
+    assert november.ends.isoformat() == "2026-12-01T00:00:00+04:00"
+    december = refill_caps.month_of(account=alice, now=after)
+    assert december.starts.isoformat() == "2026-12-01T00:00:00+04:00"
+    assert december.ends.isoformat() == "2027-01-01T00:00:00+04:00"
 
 
 def test_a_month_with_a_clock_change_has_its_own_midnights(alice: Account) -> None:
     alice.timezone = "Europe/Berlin"
     alice.save()
     alice.refresh_from_db()
-    start, end = refill_caps.month_of(account=alice, now=datetime(2026, 10, 20, tzinfo=UTC))
-    assert start.isoformat() == "2026-10-01T00:00:00+02:00"
-    assert end.isoformat() == "2026-11-01T00:00:00+01:00"
+    october = refill_caps.month_of(account=alice, now=datetime(2026, 10, 20, tzinfo=UTC))
+    assert october.starts.isoformat() == "2026-10-01T00:00:00+02:00"
+    assert october.ends.isoformat() == "2026-11-01T00:00:00+01:00"
 
 
 def test_a_refill_whose_outcome_is_not_known_counts(alice: Account, sandbox: "Sandbox") -> None:

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.db.models import Q
 
-from accounts.models import CARD_BRANDS, Account
+from accounts.models import Account, card_in_words
 from accounts.money import format_omr, format_quantity, format_usd
 from accounts.quantities import write_quantity
 from billing_portal.admin.cells import list_url, page_url, said, when
@@ -39,8 +39,7 @@ def payments(account: Account, span: Span) -> list[Found]:
 
 def _payment(transaction: Transaction) -> Line:
     status = "expired" if transaction.is_expired else said(transaction, "status").lower()
-    brand = CARD_BRANDS.get(transaction.card_brand, transaction.card_brand.title())
-    card = f"{brand} •••• {transaction.card_last4}" if transaction.card_last4 else ""
+    card = card_in_words(transaction.card_brand, transaction.card_last4)
     settled = transaction.paid_at or transaction.failed_at
     is_late = settled is not None and settled - transaction.created_at > _AT_ONCE
     notes = [

@@ -241,7 +241,7 @@ def prepare(step: Callable[[str], Any]) -> None:
     state = DemoState.load()
     now = timezone.now()
     with step("database schema"):
-        call_command("migrate", verbosity=0, interactive=False)
+        call_command("migrate", verbosity=0, interactive=False, skip_checks=False)
     with step("catalogue"):
         catalogue.load(now=now)
     if not state.filled:
