@@ -1,4 +1,5 @@
-"""Pages and webhooks while the database or the cache is away: 503, and when to try again.
+"""Pages and webhooks while the database, the cache or the mail server is away: 503, and when to try
+again.
 
 What the API answers then is in accounts/api.py.
 """
@@ -20,9 +21,11 @@ from redis.exceptions import RedisError
 
 from accounts import database_trouble
 from accounts.api import Unavailable
+from accounts.emails import MailServerAway
 
 #: Sign-ins are counted in the cache: while they can't be, nobody may try passwords.
-_TROUBLE: Final = (*database_trouble.TROUBLE, RedisError)
+#: A link for a new password is mailed while one waits for it.
+_TROUBLE: Final = (*database_trouble.TROUBLE, RedisError, MailServerAway)
 #: Whoever calls these is a program.
 _PROGRAMS: Final = ("/api/", "/stripe/")
 
