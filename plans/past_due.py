@@ -124,31 +124,37 @@ def missed(
     renewal.attempts += 1
     renewal.next_attempt_at = next((moment for moment in retries if moment > now), None)
     renewal.save()
-    plan = renewal.plan_version.plan
-    price = charging.quote(renewal.amount.amount, account=renewal.account)
     pause_at = pauses_at(subscription).isoformat()
     if attempt is not None and attempt.can_be_confirmed(now):
         settlement.ask_to_confirm(attempt, now, pause_at=pause_at)
     else:
-        outbox.record_email(
-            account=renewal.account,
-            event="subscription_past_due",
-            key=f"subscription_past_due:{key}",
-            context={
-                "plan": plan.name,
-                "amount": format_usd(price.amount),
-                "reason": reason,
-                "next_attempt_at": renewal.next_attempt_at and renewal.next_attempt_at.isoformat(),
-                "pause_at": pause_at,
-                "path": "/billing/",
-            },
-            now=now,
-        )
+        _tell_customer(renewal, reason=reason, key=key, pause_at=pause_at, now=now)
     if newly_past_due:
         outbox.record_platform_event(
             account=renewal.account,
             event="subscription.past_due",
             key=f"subscription.past_due:{renewal.pk}:{renewal.attempts}",
-            data={"plan": plan.slug, "period": renewal.number},
+            data={"plan": renewal.plan_version.plan.slug, "period": renewal.number},
             now=now,
         )
+
+
+def _tell_customer(
+    renewal: Renewal, *, reason: str, key: str, pause_at: str, now: datetime
+) -> None:
+    """Record the e-mail: what is unpaid and why, when it is tried again, when services pause."""
+    price = charging.quote(renewal.amount.amount, account=renewal.account)
+    outbox.record_email(
+        account=renewal.account,
+        event="subscription_past_due",
+        key=f"subscription_past_due:{key}",
+        context={
+            "plan": renewal.plan_version.plan.name,
+            "amount": format_usd(price.amount),
+            "reason": reason,
+            "next_attempt_at": renewal.next_attempt_at and renewal.next_attempt_at.isoformat(),
+            "pause_at": pause_at,
+            "path": "/billing/",
+        },
+        now=now,
+    )
