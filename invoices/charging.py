@@ -28,7 +28,13 @@ from accounts.prepared import fetch_one
 from accounts.recorded_words import Sentence
 from accounts.stripe_objects import Outcome, Payment
 from invoices import confirmations, settlement, tax
-from invoices.models import OPEN_STATUSES, Line, Purpose, Status, Transaction
+from invoices.models import (
+    OPEN_STATUSES,
+    Line,
+    Purpose,
+    Status,
+    Transaction,
+)
 from invoices.numbers import new_number
 
 log = structlog.get_logger(__name__)
@@ -39,11 +45,6 @@ PAID_BEFORE = Sentence(gettext_noop("Your earlier payment %(number)s was confirm
 
 class AlreadyOpen(ValidationError):
     """An attempt at the same obligation is open: its outcome must be known first."""
-
-
-#: Stripe refuses charges worth less than about half a dollar (docs.stripe.com/currencies). What
-#: would cost less (USD, net) is waived by whoever sells it.
-SMALLEST_CHARGE = Decimal("0.60")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ comparison with Stripe in reconciliation_models.py.
 """
 
 from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar
 
 from django.conf import settings
@@ -29,6 +30,7 @@ from invoices.reversal_models import (
 __all__ = [
     "HOLDING_STATUSES",
     "OPEN_STATUSES",
+    "SMALLEST_CHARGE",
     "Dispute",
     "DisputeStatus",
     "Line",
@@ -64,6 +66,10 @@ class Status(models.TextChoices):
     PAID = "paid", _("Paid")
     FAILED = "failed", _("Failed")
 
+
+#: Stripe refuses charges worth less than about half a dollar (docs.stripe.com/currencies). What
+#: would cost less (USD, net) is waived by whoever sells it.
+SMALLEST_CHARGE = Decimal("0.60")
 
 #: States in which the bank may still take the money.
 OPEN_STATUSES = (Status.CHECKOUT, Status.PROCESSING)

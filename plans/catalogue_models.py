@@ -2,12 +2,15 @@
 
 from typing import ClassVar
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from djmoney.models.fields import MoneyField
 
+from accounts.money import format_usd
 from accounts.recorded_words import translated
+from invoices.models import SMALLEST_CHARGE
 
 
 class FeatureKind(models.TextChoices):
@@ -104,6 +107,16 @@ class PlanVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.plan} v{self.number}"
+
+    def clean(self) -> None:
+        """Refuse a price that no card can be charged."""
+        if self.monthly_price and self.monthly_price.amount < SMALLEST_CHARGE:
+            raise ValidationError(
+                {
+                    "monthly_price": "A card can't be charged so little: make it nothing, or at "
+                    f"least {format_usd(SMALLEST_CHARGE)}."
+                }
+            )
 
 
 class FeaturePrice(models.Model):

@@ -18,7 +18,7 @@ from django.db.models import F, Q
 
 from accounts.models import Account
 from accounts.money import to_cents
-from invoices import charging
+from invoices.models import SMALLEST_CHARGE
 from plans import period_costs, pricing
 from plans.models import (
     Allowance,
@@ -257,7 +257,7 @@ def _rental_cost(
                     end=renewal.period_end,
                     now=begins,
                 )
-                is_waived = begins > renewal.period_start and cost < charging.SMALLEST_CHARGE
+                is_waived = begins > renewal.period_start and cost < SMALLEST_CHARGE
                 amount += Decimal(0) if is_waived else cost
                 billed = after
             most = max(most, quantity)

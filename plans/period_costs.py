@@ -16,6 +16,7 @@ from accounts.money import format_quantity, to_cents
 from accounts.recorded_words import Sentence
 from invoices import charging
 from invoices.charging import NewLine
+from invoices.models import SMALLEST_CHARGE
 from plans import periods, pricing
 from plans.models import Feature, FeatureKind, FeaturePrice, PlanVersion, Rental, Subscription
 
@@ -71,7 +72,7 @@ def period_lines(
                     period_end=period.end,
                 )
             )
-    return lines if charging.total_of(lines) >= charging.SMALLEST_CHARGE else []
+    return lines if charging.total_of(lines) >= SMALLEST_CHARGE else []
 
 
 def rental_prices(versions: Iterable[PlanVersion]) -> dict[int, list[FeaturePrice]]:

@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import Account
 from invoices import charging
 from invoices.charging import NewLine
-from invoices.models import OPEN_STATUSES, Purpose, Transaction
+from invoices.models import OPEN_STATUSES, SMALLEST_CHARGE, Purpose, Transaction
 from plans import period_costs, periods, proration, quotes, subscriptions
 from plans.models import (
     FeaturePrice,
@@ -182,7 +182,7 @@ def quote(
         at=at,
     )
     lines_total = charging.total_of(lines)
-    too_little = kind == Kind.UPGRADE and lines_total < charging.SMALLEST_CHARGE
+    too_little = kind == Kind.UPGRADE and lines_total < SMALLEST_CHARGE
     minimum = plan_version.minimum_top_up.amount
     below = refill_adjustments.below(account=account, minimum=minimum)
     return Quote(

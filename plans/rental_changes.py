@@ -13,6 +13,7 @@ from accounts.models import Account, PauseReason
 from accounts.recorded_words import Sentence
 from invoices import charging
 from invoices.charging import NewLine
+from invoices.models import SMALLEST_CHARGE
 from plans import period_costs, periods, plan_changes, pricing, subscriptions
 from plans.models import Feature, FeaturePrice, Rental, Subscription, SubscriptionStatus
 
@@ -88,7 +89,7 @@ def change(*, account: Account, feature: Feature, quantity: int, moment: datetim
             terms, taken=quantity - holding, billed=billed_more, period=period, moment=moment
         )
     cost = line.amount if line else Decimal(0)
-    is_charged = cost >= charging.SMALLEST_CHARGE
+    is_charged = cost >= SMALLEST_CHARGE
     at_renewal, monthly = _from_renewal_on(subscription, terms, quantity)
     return Change(
         kind=_kind(held, quantity),

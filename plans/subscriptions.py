@@ -18,7 +18,7 @@ from accounts.money import usd
 from accounts.prepared import fetch_one
 from invoices import charging
 from invoices.charging import NewLine
-from invoices.models import Purpose, Status, Transaction
+from invoices.models import SMALLEST_CHARGE, Purpose, Status, Transaction
 from plans import allowances, period_costs, periods, pricing
 from plans.models import (
     FeaturePrice,
@@ -158,7 +158,7 @@ def preview(
         prices=prices[plan_version.pk],
     )
     # Something is always left to charge: it is the payment that begins the period.
-    limit = charging.total_of(lines) - charging.SMALLEST_CHARGE
+    limit = charging.total_of(lines) - SMALLEST_CHARGE
     if subscription is not None:
         lines += _credit_for_unused_rentals(account, subscription, held, prices, now, limit=limit)
     return Preview(

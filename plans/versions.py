@@ -10,8 +10,6 @@ from django.db import transaction
 from django.db.models import Max
 
 from accounts.models import AuditEvent, User
-from accounts.money import format_usd
-from invoices import charging
 from plans.models import (
     FeaturePrice,
     Plan,
@@ -94,11 +92,7 @@ def publish(*, version: PlanVersion, by: User | None, reason: str, now: datetime
         raise ValidationError(f"{version} is published already.")
     if not version.prices.exists():
         raise ValidationError(f"{version} has no prices yet: add at least one feature.")
-    if 0 < version.monthly_price.amount < charging.SMALLEST_CHARGE:
-        raise ValidationError(
-            f"{version} asks for less a month than a card can be charged: make it nothing, or at "
-            f"least {format_usd(charging.SMALLEST_CHARGE)}."
-        )
+    version.clean()
     later = PlanVersion.objects.filter(
         plan_id=version.plan_id, number__gt=version.number, published_at__isnull=False
     ).first()

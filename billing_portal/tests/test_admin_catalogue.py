@@ -145,8 +145,12 @@ def test_a_version_is_published_once(sold: PlanVersion) -> None:
         publish(draft)
 
 
-def test_a_version_for_less_than_a_card_can_be_charged_is_not_published(sold: PlanVersion) -> None:
+def test_a_version_for_less_than_a_card_can_be_charged_is_not_sold(
+    client: Client, sold: PlanVersion
+) -> None:
     draft = versions.draft_from(version=sold)
+    refused = client.post(url("change", draft), edited(draft, "0.59", "0.095"))
+    assert "make it nothing, or at least $0.60" in refused.content.decode()
     PlanVersion.objects.filter(pk=draft.pk).update(monthly_price="0.59")
     with pytest.raises(ValidationError, match=r"nothing, or at least \$0.60"):
         publish(draft)
