@@ -35,9 +35,10 @@ log = structlog.get_logger(__name__)
 #: Asked before the default card is removed, in order; each returns why it is still needed, or "".
 #: The apps that charge cards register here, since they know what depends on one.
 _needs: list[Callable[[Account], str]] = []
-#: Told, inside the transaction, that an account has a new default card.
+#: Told, inside the transaction, that somebody of an account chose a new default card.
 _default_listeners: list[Callable[[Account, datetime], None]] = []
-#: Told, inside the transaction, that the bank gave the default card another number or date.
+#: Told, inside the transaction, that the default card is another, or has another number or date,
+#: and that nobody of the account did it.
 _renewed_listeners: list[Callable[[Account, datetime], None]] = []
 
 SAVED_ALREADY = Sentence(gettext_noop("%(card)s is saved already."))
@@ -57,12 +58,12 @@ def register_need(reason: Callable[[Account], str]) -> None:
 
 
 def on_new_default(listener: Callable[[Account, datetime], None]) -> None:
-    """Register a function to call when an account's default card changes."""
+    """Register a function to call when somebody chooses an account's default card."""
     _default_listeners.append(listener)
 
 
 def on_renewed_default(listener: Callable[[Account, datetime], None]) -> None:
-    """Register a function to call when the bank renews an account's default card."""
+    """Register a function to call when the default card changes without the customer."""
     _renewed_listeners.append(listener)
 
 
@@ -343,7 +344,11 @@ def take_away(*, card: Card, account: Account, action: str, by: User | None, now
         heir.is_default = True
         heir.save(update_fields=["is_default"])
         _record(account, by, "card_made_default", heir, now)
-        tell_new_default(account, now)
+        if by is None:
+            # Nobody of the account chose it.
+            tell_renewed_default(account, now)
+        else:
+            tell_new_default(account, now)
 
 
 def heir_of(others: Iterable[Card], *, account: Account, now: datetime) -> Card | None:
@@ -365,13 +370,13 @@ def why_needed(*, account: Account) -> str:
 
 
 def tell_new_default(account: Account, now: datetime) -> None:
-    """There is reason to charge again: another default card."""
+    """There is reason to charge again: somebody chose another default card."""
     for listener in _default_listeners:
         listener(account, now)
 
 
 def tell_renewed_default(account: Account, now: datetime) -> None:
-    """There is reason to charge again: the default card has another number or date."""
+    """There is reason to charge again: the bank or Stripe's dashboard changed the default card."""
     for listener in _renewed_listeners:
         listener(account, now)
 

@@ -1,8 +1,8 @@
 """Suspending auto-refill: it charges nothing until the customer says so again.
 
 After several declines in a row, or when a payment is disputed: who disputes a payment would be
-charged for the next one at once, for the dispute takes its credit out of the wallet. A new default
-card or switching it on again lifts a suspension (DESIGN.md section 6).
+charged for the next one at once, for the dispute takes its credit out of the wallet. The customer
+lifts a suspension by choosing another default card or switching it on again (DESIGN.md section 6).
 """
 
 from collections.abc import Mapping

@@ -124,10 +124,10 @@ def start_afresh(account: Account, now: datetime) -> None:
 
 
 def end_wait(account: Account, now: datetime) -> None:
-    """The bank has renewed the default card: try again what it declined.
+    """The default card has changed without the customer: try again what was declined.
 
-    A suspension stays, for it was not the customer who did it: a bank sends another card to who
-    disputes a payment, too.
+    A suspension stays: a bank sends another card to who disputes a payment, too, and the card that
+    they disputed may be detached in Stripe's dashboard.
     """
     AutoRefill.objects.filter(wallet__account=account, suspended_at=None).update(**NO_DECLINE)
     nudge(account_ids=[account.pk])
@@ -150,14 +150,9 @@ class AutoRefillFulfilment(CreditFollowsPayment):
         return ""
 
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
-        """Credit the wallet with what was bought, in USD without tax."""
-        ledger.post(
-            account_id=transaction.account_id,
-            kind=EntryKind.AUTO_REFILL,
-            amount=transaction.net_amount.amount,
-            description=DESCRIPTION,
-            now=now,
-            transaction=transaction,
+        """Credit the wallet with what was bought."""
+        ledger.credit_payment(
+            transaction=transaction, kind=EntryKind.AUTO_REFILL, description=DESCRIPTION, now=now
         )
         # A suspension stays, a dispute's above all: this charge may have been under way before it.
         AutoRefill.objects.filter(wallet__account_id=transaction.account_id).update(**NO_DECLINE)

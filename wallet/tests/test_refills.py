@@ -242,6 +242,21 @@ def test_a_bank_that_renews_the_card_ends_a_wait_and_no_suspension(
     assert refills.refill_due(now=now) == (0 if is_suspended else 1)
 
 
+def test_a_card_detached_in_stripes_dashboard_ends_no_suspension(
+    alice: Account, sandbox: "Sandbox", add_card: AddCard
+) -> None:
+    switch_on(alice, threshold="30")
+    now = suspend(alice, sandbox) + HOUR
+    first, other = alice.cards.get(), add_card(alice, "pm_card_mastercard", now)
+    card_changes.detached(
+        payment_method_id=first.stripe_payment_method_id,
+        customer_id=Account.objects.get(pk=alice.pk).stripe_customer_id,
+        now=now,
+    )
+    assert cards.default_card(account=alice) == other
+    assert refills.refill_due(now=now) == 0
+
+
 def test_switching_it_on_again_ends_the_suspension(alice: Account, sandbox: "Sandbox") -> None:
     switch_on(alice, threshold="30")
     now = suspend(alice, sandbox) + HOUR
