@@ -362,13 +362,8 @@ def credit_second_payment(
     It happens when a payment that was reported as failed succeeds late, after another one was
     made. The money is the customer's.
     """
-    ledger.post(
-        account_id=transaction.account_id,
-        kind=EntryKind.TOP_UP,
-        amount=transaction.net_amount.amount,
-        description=description,
-        now=now,
-        transaction=transaction,
+    ledger.credit_payment(
+        transaction=transaction, kind=EntryKind.TOP_UP, description=description, now=now
     )
 
 

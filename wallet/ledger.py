@@ -80,6 +80,20 @@ def post(
     return entry
 
 
+def credit_payment(
+    *, transaction: Transaction, kind: EntryKind, description: str, now: datetime
+) -> Entry:
+    """Credit what a transaction that is being paid bought: its amount without tax, in USD."""
+    return post(
+        account_id=transaction.account_id,
+        kind=kind,
+        amount=transaction.net_amount.amount,
+        description=description,
+        now=now,
+        transaction=transaction,
+    )
+
+
 def follow_usage(*, before: Mapping[UUID, Decimal], now: datetime) -> list[Wallet]:
     """Do what the new balances of these accounts bring about, in a fixed number of statements.
 

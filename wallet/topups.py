@@ -148,14 +148,9 @@ class TopUpFulfilment(CreditFollowsPayment):
         return ""
 
     def paid(self, *, transaction: Transaction, now: datetime) -> None:
-        """Credit the wallet with what was bought, in USD without tax."""
-        ledger.post(
-            account_id=transaction.account_id,
-            kind=EntryKind.TOP_UP,
-            amount=transaction.net_amount.amount,
-            description=DESCRIPTION,
-            now=now,
-            transaction=transaction,
+        """Credit the wallet with what was bought."""
+        ledger.credit_payment(
+            transaction=transaction, kind=EntryKind.TOP_UP, description=DESCRIPTION, now=now
         )
 
     def failed(self, *, transaction: Transaction, now: datetime) -> None:

@@ -20,7 +20,7 @@ from invoices import reversals
 from invoices.models import Dispute, DisputeStatus, RefundStatus, Status, Transaction
 from invoices.tests.disputers import decide, dispute, dispute_events, tell
 from invoices.tests.refunders import open_refund, refund, refund_in_dashboard
-from invoices.tests.stripe_events import events, listen
+from invoices.tests.stripe_events import events
 from invoices.tests.test_charging import charge
 from wallet.models import Entry, EntryKind
 from wallet.tests.factories import balance_of, make_payer, move
@@ -32,31 +32,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def endpoint(sandbox: "Sandbox") -> WebhookEndpoint:
-    return listen(sandbox)
-
-
-@pytest.fixture
 def alice(endpoint: WebhookEndpoint, add_card: Callable[..., Card]) -> Account:
     return make_payer(add_card, name="Alice Trading")
-
-
-@pytest.fixture
-def payment(alice: Account) -> Transaction:
-    """A top-up of 25 dollars, for which the card was charged 9.630 rials."""
-    return charge(alice)
-
-
-@pytest.fixture
-def nudged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The payments that the worker was told to ask about."""
-    asked: list[str] = []
-    monkeypatch.setattr(
-        reversals,
-        "raise_question",
-        lambda *, payment_intent_id, now: asked.append(payment_intent_id),
-    )
-    return asked
 
 
 def entries(account: Account) -> list[tuple[str, Decimal]]:

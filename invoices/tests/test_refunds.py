@@ -39,12 +39,6 @@ def alice(add_card: Callable[..., Card]) -> Account:
     return make_payer(add_card, name="Alice Trading")
 
 
-@pytest.fixture
-def payment(alice: Account) -> Transaction:
-    """A top-up of 25 dollars, for which the card was charged 9.630 rials."""
-    return charge(alice)
-
-
 def refunded(payment: Transaction) -> Decimal:
     payment.refresh_from_db()
     amount: Decimal = payment.refunded_amount.amount

@@ -15,7 +15,7 @@ from accounts.tests.stripe_side import lose_answers, payments
 from invoices import refunds, reversals
 from invoices.models import Refund, RefundOrigin, RefundStatus, Status, Transaction
 from invoices.tests.refunders import open_refund, refund, refund_in_dashboard
-from invoices.tests.stripe_events import events, listen, post
+from invoices.tests.stripe_events import events, post
 from invoices.tests.test_charging import charge
 from wallet.models import Entry
 from wallet.tests.factories import balance_of, make_payer
@@ -27,31 +27,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def endpoint(sandbox: "Sandbox") -> WebhookEndpoint:
-    return listen(sandbox)
-
-
-@pytest.fixture
 def alice(endpoint: WebhookEndpoint, add_card: Callable[..., Card]) -> Account:
     return make_payer(add_card, name="Alice Trading")
-
-
-@pytest.fixture
-def payment(alice: Account) -> Transaction:
-    """A top-up of 25 dollars, for which the card was charged 9.630 rials."""
-    return charge(alice)
-
-
-@pytest.fixture
-def nudged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The payments that the worker was told to ask about."""
-    asked: list[str] = []
-    monkeypatch.setattr(
-        reversals,
-        "raise_question",
-        lambda *, payment_intent_id, now: asked.append(payment_intent_id),
-    )
-    return asked
 
 
 def in_dashboard(sandbox: "Sandbox", payment: Transaction, baisa: int | None = None) -> None:

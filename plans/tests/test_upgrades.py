@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -44,9 +43,6 @@ from plans.tests.changing_plans import (
 )
 from plans.tests.subscribers import make_subscriber, subscription_of, version_of
 from wallet.tests.factories import balance_of
-
-if TYPE_CHECKING:
-    pass
 
 pytestmark = pytest.mark.django_db
 
