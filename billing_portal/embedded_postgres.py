@@ -97,6 +97,11 @@ def run_program(
     return _Cluster(data_dir).run(program, *arguments, seconds=seconds)
 
 
+def runs(data_dir: Path) -> bool:
+    """Tell whether the server in `data_dir` lives."""
+    return _Cluster(data_dir)._pid() is not None
+
+
 def joined(data_dir: Path) -> bool:
     """Tell whether this process uses the server in `data_dir`."""
     return _Cluster(data_dir).folder in _joined

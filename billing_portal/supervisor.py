@@ -152,9 +152,13 @@ class Supervisor:
                 raise SupervisorError(self._obituary(waiting[0], "did not answer"))
             self.pause(0.1 if waiting else 0)
 
-    def watch(self) -> None:
-        """Keep the programs running until a signal comes (raises Stopped)."""
+    def watch(self, see_to: Callable[[], None] = lambda: None) -> None:
+        """Keep the programs running until a signal comes (raises Stopped).
+
+        What else has to be kept running `see_to` looks after, each time round.
+        """
         while True:
+            see_to()
             self._restart_the_dead()
             self.pause(0.2)
 

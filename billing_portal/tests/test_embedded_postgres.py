@@ -7,13 +7,16 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
+from pytest_django import Settings
 
 from billing_portal import embedded_postgres
+from billing_portal.management.commands.demo import Command
 
 ROOT = Path(__file__).resolve().parents[2]
 USE = """
@@ -152,6 +155,27 @@ def test_a_killed_server_is_started_again(data_dir: Path) -> None:
 
     assert run(USE, data_dir) == user.url
     assert not runs(data_dir)
+
+
+def test_the_demo_starts_its_server_again(
+    data_dir: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody else would: the programs that it watches only wait for their database."""
+    monkeypatch.setenv("DATABASE_URL", os.environ["DATABASE_URL"])
+    settings.DATA_DIR = data_dir
+    said = StringIO()
+    demo = Command(stdout=said)
+    embedded_postgres.start(data_dir)
+    demo._keep_the_database()
+    assert said.getvalue() == ""
+    killed = psutil.Process(server_pid(data_dir))
+    killed.kill()
+    psutil.wait_procs([killed])
+
+    demo._keep_the_database()
+
+    assert "PostgreSQL has ended; it is started again" in said.getvalue()
+    assert embedded_postgres.runs(data_dir)
 
 
 def test_a_start_waits_for_the_children_that_a_killed_server_left(data_dir: Path) -> None:

@@ -33,6 +33,7 @@ from billing_portal.demo_programs import (
     web,
     worker,
 )
+from billing_portal.embedded_postgres_user import EmbeddedPostgresError
 from billing_portal.supervisor import (
     Supervisor,
     SupervisorError,
@@ -170,10 +171,22 @@ class Command(BaseCommand):
             self._say(f"ready in {time.monotonic() - began:.0f} s\n")
             self.stdout.write(box(url=url, sandbox_url=sandbox_url, state=state))
             self.stdout.flush()
-            supervisor.watch()
+            supervisor.watch(see_to=self._keep_the_database)
         if status[0] == 0:
             self._say("everything has stopped")
         return status[0]
+
+    def _keep_the_database(self) -> None:
+        """Start the embedded PostgreSQL again when it has ended: no other program would."""
+        here = settings.DATA_DIR
+        if not embedded_postgres.joined(here) or embedded_postgres.runs(here):
+            return
+        self._say("PostgreSQL has ended; it is started again")
+        try:
+            embedded_postgres.start(here)
+        except EmbeddedPostgresError as error:
+            self._say(str(error))
+            time.sleep(2)  # then again: a full disk may have room by then
 
     # The terminal -----------------------------------------------------------------------------
     def _say(self, text: str) -> None:
