@@ -171,6 +171,19 @@ def test_members_changed_by_staff_have_events_of_their_own_and_keep_no_power_to_
     assert Invitation.objects.get().revoked_at is not None
 
 
+def test_a_key_is_made_for_a_reason(company: Company) -> None:
+    visitor = Visitor(signed_in(company.admin))
+    page = reverse("admin:accounts_apikey_new_key")
+    visitor.open(page)
+    wish = {"name": "Data warehouse", "scopes": "usage:write"}
+    visitor.send(page, **wish, reason=" ")
+    visitor.sees("Say why")
+    visitor.send(page, **wish, reason="Asked for by the data team")
+    visitor.sees("Copy the key now")
+    event = AuditEvent.objects.filter(action="api_key_created").latest("pk")
+    assert (event.actor, event.reason) == (company.admin, "Asked for by the data team")
+
+
 def test_a_draft_of_a_version_is_begun_for_a_reason(company: Company) -> None:
     client = signed_in(company.admin)
     draft = reverse("admin:plans_planversion_draft", args=[company.version.pk])
