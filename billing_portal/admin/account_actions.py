@@ -27,6 +27,7 @@ from accounts import service_locks
 from accounts.models import Account, PauseReason, User
 from accounts.money import format_usd
 from accounts.staff_limits import adjustment_limit
+from billing_portal.admin.account_offers import standing_of
 from billing_portal.admin.approval_pages import tell_that_it_waits
 from billing_portal.admin.confirmed import Confirmation, ReasonField, confirm
 from wallet import adjustments, approvals, ledger
@@ -184,8 +185,7 @@ class AccountActionsMixin:
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         """Offer to lock what is unlocked, and the other way round."""
         actions = super().get_actions_detail(request, object_id)  # type: ignore[misc]
-        account = Account.objects.filter(pk=account_id(object_id)).only("pause_reasons").first()
-        locked = account is not None and PauseReason.LOCKED in account.pause_reasons
+        locked = standing_of(request, account_id(object_id)).is_locked
         hidden = "accounts_account_lock" if locked else "accounts_account_unlock"
         return [one for one in actions if one.action_name != hidden]
 

@@ -197,6 +197,21 @@ class AccountAdmin(ViewAsMixin, CareActionsMixin, RentalActionMixin, EditedAdmin
     )
     change_form_outer_before_template = "admin/account_story.html"
 
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        """Write the time zone that is read as it is: it is one of six hundred choices."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if is_edited(request):
+            return list(fieldsets)
+        zone = cells.column("timezone", "Timezone", str)
+        (title, customer), *others = fieldsets
+        fields = [
+            [zone if name == "timezone" else name for name in line]
+            if isinstance(line, tuple)
+            else line
+            for line in customer["fields"]
+        ]
+        return [(title, {**customer, "fields": fields}), *others]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Account]:
         """Annotate what the list shows: one query, however many accounts."""
         current = Subscription.objects.filter(account=OuterRef("pk"), status__in=CURRENT_STATUSES)

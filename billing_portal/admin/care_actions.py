@@ -14,11 +14,12 @@ from accounts import staff_notes
 from accounts.models import Account, AuditEvent, User
 from accounts.money import format_quantity
 from billing_portal.admin.account_actions import account_id
+from billing_portal.admin.account_offers import standing_of
 from billing_portal.admin.cells import when
 from billing_portal.admin.confirmed import Confirmation, ReasonForm, confirm, refused
 from billing_portal.admin.plan_actions import PlanActionsMixin
 from plans import allowances, grace, past_due, subscriptions, usage_cycle
-from plans.models import Allowance, RenewalStatus, Subscription, SubscriptionStatus
+from plans.models import Allowance, RenewalStatus, SubscriptionStatus
 
 
 class NoteForm(ReasonForm):
@@ -72,13 +73,11 @@ class CareActionsMixin(PlanActionsMixin):
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         """Offer to give time where something is unpaid, and quotas back where there are some."""
         offered = super().get_actions_detail(request, object_id)
-        current = Subscription.objects.filter(
-            account=account_id(object_id), status__in=subscriptions.CURRENT_STATUSES
-        ).first()
+        standing = standing_of(request, account_id(object_id))
         hidden = set()
-        if current is None or current.status != SubscriptionStatus.PAST_DUE:
+        if not standing.is_past_due:
             hidden.add("accounts_account_extend_grace")
-        if current is None:
+        if not standing.is_subscribed:
             hidden.add("accounts_account_reset_usage_cycle")
         return [one for one in offered if one.action_name not in hidden]
 

@@ -16,6 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.models import Account, User
 from billing_portal.admin.account_actions import AccountActionsMixin, account_id
+from billing_portal.admin.account_offers import standing_of
 from billing_portal.admin.confirmed import Confirmation, ReasonForm, confirm
 from billing_portal.dashboard.plan_page import day_of
 from billing_portal.dashboard.plan_quote_page import build_quote_page
@@ -65,13 +66,10 @@ class PlanActionsMixin(AccountActionsMixin):
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         """Offer to cancel what is in force, and to keep what is canceled or about to change."""
         offered = super().get_actions_detail(request, object_id)
-        account = Account.objects.filter(pk=account_id(object_id)).first()
-        current = subscriptions.current(account=account) if account else None
-        waits = current is not None and (
-            current.cancel_at_period_end or plan_changes.scheduled(subscription=current) is not None
-        )
+        standing = standing_of(request, account_id(object_id))
+        waits = standing.is_ending or standing.is_changing
         hidden = {"accounts_account_keep_plan"} if not waits else set()
-        if current is None or current.cancel_at_period_end:
+        if standing.is_ending or not standing.is_subscribed:
             hidden.add("accounts_account_cancel_plan")
         return [one for one in offered if one.action_name not in hidden]
 
