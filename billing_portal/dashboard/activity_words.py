@@ -335,6 +335,8 @@ NOT_SHOWN = frozenset(
         "payment_reconciled",
         "payment_retried",
         "reconciliation_finding_dealt_with",
+        "record_added",
+        "record_edited",
         "refund_differs",
         "refund_failed",
         "refund_opened",

@@ -102,6 +102,12 @@ def test_what_was_typed_stays_and_is_saved_when_it_is_sent_again(
 ) -> None:
     with visit(browser, owner) as site:
         page = site.open("/billing/settings/")
+        # Also when the page was swapped before, for a form with an error.
+        cap = page.get_by_label("Usage may cost at most")
+        cap.fill("much")
+        cap.press("Enter")
+        expect(cap).to_be_focused()
+        expect(cap).to_have_attribute("aria-invalid", "true")
         name, said = page.get_by_label("Name on receipts"), page.get_by_role("alert")
         name.fill("Sohar Shipping LLC")
         save = page.locator("section:has(#billing-details-title)").get_by_role("button")
