@@ -128,7 +128,7 @@ def test_the_other_lists_take_few_queries(
     for _ in range(20):
         make_transaction(make_account())
     for model, _ in every_admin():
-        with django_assert_max_num_queries(10):
+        with django_assert_max_num_queries(11):
             assert client.get(url_of(model, "changelist")).status_code == 200
 
 
