@@ -23,7 +23,7 @@ def main() -> int:
     except Failed as failed:
         sys.stdout.write(f"{failed}\n")
         return 1
-    totals = {"steps": report.steps, "drift": str(report.drift), "faults": report.faults}
+    totals = {"steps": report.steps, "drift": str(report.drift), "kinds": report.kinds()}
     sys.stdout.write("\n".join([*report.lines(), json.dumps(totals)]) + "\n")
     return 0
 

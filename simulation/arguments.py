@@ -11,6 +11,8 @@ from simulation.options import DAYS_OF_A_MONTH, Options
 #: Of seeds in a row each runs in another way, so that not all look for the same.
 _RATES = (0.05, 0.02, 0.1, 0.2)
 _ACCOUNTS = (4, 2, 6, 3, 8)
+#: A plan is renewed, and its renewal may fail and be paid late, in the second month.
+_DAYS = (30, 50, 75)
 
 
 def add(parser: ArgumentParser) -> None:
@@ -28,7 +30,7 @@ def add(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--speed",
         action="store_true",
-        help="leave out what is slow and moves no money: e-mails and their receipts are not "
+        help="leave out what is slow and moves no money: receipts that go out with e-mails are not "
         "drawn, and everything is audited once a week instead of once a day",
     )
 
@@ -39,9 +41,15 @@ def add_many(parser: ArgumentParser) -> None:
         "--minutes",
         type=float,
         default=0,
-        help="run seed after seed for so long, with ever other faults and customers",
+        help="run seed after seed for so long, with ever other faults, customers and days",
     )
     parser.add_argument("--seeds", type=int, nargs="*", default=[], help="run each of these")
+    parser.add_argument(
+        "--whole",
+        action="store_true",
+        help="fail unless the runs of --seeds, and of a few next to them, together have each kind "
+        "of deed, of what may come of them and of fault",
+    )
     parser.add_argument("--fresh", action="store_true", help="and one that nobody has run before")
     parser.add_argument("--processes", type=int, default=1, help="how many runs at once")
 
@@ -59,7 +67,7 @@ def wanted(given: Mapping[str, Any]) -> Iterator[Options]:
             yield Options(
                 seed=seed,
                 accounts=_ACCOUNTS[seed % len(_ACCOUNTS)],
-                days=given["days"] or given["months"] * DAYS_OF_A_MONTH,
+                days=given["days"] or _DAYS[seed % len(_DAYS)],
                 rate=_RATES[seed % len(_RATES)],
                 pace=given["pace"],
                 is_quick=given["speed"],

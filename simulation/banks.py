@@ -1,13 +1,23 @@
 """Banks, card holders, and somebody in Stripe's dashboard: what the portal only hears of."""
 
 from collections.abc import Callable
+from typing import Any
 
 from accounts.models import CardStatus
 from simulation.customers import Customer
 from simulation.stripe_at_hand import Refused
 from simulation.world import World
 
-_DECLINES = (None, None, "insufficient_funds", "generic_decline", "lost_card", "do_not_honor")
+_OVER = ("won", "lost", "warning_closed")
+_DECLINES = (
+    None,
+    None,
+    None,
+    "insufficient_funds",
+    "generic_decline",
+    "lost_card",
+    "do_not_honor",
+)
 
 
 class Banks:
@@ -20,16 +30,17 @@ class Banks:
 
     def act(self) -> None:
         """Have something happen."""
+        disputes, refunds = self._open_disputes(), self._pending_refunds()
         deeds: list[tuple[int, tuple[str, Callable[[], str]]]] = [
-            (8, ("decline or accept a card", self.change_their_mind)),
+            (6, ("decline or accept a card", self.change_their_mind)),
             (3, ("replace a card", self.replace_a_card)),
-            (5, ("dispute a payment", self.dispute)),
-            (8, ("decide a dispute", self.decide_a_dispute)),
+            (6, ("dispute a payment", self.dispute)),
+            (14 if disputes else 1, ("decide a dispute", self.decide_a_dispute)),
             (3, ("refund in Stripe's dashboard", self.refund_in_the_dashboard)),
-            (6, ("settle a pending refund", self.settle_a_refund)),
+            (14 if refunds else 2, ("settle a pending refund", self.settle_a_refund)),
             (3, ("pay an expired page", self.pay_an_expired_page)),
         ]
-        act, work = self._chance.weighed(deeds)
+        act, work = self._world.pick(deeds)
         try:
             outcome = work()
         except Refused as refused:
@@ -64,18 +75,21 @@ class Banks:
         if not charges:
             return "nothing paid"
         charge = self._chance.one_of(charges)
-        is_inquiry = self._chance.happens(0.3)
+        is_inquiry = self._chance.happens(0.4)
         self._world.stripe.control(f"charges/{charge['id']}/dispute", {"inquiry": is_inquiry})
         return "inquiry" if is_inquiry else "disputed"
 
     def decide_a_dispute(self) -> str:
         """A bank decides, or the card holder thinks better of it."""
-        disputes = self._world.stripe.objects("dispute")
-        still_open = [each for each in disputes if each["status"] not in ("won", "lost")]
+        still_open = self._open_disputes()
         if not still_open:
             return "none open"
-        outcome = self._chance.one_of(("win", "lose", "withdraw", "escalate"))
-        self._world.stripe.control(f"disputes/{self._chance.one_of(still_open)['id']}/{outcome}")
+        dispute = self._chance.one_of(still_open)
+        is_inquiry = dispute["status"].startswith("warning")
+        outcome = self._chance.one_of(
+            ("withdraw", "escalate") if is_inquiry else ("win", "lose", "withdraw")
+        )
+        self._world.stripe.control(f"disputes/{dispute['id']}/{outcome}")
         return outcome
 
     def refund_in_the_dashboard(self) -> str:
@@ -90,9 +104,9 @@ class Banks:
 
     def settle_a_refund(self) -> str:
         """A refund arrives, or comes back."""
-        pending = [e for e in self._world.stripe.objects("refund") if e["status"] == "pending"]
+        pending = self._pending_refunds()
         others = [e for e in self._world.stripe.objects("refund") if e["status"] == "succeeded"]
-        if others and (not pending or self._chance.happens(0.2)):
+        if others and not pending and self._chance.happens(0.3):
             self._world.stripe.control(f"refunds/{self._chance.one_of(others)['id']}/fail")
             return "came back"
         if not pending:
@@ -120,10 +134,20 @@ class Banks:
         self._world.stripe.control(f"checkout/{session['id']}/pay", pay)
         return "paid"
 
+    def _open_disputes(self) -> list[dict[str, Any]]:
+        disputes = self._world.stripe.objects("dispute")
+        return [each for each in disputes if each["status"] not in _OVER]
+
+    def _pending_refunds(self) -> list[dict[str, Any]]:
+        refunds = self._world.stripe.objects("refund")
+        return [each for each in refunds if each["status"] == "pending"]
+
     def _any_card(self) -> str | None:
         joined = [each for each in self._customers if each.has_joined]
         if not joined:
             return None
         cards = self._chance.one_of(joined).account.cards.filter(status=CardStatus.VERIFIED)
+        if self._chance.happens(0.7):
+            cards = cards.filter(is_default=True)
         methods = list(cards.order_by("pk").values_list("stripe_payment_method_id", flat=True))
         return self._chance.one_of(methods) if methods else None

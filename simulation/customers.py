@@ -32,15 +32,15 @@ CARDS: Sequence[tuple[int, str]] = (
     (4, "pm_card_chargeDeclinedInsufficientFunds"),
     (2, "pm_card_chargeDeclinedStolenCard"),
     (5, "pm_card_chargeCustomerFail"),
-    (5, "pm_card_authenticationRequired"),
+    (14, "pm_card_authenticationRequired"),
     (4, "pm_card_authenticationRequiredOnSetup"),
     (2, "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds"),
     (3, "pm_card_createDispute"),
     (2, "pm_card_createDisputeInquiry"),
-    (3, "pm_card_pendingRefund"),
+    (14, "pm_card_pendingRefund"),
     (3, "pm_card_refundFail"),
 )
-_AMOUNTS = (10, 15, 25, 25, 50, 100, 250)
+_AMOUNTS = (10, 10, 15, 25, 25, 50, 100)
 _RENTALS = ("phone_number", "user_seat", "call_concurrency", "whitelabel_license")
 
 
@@ -76,28 +76,31 @@ class Customer:
         if not self.has_joined:
             self.world.do(self.name, "sign up", self.sign_up)
             return
+        account, now = self.account, self.world.clock.now
+        can_pay = account.cards.filter(is_default=True).exists()
+        is_asked = confirmations.waiting(account=account, now=now) is not None
         deeds: list[tuple[int, tuple[str, Callable[[], str]]]] = [
-            (12, ("top up with the saved card", self.top_up)),
+            (12 if can_pay else 1, ("top up with the saved card", self.top_up)),
             (10, ("pay on a payment page", self.pay_on_a_page)),
-            (14, ("add a card", self.add_a_card)),
-            (4, ("choose another default card", self.choose_a_default)),
-            (3, ("remove a card", self.remove_a_card)),
-            (10, ("look at a plan", self.look_at_a_plan)),
-            (12, ("agree to a plan", self.agree_to_a_plan)),
-            (3, ("cancel or keep the plan", self.cancel_or_keep)),
-            (8, ("take or release a rental", self.rent)),
-            (8, ("set auto-refill", self.set_auto_refill)),
-            (2, ("set limits", self.set_limits)),
+            (6 if can_pay else 40, ("add a card", self.add_a_card)),
+            (4 if can_pay else 1, ("choose another default card", self.choose_a_default)),
+            (3 if can_pay else 1, ("remove a card", self.remove_a_card)),
+            (8, ("look at a plan", self.look_at_a_plan)),
+            (12 if can_pay else 2, ("agree to a plan", self.agree_to_a_plan)),
+            (4, ("cancel or keep the plan", self.cancel_or_keep)),
+            (8 if can_pay else 1, ("take or release a rental", self.rent)),
+            (8 if can_pay else 1, ("set auto-refill", self.set_auto_refill)),
+            (5, ("set limits", self.set_limits)),
             (2, ("move to another country", self.move)),
-            (8, ("answer the bank", self.answer_the_bank)),
+            (40 if is_asked else 1, ("answer the bank", self.answer_the_bank)),
         ]
-        act, work = self._chance.weighed(deeds)
+        act, work = self.world.pick(deeds)
         self.world.do(self.name, act, work)
 
     # Joining, and cards --------------------------------------------------------------------
     def sign_up(self) -> str:
         """Be provisioned by the platform."""
-        plan = self._chance.weighed([(6, "payg"), (2, "starter"), (1, "growth")])
+        plan = self._chance.weighed([(4, "payg"), (3, "starter"), (2, "growth")])
         provisioning.provision(
             external_id=self.name,
             name=f"Customer {self.number}",
@@ -158,7 +161,7 @@ class Customer:
         account, owner = self.account, self.owner
         self._requests += 1
         amount = Decimal(self._chance.one_of(_AMOUNTS))
-        is_there = self._chance.happens(0.7)
+        is_there = self._chance.happens(0.5)
         paid: Transaction | None = None
         for _ in range(2 if self._chance.happens(0.15) else 1):
             paid = topups.charge_saved_card(
@@ -248,7 +251,10 @@ class Customer:
         """Look at what a plan comes to; it is agreed to later, if at all."""
         account = self.account
         offered = subscriptions.offered_to(account=account)
-        version = self._chance.one_of(offered)
+        # Few look for less than they have.
+        version = self._chance.weighed(
+            [(3 if each.monthly_price.amount else 1, each) for each in offered]
+        )
         quote = plan_quotes.quote(account=account, plan_version=version, at=self.world.clock.now)
         self._quote = (version, plan_quotes.seal(quote, account=account))
         return f"{version.plan.slug}: {quote.kind}"
@@ -260,6 +266,10 @@ class Customer:
         assert self._quote is not None
         version, sealed = self._quote
         self._quote = None
+        current = subscriptions.current(account=self.account)
+        has = current.plan_version.monthly_price.amount if current else 0
+        if version.monthly_price.amount < has and self._chance.happens(0.7):
+            return "thought better of less"
         is_there = self._chance.happens(0.7)
         agreed = plan_changes.agree(
             account=self.account,
@@ -276,7 +286,15 @@ class Customer:
 
     def cancel_or_keep(self) -> str:
         """Cancel the plan, keep it after all, or forget a change that waits."""
-        wish = self._chance.one_of((cancellation.cancel, cancellation.keep, plan_changes.take_back))
+        subscription = subscriptions.current(account=self.account)
+        is_ending = subscription is not None and subscription.cancel_at_period_end
+        wish = self._chance.weighed(
+            [
+                (6 if is_ending else 1, cancellation.keep),
+                (1 if is_ending else 2, cancellation.cancel),
+                (1, plan_changes.take_back),
+            ]
+        )
         wish(account=self.account, by=self.owner, now=self.world.clock.now)
         return wish.__name__
 
@@ -299,12 +317,12 @@ class Customer:
     def set_auto_refill(self) -> str:
         """Switch auto-refill on, with any terms, or off."""
         account = self.account
-        is_on = self._chance.happens(0.75)
+        is_on = self._chance.happens(0.85)
         refill_rules.configure(
             account=account,
             enabled=is_on,
             terms=Terms(
-                threshold=Decimal(self._chance.one_of((5, 10, 20, 50))),
+                threshold=Decimal(self._chance.one_of((5, 20, 50, 50))),
                 amount=Decimal(self._chance.one_of((10, 25, 50))),
             ),
             minimum=self._minimum(account),
@@ -317,7 +335,7 @@ class Customer:
         """Set a spend cap, or a limit below which to be told."""
         account, owner, now = self.account, self.owner, self.world.clock.now
         if self._chance.happens(0.5):
-            cap = self._chance.one_of((None, Decimal(20), Decimal(60), Decimal(300)))
+            cap = self._chance.one_of((None, None, Decimal(5), Decimal(15), Decimal(60)))
             spend_caps.set_cap(account=account, cap=cap, by=owner, now=now)
             return "spend cap"
         low_balance.set_limit(

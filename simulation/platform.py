@@ -18,7 +18,7 @@ _WEEKDAYS = (1.0, 1.1, 1.0, 0.95, 0.3, 0.4, 1.05)
 #: How busy each hour is (UTC): the local working day, thin at the edges.
 _HOURS = (0.1, 0.1, 0.1, 0.2, 0.6, 1.2, 1.8, 2, 2, 2, 1.6, 1.4, 1.2, 1, 0.7, 0.4, 0.2) + (0.1,) * 7
 _FEATURES = (
-    "call_minutes",
+    *("call_minutes",) * 5,
     "llm_tokens",
     "tts_retrieval_mb",
     "voicemail_detection",
@@ -110,8 +110,9 @@ class Platform:
 
     def _calls_of(self, customer: Customer, start: datetime, end: datetime) -> list[ParsedRecord]:
         busy = _WEEKDAYS[start.weekday()] * _HOURS[start.hour]
-        number = round(self._chance.about(0.6 + busy * (1 + customer.number % 3)))
         seconds = max(1, int((end - start).total_seconds()))
+        for_so_long = min(4.0, max(1.0, seconds / 7200))
+        number = round(self._chance.about((0.6 + busy * (1 + customer.number % 3)) * for_so_long))
         records: list[ParsedRecord] = []
         for _ in range(min(number, 12)):
             at = start + timedelta(seconds=self._chance.between(0, seconds - 1))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from simulation import kinds
 from simulation.options import Options
 
 
@@ -18,6 +19,8 @@ class Report:
     steps: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: dict[str, int] = field(default_factory=dict)
+    #: What nobody does by themselves, and how often it came about.
+    came_of_it: dict[str, int] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
     drift: Decimal = Decimal(0)
     #: The last steps in words, for whoever looks into a failure.
@@ -25,7 +28,8 @@ class Report:
     _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256, repr=False)
 
     def note(self, at: datetime, who: str, act: str, outcome: str) -> None:
-        """Add a step."""
+        """Add a step. A deed that kinds.py does not know is a mistake there."""
+        assert act in kinds.DEEDS, act
         self.steps += 1
         self.outcomes[f"{act}: {outcome}"] += 1
         line = f"{self.steps:6} {at:%Y-%m-%d %H:%M:%S} {who} {act}: {outcome}"
@@ -37,6 +41,11 @@ class Report:
         for line in lines:
             self._digest.update(line.encode())
 
+    def kinds(self) -> dict[str, int]:
+        """Return how often each kind of deed, of what comes of them and of fault came about."""
+        faults = {str(name): self.faults.get(str(name), 0) for name in kinds.FAULTS}
+        return kinds.of_deeds(self.outcomes) | self.came_of_it | faults
+
     def lines(self) -> list[str]:
         """Return it as text."""
         return [
@@ -45,6 +54,7 @@ class Report:
             f"steps            {self.steps}",
             *_listed("what happened", self.outcomes),
             *_listed("faults survived", self.faults),
+            *_listed("came of it", self.came_of_it),
             *(f"{name:<17}{value}" for name, value in self.facts.items()),
             f"drift            ${self.drift:.2f}",
             f"digest           {self._digest.hexdigest()}",

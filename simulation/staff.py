@@ -7,11 +7,11 @@ from decimal import Decimal
 from django.contrib.auth.models import Group
 
 from accounts import service_locks
-from accounts.models import Account, User
+from accounts.models import Account, PauseReason, User
 from accounts.money import usd
 from accounts.staff_roles import StaffRole
 from invoices import refunds, sweeper
-from invoices.models import OPEN_STATUSES, Status, Transaction
+from invoices.models import OPEN_STATUSES, Purpose, Status, Transaction
 from plans import (
     cancellation,
     grace,
@@ -21,7 +21,7 @@ from plans import (
     usage_cycle,
     versions,
 )
-from plans.models import Plan, PlanVersion
+from plans.models import Plan, PlanVersion, SubscriptionStatus
 from simulation.world import World
 from wallet import adjustments, approvals
 from wallet.models import Adjustment, ApprovalRequest, ApprovalState
@@ -47,20 +47,27 @@ class Staff:
         if not accounts:
             return
         account = self._chance.one_of(accounts)
+        debtors = Account.objects.filter(subscriptions__status=SubscriptionStatus.PAST_DUE)
+        if debtors.exists() and self._chance.happens(0.5):
+            account = self._chance.one_of(list(debtors.order_by("external_id").distinct()))
+        waiting = ApprovalRequest.objects.filter(state=ApprovalState.REQUESTED).exists()
+        unpaid = account.subscriptions.filter(status=SubscriptionStatus.PAST_DUE).exists()
+        states = set(account.transactions.values_list("status", flat=True))
+        adjusted = Adjustment.objects.filter(wallet__account=account).exists()
         deeds: list[tuple[int, tuple[str, Callable[[Account, User], str]]]] = [
             (10, ("adjust credit", self.adjust)),
-            (4, ("reverse an adjustment", self.reverse)),
-            (12, ("refund", self.refund)),
-            (12, ("decide on a request", self.decide)),
-            (2, ("lock or unlock services", self.lock_or_unlock)),
-            (3, ("give more time", self.give_more_time)),
-            (4, ("charge again", self.charge_again)),
-            (4, ("ask Stripe", self.ask_stripe)),
-            (2, ("begin allowances anew", self.begin_allowances_anew)),
+            (5 if adjusted else 1, ("reverse an adjustment", self.reverse)),
+            (14 if Status.PAID in states else 1, ("refund", self.refund)),
+            (30 if waiting else 1, ("decide on a request", self.decide)),
+            (3, ("lock or unlock services", self.lock_or_unlock)),
+            (12 if unpaid else 1, ("give more time", self.give_more_time)),
+            (8 if Status.FAILED in states else 1, ("charge again", self.charge_again)),
+            (10 if states & set(OPEN_STATUSES) else 1, ("ask Stripe", self.ask_stripe)),
+            (3, ("begin allowances anew", self.begin_allowances_anew)),
             (3, ("sell another version of a plan", self.change_a_plan)),
             (2, ("cancel or keep a customer's plan", self.cancel_or_keep)),
         ]
-        act, work = self._chance.weighed(deeds)
+        act, work = self._world.pick(deeds)
         number = self._chance.between(1, len(_ROLES))
         person = User.objects.get(email=f"staff-{number}@badal.test")
         who = f"staff-{number} for {account.external_id}"
@@ -69,7 +76,7 @@ class Staff:
     def adjust(self, account: Account, person: User) -> str:
         """Give or take credit; what is beyond one's limit is asked for."""
         now = self._world.clock.now
-        amount = Decimal(self._chance.one_of((-30, -5, 5, 12, 20, 40, 600, 5200)))
+        amount = Decimal(self._chance.one_of((-60, -30, -5, 5, 5, 12, 20, 40, -600, 600)))
         if self._chance.happens(0.5):
             adjustments.adjust(
                 account=account, amount=amount, reason=_REASON, author=person, now=now
@@ -142,7 +149,8 @@ class Staff:
 
     def lock_or_unlock(self, account: Account, person: User) -> str:
         """Lock services for a while."""
-        act = self._chance.one_of((service_locks.lock, service_locks.unlock, service_locks.unlock))
+        is_locked = PauseReason.LOCKED in account.pause_reasons
+        act = service_locks.unlock if is_locked else service_locks.lock
         act(account_id=account.pk, reason=_REASON, by=person, now=self._world.clock.now)
         return act.__name__
 
@@ -155,7 +163,9 @@ class Staff:
 
     def charge_again(self, account: Account, person: User) -> str:
         """Charge what failed once more."""
-        failed = self._any_payment(account, Status.FAILED)
+        failed = account.transactions.filter(
+            status=Status.FAILED, purpose=Purpose.RENEWAL
+        ).first() or self._any_payment(account, Status.FAILED)
         if failed is None:
             return "nothing failed"
         paid = payment_retries.retry(
@@ -206,13 +216,18 @@ class Staff:
 
     def cancel_or_keep(self, account: Account, person: User) -> str:
         """Cancel a plan for its customer, or keep it."""
-        wish = self._chance.one_of((cancellation.cancel, cancellation.keep))
+        subscription = subscriptions.current(account=account)
+        is_ending = subscription is not None and subscription.cancel_at_period_end
+        wish = cancellation.keep if is_ending else cancellation.cancel
         wish(account=account, by=person, reason=_REASON, now=self._world.clock.now)
         return wish.__name__
 
     def _any_payment(self, account: Account, status: Status) -> Transaction | None:
-        found = list(account.transactions.filter(status=status).order_by("pk"))
-        return self._chance.one_of(found) if found else None
+        found = account.transactions.filter(status=status).order_by("pk")
+        purposes = sorted(set(found.values_list("purpose", flat=True)))
+        if not purposes:
+            return None
+        return self._chance.one_of(list(found.filter(purpose=self._chance.one_of(purposes))))
 
     def _new_key(self) -> str:
         self._requests += 1

@@ -36,17 +36,13 @@ Job = tuple[str, list[Any]]
 class Workers:
     """What beat and the broker hand out, done one after the other; each may die on the way."""
 
-    def __init__(
-        self, chance: Chance, clock: Clock, processes: Processes, *, rate: float, is_quick: bool
-    ) -> None:
+    def __init__(self, chance: Chance, clock: Clock, processes: Processes, *, rate: float) -> None:
         self.rate = rate
         self.counts: Counter[WorkerFault] = Counter()
         self.ran: Counter[str] = Counter()
         self._chance = chance
         self._clock = clock
         self._processes = processes
-        #: Renders e-mails and draws receipts: most of the time, and nothing of the money.
-        self._left_out = {"accounts.deliver_messages"} if is_quick else set()
         self._sent_at: dict[str, datetime] = {}
         self._stopped_until = self._broker_back_at = clock.true
         app.loader.import_default_modules()  # where the tasks are
@@ -116,7 +112,7 @@ class Workers:
         self.run([*self.nudges(), (self._chance.one_of(_MONEY_TASKS), [])])
 
     def _have_the_broker_come_and_go(self) -> None:
-        if self.has_no_broker or not self._chance.happens(self.rate / 8):
+        if self.has_no_broker or not self._chance.happens(self.rate / 5):
             return
         self.counts[WorkerFault.BROKER_AWAY] += 1
         hours = self._chance.one_of((1, 3, 12, 30))
@@ -140,8 +136,6 @@ class Workers:
             if sent_at is not None and now - sent_at < scheduled.interval.schedule.run_every:
                 continue
             self._sent_at[scheduled.name] = now
-            if scheduled.task in self._left_out:
-                continue
             due.append((scheduled.task, []))
             if self._chance.happens(self.rate / 4):
                 self.counts[WorkerFault.BEAT_DOUBLED] += 1

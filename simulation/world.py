@@ -1,15 +1,17 @@
 """The world of a run: everything that there is, and how things happen in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection
 
 from accounts.gateway import GatewayRefused, GatewayUnavailable
+from simulation import kinds
 from simulation.chance import Chance
 from simulation.clock import Clock
 from simulation.gateway_faults import GatewayFaults
@@ -20,6 +22,10 @@ from simulation.report import Report
 from simulation.stripe_at_hand import Refused, StripeAtHand
 from simulation.webhooks import Courier
 from simulation.workers import WorkerFault, Workers
+
+T = TypeVar("T")
+#: How much likelier a deed is as long as it has not ended in all the ways that it may.
+_FAVOUR = 3
 
 
 class World:
@@ -33,9 +39,9 @@ class World:
         self.processes = Processes()
         self.faults = GatewayFaults(chance, self.processes, rate=rate)
         self.stripe = StripeAtHand(folder)
-        self.workers = Workers(chance, clock, self.processes, rate=rate, is_quick=options.is_quick)
+        self.workers = Workers(chance, clock, self.processes, rate=rate)
         self.courier = Courier(chance, clock, self.processes, self.stripe, rate=rate)
-        self.mail = MailServer(chance, clock, self.processes, rate=rate, is_quick=options.is_quick)
+        self.mail = MailServer(chance, clock, self.processes, rate=rate)
         self.faults.meanwhile = self._meanwhile
         #: Has anybody do anything: set by the run.
         self.somebody_acts: Callable[[], None] = lambda: None
@@ -71,6 +77,15 @@ class World:
         self.stripe.set_clock(self.clock.true)
         if self.chance.happens(0.005):
             settings.USD_TO_OMR = self.chance.one_of((Decimal("0.385"), Decimal("0.3917")))
+
+    def pick(self, deeds: Sequence[tuple[int, tuple[str, T]]]) -> tuple[str, T]:
+        """One of these, each with its weight; rather what has not ended in all its ways yet."""
+        return self.chance.weighed(
+            [
+                (weight * (_FAVOUR if kinds.is_wanted(deed[0], self.report.outcomes) else 1), deed)
+                for weight, deed in deeds
+            ]
+        )
 
     def do(self, who: str, act: str, work: Callable[[], str]) -> bool:
         """Have somebody do something in a process of the portal; note how it went.

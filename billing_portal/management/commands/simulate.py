@@ -36,12 +36,20 @@ class Command(BaseCommand):
         except database.NotOurs as error:
             raise CommandError(str(error)) from error
         self.stdout.write("On databases of its own, which are dropped afterwards.")
-        failed = runs.run(
+        total = runs.run(
             arguments.wanted(options),
             url=url,
             minutes=options["minutes"],
             processes=options["processes"],
             say=self.stdout.write,
+            whole=options["seeds"] if options["whole"] else (),
         )
-        if failed:
-            raise CommandError(f"{failed} of the runs found a mistake; above is how to replay it.")
+        if total.failed:
+            raise CommandError(
+                f"{total.failed} of the runs found a mistake; above is how to replay it."
+            )
+        if options["whole"] and total.never:
+            raise CommandError(
+                "Of these the seeds say nothing, for they never came about (simulation/kinds.py):\n"
+                + "\n".join(total.never)
+            )
