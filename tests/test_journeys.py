@@ -16,6 +16,7 @@ from plans import provisioning, renewals, subscriptions
 from plans.models import Plan
 from tests.live_portal import (
     MASTERCARD,
+    PASSWORD,
     VISA,
     Portal,
     Visit,
@@ -263,9 +264,23 @@ def test_who_was_signed_out_meanwhile_is_told_so_and_finds_back(
 
     owner.sign_in("zahra@ibra.test")
     owner.context.clear_cookies(name="sessionid")
-    owner.panel("Auto-Refill").get_by_role("button", name="Save").click()
-    owner.fills_in_sign_in("zahra@ibra.test")
-    owner.sees("Billing Overview")
+    save = owner.panel("Auto-Refill").get_by_role("button", name="Save")
+    owner.panel("Auto-Refill").get_by_label("Threshold").fill("15.00")
+    save.click()
+    told = owner.page.get_by_role("alert")
+    expect(told).to_contain_text("You are signed out.")
+    assert owner.refusals == ["401 /billing/auto-refill/"]
+    owner.refusals.clear()
+    with owner.context.expect_page() as opened:
+        told.get_by_role("link", name="Sign in").click()
+    opened.value.get_by_label("Email").fill("zahra@ibra.test")
+    opened.value.get_by_label("Password", exact=True).fill(PASSWORD)
+    opened.value.get_by_role("button", name="Sign in").click()
+    expect(opened.value.get_by_role("heading", name="Billing Overview")).to_be_visible()
+
+    save.click()
+    expect(owner.page.get_by_role("status").filter(has_text="Auto-Refill")).to_be_focused()
+    expect(owner.panel("Auto-Refill").get_by_label("Threshold")).to_have_value("15.00")
 
 
 def test_without_javascript_credit_is_bought_on_stripes_page(portal: Portal, visit: Visit) -> None:
