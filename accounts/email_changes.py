@@ -16,7 +16,7 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from accounts import emails, outbox
+from accounts import emails, outbox, reasons
 from accounts.models import Account, AuditEvent, Message, User
 
 #: How long the link works.
@@ -101,7 +101,27 @@ def confirm(*, token: str, user: User, now: datetime) -> User:
     Raises LinkIsOver, and ValidationError when somebody else has the address by now.
     """
     user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    email, previous = read(token=token, user=user, now=now), user.email
+    email = read(token=token, user=user, now=now)
+    _change(user, email, by=user, once=hashlib.sha256(token.encode()).hexdigest()[:16], now=now)
+    return user
+
+
+@transaction.atomic
+def correct(*, user: User, email: str, by: User, reason: str, now: datetime) -> User:
+    """Have somebody sign in with another address, as staff say who know why; the old one is told.
+
+    Raises ValidationError without a reason, and when somebody else has the address.
+    """
+    reason = reasons.checked(reason)
+    user = User.objects.select_for_update(no_key=True).get(pk=user.pk)
+    _change(user, email, by=by, once=now.isoformat(), now=now, reason=reason)
+    return user
+
+
+def _change(
+    user: User, email: str, *, by: User, once: str, now: datetime, reason: str = ""
+) -> None:
+    previous = user.email
     user.email = email
     try:
         with transaction.atomic():
@@ -114,15 +134,16 @@ def confirm(*, token: str, user: User, now: datetime) -> User:
     for account in accounts:
         AuditEvent.objects.create(
             account=account,
-            actor=user,
+            actor=by,
             action="member_email_changed",
+            reason=reason,
             details={"member": email, "before": previous, "after": email},
             created_at=now,
         )
     outbox.record_email(
         account=accounts.first(),
         event=CHANGED,
-        key=f"{CHANGED}:{user.pk}:{hashlib.sha256(token.encode()).hexdigest()[:16]}",
+        key=f"{CHANGED}:{user.pk}:{once}",
         recipient=previous,
         context={
             "user": user.pk,
@@ -132,7 +153,6 @@ def confirm(*, token: str, user: User, now: datetime) -> User:
         },
         now=now,
     )
-    return user
 
 
 def _path(message: Message) -> str:

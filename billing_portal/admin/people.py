@@ -16,11 +16,12 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.forms import UserChangeForm, UserCreationForm
 
+from accounts import email_changes
 from accounts.models import Card, CardAttempt, Invitation, Membership, User
 from accounts.partial_match import containing
 from billing_portal.admin import cells, search
 from billing_portal.admin.base import PartOfParentInline, ReadOnlyAdmin
-from billing_portal.admin.edits import EditedAdmin
+from billing_portal.admin.edits import EditedAdmin, why
 from billing_portal.admin.filters import CardBrandFilter, RangeDateTimeFilter
 from billing_portal.admin.long_lists import LongListAdmin
 from billing_portal.admin.pagination import MOST_ROWS
@@ -219,6 +220,20 @@ class UserAdmin(  # type: ignore[misc]
             for each in super().get_urls()
             if getattr(each, "name", "") != "auth_user_password_change"
         ]
+
+    def save_model(
+        self, request: HttpRequest, obj: User, form: "forms.ModelForm[Any]", change: bool
+    ) -> None:
+        """Another address is more than a field: what belongs to the old one ends with it."""
+        if change and "email" in form.changed_data:
+            email_changes.correct(
+                user=obj,
+                email=obj.email,
+                by=cast(User, request.user),
+                reason=why(form),
+                now=timezone.now(),
+            )
+        super().save_model(request, obj, form, change)
 
     def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
         """A new user belongs to no account yet."""

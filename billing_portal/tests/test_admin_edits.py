@@ -5,12 +5,13 @@ from decimal import Decimal
 from typing import Any, cast
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.db.models import Model
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from accounts.models import AuditEvent, Invitation, Membership, User
+from accounts.models import AuditEvent, Invitation, Membership, Message, User
 from accounts.money import format_unit_price
 from accounts.roles import Role
 from accounts.tests.factories import NOW
@@ -192,3 +193,22 @@ def test_a_draft_of_a_version_is_begun_for_a_reason(company: Company) -> None:
     client.post(draft, {"reason": "Prices of 2027"})
     event = AuditEvent.objects.get(action="plan_version_drafted")
     assert (event.actor, event.reason) == (company.admin, "Prices of 2027")
+
+
+def test_who_gets_another_address_by_staff_is_no_longer_found_by_the_one_before(
+    company: Company,
+) -> None:
+    """Whoever reads the old mailbox can't have a new password; and is told of the change."""
+    owner = User.objects.get(email="owner@muscat.test")
+    assert EmailAddress.objects.filter(user=owner, email=owner.email, verified=True).exists()
+    visitor = Visitor(signed_in(User.objects.create_superuser("root@staff.test")))
+    page = page_of(owner)
+    visitor.open(page)
+    visitor.send(page, email="salim@muscat.test", reason=WHY)
+    owner.refresh_from_db()
+    assert owner.email == "salim@muscat.test"
+    assert not EmailAddress.objects.exists()
+    event = AuditEvent.objects.get(action="member_email_changed")
+    assert (event.account, event.reason) == (company.account, WHY)
+    assert event.details["before"] == "owner@muscat.test"
+    assert Message.objects.get(event="email_changed").recipient == "owner@muscat.test"
