@@ -26,7 +26,7 @@ def add(
     _check(role)
     Account.objects.select_for_update(no_key=True).get(pk=account.pk)
     if Membership.objects.filter(account=account, user=user).exists():
-        raise ValidationError(f"{user} is a member already.")
+        raise ValidationError(_("This person is a member already."))
     membership = Membership.objects.create(account=account, user=user, role=role, created_at=now)
     _record(membership, "member_joined", by, now, reason, role=role)
     return membership

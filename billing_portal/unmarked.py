@@ -193,7 +193,7 @@ _FOR_OTHERS = re.compile(
     r"|invoices/(api\w*|payment_comparison|reconciliation\w*|refunds?|refund_settlement|checkout"
     r"|staff_exports|month_payments|sweeper)"
     r"|wallet/(month_end\w*|roll_forward|api\w*|adjustment\w*|approval\w*|refill_retries|staff_exports)"
-    r"|plans/(api\w*|provisioning|usage(?!_words)\w*|versions?(_preview)?|plan_changes_by_staff|subscriber_moves"
+    r"|plans/(api\w*|catalogue_models|provisioning|usage(?!_words)\w*|versions?(_preview)?|plan_changes_by_staff|subscriber_moves"
     r"|grace|payment_retries|usage_cycle)"
     r"|billing_portal/(?!dashboard/|sign_in|middleware)\w+"
 )
