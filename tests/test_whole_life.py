@@ -75,6 +75,7 @@ class Customer:
 @pytest.fixture
 def worker_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that takes each nudge at the moment it is given."""
+    app.loader.import_default_modules()
     monkeypatch.setattr(app, "send_task", lambda task, args: app.tasks[task].apply(args))
 
 
