@@ -263,9 +263,18 @@ def test_a_list_is_filtered_and_paged_without_losing_the_focus(
 def before_the_scripts(site: Site, path: str) -> Iterator[Page]:
     """Open a page over a line so slow that what is done within comes before HTMX does."""
     held: list[Route] = []
-    site.page.route("**/htmx*.js", lambda route: held.append(route))
+    is_open = False
+
+    def hold(route: Route) -> None:
+        if is_open:  # asked for at the last moment
+            route.fallback()
+        else:
+            held.append(route)
+
+    site.page.route("**/htmx*.js", hold)
     site.page.goto(f"{ORIGIN}{path}", wait_until="commit")
     yield site.page
+    is_open = True
     for route in held:
         route.fallback()
     site.page.unroute("**/htmx*.js")
