@@ -212,3 +212,15 @@ def test_who_gets_another_address_by_staff_is_no_longer_found_by_the_one_before(
     assert (event.account, event.reason) == (company.account, WHY)
     assert event.details["before"] == "owner@muscat.test"
     assert Message.objects.get(event="email_changed").recipient == "owner@muscat.test"
+
+
+def test_the_last_owner_can_not_be_taken_by_staff_either(company: Company) -> None:
+    account = company.account
+    owner = account.memberships.get(role=Role.OWNER)
+    visitor = Visitor(signed_in(User.objects.create_superuser("root@staff.test")))
+    for wish in ({"memberships-0-role": "viewer"}, {"memberships-0-DELETE": "on"}):
+        visitor.open(f"{page_of(account)}?edit=1")
+        visitor.send(page_of(account), **wish, reason=WHY)
+        visitor.sees("An account needs an owner.")
+        owner.refresh_from_db()
+        assert owner.role == Role.OWNER
