@@ -83,11 +83,6 @@ class Earnings:
     lacking: int
     largest_rise: Decimal
 
-    @property
-    def change(self) -> Decimal:
-        """What the new version would earn more, below zero less."""
-        return self.after.amount - self.before.amount
-
 
 def in_force(*, version: PlanVersion) -> PlanVersion | None:
     """Return the version that is sold now beside which a draft is read; None before the first."""

@@ -261,28 +261,33 @@ def earnings_of(version: PlanVersion) -> dict[str, Any] | None:
     earned = version_preview.earnings(version=version, now=timezone.now())
     if not earned.priced:
         return None
+    return {
+        "of_whom": _of_whom(earned),
+        "table": earnings_table(earned, new=str(version)),
+        "words": _consequences(earned),
+    }
+
+
+def earnings_table(earned: Earnings, *, new: str) -> dict[str, Any]:
+    """Return both sides and their difference in all decimals: rounded apart they don't add up."""
     rows: list[tuple[str, Callable[[Side], Any]]] = [
         ("Monthly prices", lambda side: side.monthly),
         ("Usage beyond what is included", lambda side: side.usage),
         ("Rentals", lambda side: side.rentals),
         ("Together", lambda side: side.amount),
     ]
-    return {
-        "of_whom": _of_whom(earned),
-        "table": _table(
-            ["", "As they are", str(version), "Change"],
+    return _table(
+        ["", "As they are", new, "Change"],
+        [
             [
-                [
-                    name,
-                    cells.usd(read(earned.before)),
-                    cells.usd(read(earned.after)),
-                    cells.usd(read(earned.after) - read(earned.before)),
-                ]
-                for name, read in rows
-            ],
-        ),
-        "words": _consequences(earned),
-    }
+                name,
+                cells.ledger_usd(read(earned.before)),
+                cells.ledger_usd(read(earned.after)),
+                cells.ledger_usd(read(earned.after) - read(earned.before)),
+            ]
+            for name, read in rows
+        ],
+    )
 
 
 def _of_whom(earned: Earnings) -> str:
